@@ -1,0 +1,1 @@
+"""Pictures in, findings out; knows nothing of Telegram or databases."""

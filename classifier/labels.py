@@ -1,0 +1,50 @@
+"""The words every room shares: classes, modalities, doubts and the finding itself."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+class Label(StrEnum):
+    """The three classes, in the order of the network's outputs."""
+
+    NORMAL = "normal"
+    BACTERIAL = "bacterial"
+    VIRAL = "viral"
+
+
+class Modality(StrEnum):
+    """What kind of picture it is."""
+
+    XRAY = "xray"
+    CT = "ct"
+
+
+class Doubt(StrEnum):
+    """Why an answer should be trusted less."""
+
+    LOW_MARGIN = "low_margin"
+    UNLIKE_TRAINING = "unlike_training"
+    POOR_QUALITY = "poor_quality"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the network estimates of one study.
+
+    `probabilities` are calibrated, in [0, 1], and sum to 1. `label` is None when the answer is
+    "unsure". `saliency` is (rows, columns) float32 in logit units: how much each place speaks for
+    pneumonia (above 0) or for normal (below 0).
+    """
+
+    modality: Modality
+    probabilities: dict[Label, float]
+    label: Label | None
+    saliency: FloatArray
+    doubts: frozenset[Doubt]
+    model: str
+    slices: int

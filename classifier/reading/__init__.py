@@ -1,0 +1,1 @@
+"""Bytes to a `Scan`: type by content, decoding in a child process with limits."""

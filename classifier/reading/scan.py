@@ -1,0 +1,68 @@
+"""What reading hands on: one picture as a `Scan`, one upload as a `Study`."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from classifier.labels import FloatArray, Modality
+
+
+class Units(StrEnum):
+    """What a pixel value means."""
+
+    GREY = "grey"
+    HOUNSFIELD = "hounsfield"
+
+
+class FileKind(StrEnum):
+    """What the content of a file is."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+    TIFF = "tiff"
+    BMP = "bmp"
+    DICOM = "dicom"
+    ZIP = "zip"
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The only DICOM attributes that leave the reader; none is shown or logged."""
+
+    body_part: str | None = None
+    view_position: str | None = None
+    image_type: str | None = None
+    patient_key: str | None = None
+    study_uid: str | None = None
+    series_uid: str | None = None
+    instance_number: int | None = None
+    position: tuple[float, float, float] | None = None
+    orientation: tuple[float, float, float, float, float, float] | None = None
+    slice_location: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One picture, upright and in its own resolution.
+
+    `pixels` is (rows, columns) float32: 0 (black) to 1 (white) in `Units.GREY`, CT numbers in
+    `Units.HOUNSFIELD`. `spacing` is millimetres between rows and between columns. `modality` is
+    what the file says of itself, None if it says nothing. `chroma` is the mean difference between
+    the largest and the smallest colour channel, 0 for grey to 1.
+    """
+
+    pixels: FloatArray
+    units: Units
+    modality: Modality | None
+    spacing: tuple[float, float] | None
+    tags: Tags = field(default_factory=Tags)
+    came_as: FileKind = FileKind.JPEG
+    chroma: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One upload: a single picture, or the slices of one CT series in anatomical order."""
+
+    scans: tuple[Scan, ...]
+    skipped: int = 0
