@@ -1,0 +1,275 @@
+"""The answer picture: the scan, where the model looked, what it finds, and what that is not."""
+
+import io
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from PIL import Image
+
+from classifier.fonts import Weight
+from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
+from classifier.refusals import RefusalReason
+from classifier.report_overlay import overlay, scale
+from classifier.report_page import Box, Colour, Page, Photo, Plate, Style
+from classifier.report_texts import WORDS, Language, Words, moment, percent, sureness
+
+WIDTH = 1280
+_MARGIN = 48
+_GAP = 28  # between blocks
+_GUTTER = 20  # between the two scans
+_PADDING = 40  # inside a card
+_RADIUS = 28
+_INSET = 10  # of a scan in its panel, so that the round corners cut nothing off
+_STACKED_FROM = 1.9  # width over height from which two scans stand one above the other
+_LOWEST, _TALLEST_ALONE, _TALLEST_STACKED, _TALLEST_BESIDE = 320, 820, 500, 760  # panels
+
+_BACKGROUND: Colour = (13, 19, 30)
+_CARD: Colour = (23, 32, 47)
+_TRACK: Colour = (41, 54, 75)
+_LETTERBOX: Colour = (3, 5, 9)
+_TEXT: Colour = (243, 246, 251)
+_SOFT: Colour = (173, 186, 205)
+_WARM: Colour = (255, 163, 72)
+_COOL: Colour = (104, 190, 250)
+_NEUTRAL: Colour = (203, 192, 248)
+_ALARM: Colour = (66, 29, 36)
+_ALARM_TEXT: Colour = (255, 221, 216)
+
+# Pixels at 1280; a phone shows about a third of that.
+_TITLE = Style(54, _TEXT, Weight.BOLD)
+_CASE = Style(32, _TEXT, Weight.BOLD)
+_SMALL = Style(30, _SOFT)
+_HEADLINE = Style(70, _TEXT, Weight.BOLD, 1.3)
+_SENTENCE = Style(37, _TEXT)
+_BAR_LABEL = Style(36, _TEXT)
+_BAR_LABEL_FIRST = Style(36, _TEXT, Weight.BOLD)
+_PERCENT = Style(42, _TEXT, Weight.BOLD)
+_NOTICE = Style(34, _TEXT)
+_ALARMING = Style(36, _ALARM_TEXT, Weight.BOLD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the answer picture says.
+
+    `shown` is the scan, (rows, columns), 0 black to 1 white; the saliency of `finding` covers all
+    of it. Either `finding` or `refusal` is given. `when` knows its time zone, and is written in it.
+    """
+
+    shown: FloatArray
+    finding: Finding | None = None
+    refusal: RefusalReason | None = None
+    modality: Modality | None
+    model: str
+    case: str
+    when: datetime
+    language: Language
+
+    def __post_init__(self) -> None:
+        """Check what would make a misleading picture."""
+        if (self.finding is None) == (self.refusal is None):
+            raise ValueError("a report has either a finding or a refusal")
+        if self.shown.ndim != 2 or not self.shown.size:
+            raise ValueError(f"the scan is not a picture: shape {self.shown.shape}")
+        if self.when.utcoffset() is None:
+            raise ValueError("the time of a report needs a time zone")
+
+
+def draw(report: Report) -> Image.Image:
+    """Draw the answer picture, `WIDTH` pixels wide."""
+    return compose(report).paint()
+
+
+def to_png(image: Image.Image) -> bytes:
+    """Encode a picture as PNG, quick rather than small."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def compose(report: Report) -> Page:
+    """Lay out the answer picture."""
+    words = WORDS[report.language]
+    page = Page(WIDTH, _MARGIN, _BACKGROUND, y=40)
+    _header(page, report, words)
+    _scans(page, report, words)
+    with page.card(_CARD, padding=_PADDING, radius=_RADIUS):
+        if report.finding is not None:
+            _verdict(page, report.finding, words)
+            _bars(page, report.finding, words)
+        elif report.refusal is not None:
+            _refusal(page, report.refusal, words)
+    page.y += _GAP
+    if report.finding is not None and report.finding.doubts:
+        _doubts(page, report.finding.doubts, words)
+    with page.card(_ALARM, padding=28, radius=_RADIUS):
+        _write(page, words.emergency, _ALARMING)
+    page.y += _GAP
+    _small_print(page, report, words)
+    return page
+
+
+def _write(page: Page, text: str, style: Style) -> None:
+    """Set a text at the width of a card's inside."""
+    page.write(text, style, page.margin + _PADDING, page.inner - 2 * _PADDING)
+
+
+def _header(page: Page, report: Report, words: Words) -> None:
+    middle, right, top = page.width // 2, page.width - page.margin, page.y
+    page.put(words.title[report.modality], _TITLE, Box(page.margin, top, middle, top + 88))
+    case = f"{words.case} {report.case}"
+    page.put(case, _CASE, Box(middle, top, right, top + 44), to_right=True)
+    when = moment(report.when, report.language)
+    page.put(when, _SMALL, Box(middle, top + 44, right, top + 88), to_right=True)
+    page.y = top + 88 + 20
+
+
+def _scans(page: Page, report: Report, words: Words) -> None:
+    """Show the scan, and beside or below it where the model looked."""
+    rows, columns = report.shown.shape
+    stacked = columns / rows >= _STACKED_FROM
+    alone = report.finding is None
+    width = page.inner if alone or stacked else (page.inner - _GUTTER) // 2
+    wanted = (width - 2 * _INSET) * rows / columns + 2 * _INSET
+    tallest = _TALLEST_ALONE if alone else _TALLEST_STACKED if stacked else _TALLEST_BESIDE
+    height = round(min(max(wanted, _LOWEST), tallest))
+    scan = _fit(report.shown, width - 2 * _INSET, height - 2 * _INSET)
+    if report.finding is None:
+        _photo(page, scan, Box(page.margin, page.y, page.margin + width, page.y + height))
+        page.y += height + _GAP
+        return
+    looked = overlay(scan, report.finding.saliency)
+    left, top = page.margin, page.y
+    for caption, image in ((words.scan_caption, scan), (words.overlay_caption, looked)):
+        page.put(caption, _SMALL, Box(left, top, left + width, top + 48))
+        _photo(page, image, Box(left, top + 52, left + width, top + 52 + height))
+        page.y = top + 52 + height + 20
+        left, top = (left, page.y) if stacked else (left + width + _GUTTER, top)
+    _legend(page, words)
+
+
+def _fit(shown: FloatArray, width: int, height: int) -> Image.Image:
+    """Scale the whole scan into a box, as an `L` picture."""
+    rows, columns = shown.shape
+    grey = np.empty(shown.shape, np.uint8)
+    step = max(1, 65536 // columns)  # in strips that the processor's cache holds
+    for top in range(0, rows, step):
+        strip = shown[top : top + step] * np.float32(255) + np.float32(0.5)
+        grey[top : top + step] = np.clip(strip, 0, 255, out=strip)
+    ratio = min(width / columns, height / rows)
+    size = (max(1, round(columns * ratio)), max(1, round(rows * ratio)))
+    return Image.fromarray(grey).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def _photo(page: Page, image: Image.Image, box: Box) -> None:
+    """Put a picture into the middle of a dark panel."""
+    width, height = box.right - box.left, box.bottom - box.top
+    panel = Image.new("RGB", (width, height), _LETTERBOX)
+    panel.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+    page.photos.append(Photo(panel, box, _RADIUS))
+
+
+def _legend(page: Page, words: Words) -> None:
+    """Explain the colours: what they are not on the left, the scale on the right."""
+    width, top = (page.inner - _GUTTER) // 2, page.y
+    right = page.width - page.margin
+    page.write(words.overlay_warning, _SMALL, page.margin, width)
+    bottom = max(page.y, top + 48)
+    middle = (top + bottom) // 2
+    left = right - width
+    normal = Box(left, middle - 24, left + _SMALL.measure(words.speaks_for_normal), middle + 24)
+    start = right - _SMALL.measure(words.speaks_for_pneumonia)
+    pneumonia = Box(start, middle - 24, right, middle + 24)
+    page.put(words.speaks_for_normal, _SMALL, normal)
+    page.put(words.speaks_for_pneumonia, _SMALL, pneumonia, to_right=True)
+    bar = Box(normal.right + 16, middle - 13, pneumonia.left - 16, middle + 13)
+    page.photos.append(Photo(scale(bar.right - bar.left, 26), bar, 13))
+    page.y = bottom + _GAP
+
+
+def _verdict(page: Page, finding: Finding, words: Words) -> None:
+    """Say the answer in words, and how sure it is."""
+    if finding.label is None:
+        _write(page, words.estimate, Style(34, _NEUTRAL, Weight.BOLD))
+        _write(page, words.unsure, _HEADLINE)
+        said = words.unsure_advice
+    else:
+        _write(page, words.most_likely, Style(34, _hue(finding.label), Weight.BOLD))
+        _write(page, words.labels[finding.label], _HEADLINE)
+        sure = words.sureness[sureness(finding.probabilities[finding.label])]
+        said = sure + words.between_sentences + words.advice[finding.label]
+    page.y += 6
+    _write(page, said, _SENTENCE)
+    page.y += 26
+
+
+def _hue(label: Label) -> Colour:
+    return _COOL if label is Label.NORMAL else _WARM
+
+
+def _bars(page: Page, finding: Finding, words: Words) -> None:
+    """Draw one bar for each class; the answer's own bar is the brightest."""
+    left, right = page.margin + _PADDING, page.width - page.margin - _PADDING
+    names = [words.labels[label] for label in Label]
+    start = left + max(_BAR_LABEL_FIRST.measure(name) for name in names) + 32
+    _write(page, words.bars_title, _SMALL)
+    page.y += 4
+    for label in Label:
+        probability = finding.probabilities[label]
+        first = label is finding.label
+        top, middle = page.y, page.y + 36
+        style = _BAR_LABEL_FIRST if first else _BAR_LABEL
+        page.put(words.labels[label], style, Box(left, top, start - 16, top + 72))
+        value = Box(right - 120, top, right, top + 72)
+        page.put(percent(probability), _PERCENT, value, to_right=True)
+        track = Box(start, middle - 16, right - 140, middle + 16)
+        page.plates.append(Plate(track, _TRACK, 16))
+        length = round((track.right - track.left) * min(max(probability, 0.0), 1.0))
+        filled = track._replace(right=track.left + max(length, 32))
+        page.plates.append(Plate(filled, _bar_colour(label, finding.label), 16))
+        page.y += 72
+    page.y -= 12  # the last row's own air counts towards the card's padding
+
+
+def _bar_colour(label: Label, answer: Label | None) -> Colour:
+    """Let the answer's bar stand out; without an answer none does."""
+    if answer is None:
+        return _NEUTRAL
+    if label is answer:
+        return _hue(label)
+    red, green, blue = ((c + d) // 2 for c, d in zip(_hue(label), _CARD, strict=True))
+    return red, green, blue
+
+
+def _refusal(page: Page, reason: RefusalReason, words: Words) -> None:
+    _write(page, words.refused, _HEADLINE)
+    page.y += 6
+    _write(page, words.refusals[reason], _SENTENCE)
+
+
+def _doubts(page: Page, doubts: frozenset[Doubt], words: Words) -> None:
+    """List why the answer should be trusted less."""
+    left, width = page.margin + _PADDING, page.inner - 2 * _PADDING
+    with page.card(_CARD, padding=32, radius=_RADIUS):
+        _write(page, words.doubts_title, Style(34, _NEUTRAL, Weight.BOLD))
+        for doubt in (doubt for doubt in Doubt if doubt in doubts):
+            page.y += 8
+            dot = page.y + _NOTICE.line_height // 2
+            page.plates.append(Plate(Box(left, dot - 6, left + 12, dot + 6), _NEUTRAL, 6))
+            page.write(words.doubts[doubt], _NOTICE, left + 34, width - 34)
+    page.y += _GAP
+
+
+def _small_print(page: Page, report: Report, words: Words) -> None:
+    """Say what this is not, what the model learned from, and which model it was."""
+    page.write(words.not_a_diagnosis, _SMALL, page.margin, page.inner)
+    if report.finding is not None:
+        page.y += 10
+        page.write(words.trained_on[report.finding.modality], _SMALL, page.margin, page.inner)
+    if report.model:
+        page.y += 10
+        line = Box(page.margin, page.y, page.width - page.margin, page.y + 42)
+        page.put(f"{words.model} {report.model}", _SMALL, line)
+        page.y = line.bottom
+    page.y += 40

@@ -1,0 +1,237 @@
+"""The words on the answer picture, in each language."""
+
+# ruff: noqa: RUF001 - the Chinese marks that look like ASCII ones are meant
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+
+from classifier import refusals
+from classifier.labels import Doubt, Label, Modality
+from classifier.refusals import RefusalReason
+
+
+class Language(StrEnum):
+    """A language the answer picture speaks."""
+
+    CHINESE = "zh"
+    ENGLISH = "en"
+
+
+class Sureness(StrEnum):
+    """How sure a named class is, in words."""
+
+    HIGH = "high"
+    FAIR = "fair"
+    SLIGHT = "slight"
+
+
+SURENESS_FROM: tuple[tuple[float, Sureness], ...] = (
+    (0.95, Sureness.HIGH),
+    (0.80, Sureness.FAIR),
+    (0.00, Sureness.SLIGHT),
+)
+"""The lowest calibrated probability that each word stands for, highest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """All texts of one language."""
+
+    title: Mapping[Modality | None, str]
+    case: str
+    scan_caption: str
+    overlay_caption: str
+    speaks_for_normal: str
+    speaks_for_pneumonia: str
+    overlay_warning: str
+    most_likely: str
+    estimate: str
+    unsure: str
+    unsure_advice: str
+    labels: Mapping[Label, str]
+    sureness: Mapping[Sureness, str]
+    advice: Mapping[Label, str]
+    bars_title: str
+    doubts_title: str
+    doubts: Mapping[Doubt, str]
+    refused: str
+    refusals: Mapping[RefusalReason, str]
+    emergency: str
+    not_a_diagnosis: str
+    trained_on: Mapping[Modality, str]
+    model: str
+    between_sentences: str
+
+
+CHINESE = Words(
+    title={Modality.XRAY: "胸部 X 光片", Modality.CT: "胸部 CT", None: "您的图片"},
+    case="编号",
+    scan_caption="原图",
+    overlay_caption="模型关注的位置",
+    speaks_for_normal="正常",
+    speaks_for_pneumonia="肺炎",
+    overlay_warning="颜色只表示模型看了哪里，并不是病灶所在的位置。",
+    most_likely="模型认为最可能是",
+    estimate="模型的估计",
+    unsure="无法确定，请医生查看",
+    unsure_advice="模型没有足够的把握下结论。请让医生看一看这张片子。",
+    labels={Label.NORMAL: "正常", Label.BACTERIAL: "细菌性肺炎", Label.VIRAL: "病毒性肺炎"},
+    sureness={
+        Sureness.HIGH: "模型很有把握，但仍可能出错。",
+        Sureness.FAIR: "模型比较有把握，但仍可能出错。",
+        Sureness.SLIGHT: "模型只是略微倾向于这个结果。",
+    },
+    advice={
+        Label.NORMAL: "如果您感到不适，仍然请去看医生。",
+        Label.BACTERIAL: "请尽快把片子带给医生看。",
+        Label.VIRAL: "请尽快把片子带给医生看。",
+    },
+    bars_title="各种结果的可能性",
+    doubts_title="请留意",
+    doubts={
+        Doubt.LOW_MARGIN: "最可能的两种结果非常接近，这次的估计请谨慎看待。",
+        Doubt.UNLIKE_TRAINING: "这张片子和模型学习过的片子不太一样，结果的可信度会低一些。",
+        Doubt.POOR_QUALITY: "图片不够清晰。如果方便，请发送医院导出的原始文件再试一次。",
+    },
+    refused="这次没有给出估计",
+    refusals={
+        RefusalReason.EMPTY: "文件是空的，请重新发送。",
+        RefusalReason.UNKNOWN_TYPE: (
+            "我们无法读取这种文件。请发送 JPEG、PNG、WebP、TIFF 或 BMP 图片、DICOM 文件，"
+            "或者一个 CT 序列的 zip 压缩包。"
+        ),
+        RefusalReason.BROKEN: "文件已损坏或不完整。请重新导出或下载，再发送新的文件。",
+        RefusalReason.TOO_LARGE: "图片的尺寸超出了胸部影像的范围。请按正常尺寸重新导出。",
+        RefusalReason.TOO_COSTLY: (
+            "打开这个文件需要的时间或内存太多，我们已停止处理。请重新导出，最好选择不压缩。"
+        ),
+        RefusalReason.UNSUPPORTED_SYNTAX: (
+            "这个 DICOM 文件使用了已停用或我们不支持的压缩方式。"
+            "请导出为不压缩、JPEG 2000、JPEG-LS 或 RLE 格式。"
+        ),
+        RefusalReason.NO_PIXELS: "这个 DICOM 文件里没有图像。请发送检查的图像文件。",
+        RefusalReason.NOT_CHEST: "这看起来不是胸部 X 光片或胸部 CT。请发送其中一种。",
+        RefusalReason.ENCRYPTED_ARCHIVE: "压缩包设有密码。请去掉密码后重新发送。",
+        RefusalReason.NESTED_ARCHIVE: (
+            "压缩包里还有压缩包。请先解压，再把 DICOM 文件直接打包发送。"
+        ),
+        RefusalReason.TOO_MANY_FILES: "压缩包里的文件多于一个 CT 序列。请每次只发送一个序列。",
+        RefusalReason.NOTHING_INSIDE: (
+            "里面没有找到影像。请发送图片本身，或者包含 DICOM 文件的压缩包。"
+        ),
+        RefusalReason.SEVERAL_STUDIES: "里面有不止一张片子或一次检查。请每次只发送一个。",
+        RefusalReason.NO_CT_MODEL: (
+            "这是一份 CT。我们可以显示它，但目前没有安装 CT 模型，所以不能给出估计。请咨询医生。"
+        ),
+    },
+    emergency="呼吸困难或胸痛？请立即拨打急救电话 120。中国大陆以外请拨打当地急救电话。",
+    not_a_diagnosis="这不是诊断，本程序也不是医疗器械，只供研究，可能会出错。诊断请以医生为准。",
+    trained_on={
+        Modality.XRAY: "模型只学习过一家医院 1 至 5 岁儿童的胸片，用于其他人时更容易出错。",
+        Modality.CT: "模型只学习过少量公开的研究用胸部 CT，用于其他影像时更容易出错。",
+    },
+    model="模型",
+    between_sentences="",
+)
+
+ENGLISH = Words(
+    title={Modality.XRAY: "Chest X-ray", Modality.CT: "Chest CT", None: "Your picture"},
+    case="Case",
+    scan_caption="Your picture",
+    overlay_caption="Where the model looked",
+    speaks_for_normal="normal",
+    speaks_for_pneumonia="pneumonia",
+    overlay_warning="The colours show where the model looked, not where the lesion is.",
+    most_likely="The model finds most likely",
+    estimate="Estimate of the model",
+    unsure="Unsure: a doctor should look",
+    unsure_advice="The model is not sure enough to name one answer. Please show the picture "
+    "to a doctor.",
+    labels={
+        Label.NORMAL: "Normal",
+        Label.BACTERIAL: "Bacterial pneumonia",
+        Label.VIRAL: "Viral pneumonia",
+    },
+    sureness={
+        Sureness.HIGH: "The model is very sure, but it can still be wrong.",
+        Sureness.FAIR: "The model is fairly sure, but it can be wrong.",
+        Sureness.SLIGHT: "The model only leans towards this answer.",
+    },
+    advice={
+        Label.NORMAL: "If you feel ill, please see a doctor all the same.",
+        Label.BACTERIAL: "Please show the picture to a doctor soon.",
+        Label.VIRAL: "Please show the picture to a doctor soon.",
+    },
+    bars_title="How likely the model finds each answer",
+    doubts_title="Please keep in mind",
+    doubts={
+        Doubt.LOW_MARGIN: "The two most likely answers are very close, so take this one with care.",
+        Doubt.UNLIKE_TRAINING: (
+            "This picture differs from those the model learned from, so trust the answer less."
+        ),
+        Doubt.POOR_QUALITY: (
+            "The picture is not very clear. If you can, send the original file from the hospital."
+        ),
+    },
+    refused="No estimate this time",
+    refusals=refusals.SENTENCES,
+    emergency=(
+        "Trouble breathing or chest pain? Call your emergency number now (120 in mainland China)."
+    ),
+    not_a_diagnosis=(
+        "This is not a diagnosis, and this program is not a medical device. It is for research "
+        "and can be wrong; only a doctor can make a diagnosis."
+    ),
+    trained_on={
+        Modality.XRAY: (
+            "The model learned only from chest X-rays of children aged 1–5 from one hospital. "
+            "For anyone else it is wrong more often."
+        ),
+        Modality.CT: (
+            "The model learned only from a few public research chest CTs. "
+            "For other scans it is wrong more often."
+        ),
+    },
+    model="Model",
+    between_sentences=" ",
+)
+
+WORDS: dict[Language, Words] = {Language.CHINESE: CHINESE, Language.ENGLISH: ENGLISH}
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def sureness(probability: float) -> Sureness:
+    """Find the word for the calibrated probability of a named class."""
+    return next(word for lowest, word in SURENESS_FROM if probability >= lowest)
+
+
+def percent(probability: float) -> str:
+    """Write a probability for a patient: whole percents, but never a flat 0 or 100."""
+    if probability < 0.01:
+        return "<1%"
+    if probability > 0.99:
+        return ">99%"
+    return f"{probability:.0%}"
+
+
+def moment(when: datetime, language: Language) -> str:
+    """Write a date and time with its zone, such as `3 Oct 2026, 14:05 UTC`."""
+    # A whole-hour offset reads better as "UTC+8" than as "UTC+08:00".
+    zone = (when.tzname() or "").removesuffix(":00").replace("+0", "+").replace("-0", "-")
+    clock = f"{when:%H:%M} {zone}".rstrip()
+    if language is Language.CHINESE:
+        return f"{when.year}年{when.month}月{when.day}日 {clock}"
+    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}, {clock}"
+
+
+def every_text(language: Language) -> tuple[str, ...]:
+    """List all texts of a language, for the font subset and for the tests."""
+    words = WORDS[language]
+    found: list[str] = []
+    for field in fields(words):
+        value = getattr(words, field.name)
+        found.extend([value] if isinstance(value, str) else value.values())
+    return (*found, moment(datetime(2026, 1, 1), language), percent(0.0), percent(1.0))

@@ -1,0 +1,1 @@
+"""A labelled folder, or the doctors' corrections, in; a better model out."""
