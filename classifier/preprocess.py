@@ -19,7 +19,8 @@ def to_grey(scan: Scan) -> FloatArray:
     if scan.units is Units.GREY:
         return scan.pixels
     lowest = LUNG_WINDOW_CENTRE - LUNG_WINDOW_WIDTH / 2
-    return np.clip((scan.pixels - lowest) / LUNG_WINDOW_WIDTH, 0, 1).astype(np.float32)
+    grey: FloatArray = np.clip((scan.pixels - lowest) / LUNG_WINDOW_WIDTH, 0, 1)
+    return grey
 
 
 def to_input(grey: FloatArray, size: int) -> FloatArray:

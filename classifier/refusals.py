@@ -29,7 +29,8 @@ SENTENCES: dict[RefusalReason, str] = {
         "a DICOM file, or a zip of one CT series."
     ),
     RefusalReason.BROKEN: (
-        "The file is damaged or incomplete. Please export or download it again and send the new copy."
+        "The file is damaged or incomplete. "
+        "Please export or download it again and send the new copy."
     ),
     RefusalReason.TOO_LARGE: (
         "The picture is larger than any chest scan we read. Please export it at its normal size."
@@ -64,7 +65,7 @@ SENTENCES: dict[RefusalReason, str] = {
         "There is more than one picture or study inside. Please send one at a time."
     ),
     RefusalReason.NO_CT_MODEL: (
-        "This is a CT. We can show it, but no CT model is installed, so there is no class estimate. "
+        "This is a CT. We can show it, but no CT model is installed, so we give no class estimate. "
         "Please ask a doctor."
     ),
 }

@@ -54,6 +54,23 @@ def with_features(model: keras.Model) -> keras.Model:
     )
 
 
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write all weights as .npz: kernels as float16, biases and statistics as float32."""
+    arrays = {variable.path: np.asarray(variable) for variable in model.weights}
+    halves = {
+        name: array.astype(np.float16 if array.ndim > 1 else np.float32)
+        for name, array in arrays.items()
+    }
+    np.savez(path, allow_pickle=False, **halves)
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Read what `save_weights` wrote; raises KeyError or ValueError if it does not fit."""
+    with np.load(path) as arrays:
+        for variable in model.weights:
+            variable.assign(arrays[variable.path].astype(np.float32))
+
+
 def load_torch_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
     """Copy a torchvision ResNet-34 state dict (as numpy arrays) into the network.
 

@@ -21,7 +21,7 @@ NOISE = 0.04
 
 
 def augment(pixels: Grey, rng: np.random.Generator) -> Grey:
-    """Vary one picture (size, size) uint8: place, exposure, sharpness, noise, JPEG; never upside down."""
+    """Vary one picture (size, size) uint8: place, exposure, blur, noise, JPEG; not upside down."""
     image = Image.fromarray(_expose(pixels, rng))
     image = _place(image, rng)
     if rng.random() < 0.25:

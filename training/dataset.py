@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from classifier.labels import Label
+from classifier.labels import FloatArray, Label
 from classifier.preprocess import to_grey, to_input
 from classifier.reading.picture import read_picture
 
@@ -43,6 +43,10 @@ class Pictures:
 
     pixels: NDArray[np.uint8]
     classes: NDArray[np.int64]
+
+    def inputs(self) -> FloatArray:
+        """Give what the network takes: (n, size, size, 1) float32 in [0, 1]."""
+        return self.pixels[..., np.newaxis].astype(np.float32) / np.float32(255)
 
 
 def find_examples(folder: Path) -> list[Example]:

@@ -2,11 +2,12 @@
 
 import json
 import math
-import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -66,10 +67,12 @@ def fit(
         if recipe.phase_at(progress.epoch).size != size:
             size = recipe.phase_at(progress.epoch).size
             train, tuning = load(size)
+        begun = time.monotonic()
         loss = _train_epoch(recipe, model, average, train, progress.epoch, seed)
         weights = average.weights if average else model.get_weights()
         figures = _evaluate(model, weights, tuning)
-        _note(recipe, progress, {"size": size, "loss": loss, **figures}, weights, run)
+        figures |= {"size": size, "loss": loss, "seconds": time.monotonic() - begun}
+        _note(recipe, progress, figures, weights, run)
         _checkpoint(model, average, progress, run)
     with np.load(run / "best.npz") as best:
         return [best[name] for name in best.files], progress
@@ -93,16 +96,15 @@ def _train_epoch(
     epoch: int,
     seed: int,
 ) -> float:
-    model.reset_metrics()
     steps = max(1, len(pictures.classes) // recipe.batch)
     batches = _ahead(_batches(recipe, pictures, epoch, seed))
-    logs = {"loss": math.nan}
+    losses = []
     for step, (x, y) in enumerate(track(batches, f"epoch {epoch + 1}", steps)):
         model.optimizer.learning_rate = learning_rate(recipe, epoch + step / steps)
-        logs = model.train_on_batch(x, y, return_dict=True)
+        losses.append(model.train_on_batch(x, y))
         if average:
             average.update(model.get_weights(), epoch * steps + step)
-    return float(logs["loss"])
+    return float(np.mean(losses))
 
 
 def _batches(
@@ -118,7 +120,7 @@ def _batches(
         order = rng.permutation(count)
     for start in range(0, max(1, count - recipe.batch + 1), recipe.batch):
         chosen, child = order[start : start + recipe.batch], rng.spawn(1)[0]
-        yield lambda chosen=chosen, child=child: _batch(recipe, pictures, chosen, child)
+        yield partial(_batch, recipe, pictures, chosen, child)
 
 
 def _batch(
@@ -135,7 +137,7 @@ def _batch(
 def _ahead(calls: Iterable[Callable[[], Batch]], depth: int = 2) -> Iterator[Batch]:
     """Make batches in another thread while the network is busy with the ones before."""
     with ThreadPoolExecutor(1) as pool:
-        waiting: deque = deque()
+        waiting: deque[Future[Batch]] = deque()
         for call in calls:
             waiting.append(pool.submit(call))
             if len(waiting) > depth:
@@ -149,8 +151,7 @@ def _evaluate(
 ) -> dict[str, float]:
     current = model.get_weights()
     model.set_weights(weights)
-    x = pictures.pixels[..., np.newaxis].astype(np.float32) / 255
-    logits = model.predict(x, batch_size=32, verbose=0).astype(np.float64)
+    logits = model.predict(pictures.inputs(), batch_size=32, verbose=0).astype(np.float64)
     model.set_weights(current)
     logits -= logits.max(1, keepdims=True)
     log_probabilities = logits - np.log(np.exp(logits).sum(1, keepdims=True))
@@ -181,9 +182,7 @@ def _note(
     print(", ".join(f"{name} {value:.4g}" for name, value in progress.history[-1].items()))
 
 
-def _checkpoint(
-    model: keras.Model, average: Average | None, progress: Progress, run: Path
-) -> None:
+def _checkpoint(model: keras.Model, average: Average | None, progress: Progress, run: Path) -> None:
     """Write all a run needs to go on; the progress goes last, so that a kill leaves a whole set."""
     last = run / f"epoch{progress.epoch}.keras"
     model.save(last)
@@ -191,7 +190,7 @@ def _checkpoint(
         _save_arrays(run / f"epoch{progress.epoch}.npz", average.weights)
     scratch = run / "progress.tmp"
     scratch.write_text(json.dumps(asdict(progress), indent=1))
-    os.replace(scratch, run / "progress.json")
+    scratch.replace(run / "progress.json")
     for old in run.glob("epoch*.*"):
         if old.stem != last.stem:
             old.unlink()
@@ -225,4 +224,4 @@ def _resume(
 def _save_arrays(path: Path, arrays: list[FloatArray]) -> None:
     scratch = path.with_suffix(".tmp.npz")
     np.savez(scratch, *arrays)
-    os.replace(scratch, path)
+    scratch.replace(path)

@@ -1,0 +1,77 @@
+"""A model folder's card: what the model is, how it decides, and the proof of its files."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from classifier.labels import Label, Modality
+
+CARD = "card.json"
+
+
+class BrokenModel(Exception):
+    """A model folder that must not be used; says which file and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What stands in `card.json`.
+
+    `temperature` divides the logits; an answer whose highest probability is under `unsure_below`
+    is "unsure". `files` maps each file of the folder to its sha256. `figures` maps a metric to its
+    value and the lower and upper end of its 95 % interval.
+    """
+
+    name: str
+    modality: Modality
+    input_size: int
+    engine_file: str
+    temperature: float
+    unsure_below: float
+    recipe: str
+    trained_on: str
+    command: str
+    labels: tuple[Label, ...] = tuple(Label)
+    figures: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write the card into a model folder."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        (folder / CARD).write_text(text + "\n", encoding="utf-8")
+
+
+def read_card(folder: Path) -> Card:
+    """Read and check a model folder; raises BrokenModel if a file is missing or altered."""
+    try:
+        raw = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        raw["modality"] = Modality(raw["modality"])
+        raw["labels"] = tuple(Label(label) for label in raw["labels"])
+        card = Card(**raw)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BrokenModel(f"{folder.name}/{CARD}: {error}") from error
+    if card.labels != tuple(Label):
+        raise BrokenModel(f"{folder.name}: labels {card.labels} are not ours")
+    check_file(folder, card, card.engine_file)
+    return card
+
+
+def check_file(folder: Path, card: Card, name: str) -> Path:
+    """Give the path of a model's file; raises BrokenModel unless it is the one the card names."""
+    path = folder / name
+    try:
+        digest = sha256(path)
+    except OSError as error:
+        raise BrokenModel(f"{folder.name}/{name}: {error.strerror}") from error
+    if digest != card.files.get(name):
+        raise BrokenModel(f"{folder.name}/{name}: sha256 is not the card's")
+    return path
+
+
+def sha256(path: Path) -> str:
+    """Hash a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

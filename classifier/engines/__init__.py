@@ -1,0 +1,22 @@
+"""The network behind one protocol: ONNX Runtime by default, TensorFlow where there is a GPU."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from classifier.labels import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """`logits` (n, 3) and the last `features` (n, h, w, channels), both float32."""
+
+    logits: FloatArray
+    features: FloatArray
+
+
+class Engine(Protocol):
+    """Runs the network; safe to call from several threads."""
+
+    def run(self, inputs: FloatArray) -> Output:
+        """Take (n, size, size, 1) float32 in [0, 1]."""
+        ...

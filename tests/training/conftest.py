@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PATIENTS = 12
+
+
+@pytest.fixture(scope="session")
+def labelled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes told apart by where a bright spot lies, two pictures for each patient."""
+    folder = tmp_path_factory.mktemp("labelled")
+    rng = np.random.default_rng(0)
+    names = {"normal": "IM-{:04}-000{}", "bacterial": "person{}_bacteria_{}"}
+    for column, label in enumerate(("normal", "bacterial", "viral")):
+        (folder / label).mkdir()
+        for patient in range(PATIENTS):
+            for number in (1, 2):
+                pixels = rng.integers(0, 80, (32, 32), np.uint8)
+                pixels[8:24, 2 + 10 * column : 12 + 10 * column] += 150
+                name = names.get(label, "person{}_virus_{}").format(patient, number)
+                Image.fromarray(pixels).save(folder / label / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ct_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures that stand for CT slices: discs on black."""
+    folder = tmp_path_factory.mktemp("ct")
+    y, x = np.mgrid[:32, :32]
+    for radius in range(6, 14):
+        disc = ((x - 16) ** 2 + (y - 16) ** 2 < radius**2) * np.uint8(180)
+        Image.fromarray(disc).save(folder / f"{radius}.png")
+    return folder

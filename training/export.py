@@ -1,0 +1,92 @@
+"""A trained network to a model folder: ONNX int8, float16 Keras weights, head."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from classifier import resnet
+from classifier.labels import FloatArray
+from classifier.saliency import Head
+
+OPSET = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far two engines agree: share of equal labels, mean difference of probabilities."""
+
+    same_label: float
+    mean_difference: float
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the int8 engine may stand for the float one."""
+        return self.same_label >= 0.99 and self.mean_difference <= 0.01
+
+
+def to_onnx(network: keras.Model, size: int, path: Path) -> None:
+    """Write the network as float ONNX: `grey` (n, size, size, 1) to `logits` and `features`."""
+    model = resnet.with_features(network)
+    model(np.zeros((1, size, size, 1), np.float32))
+    shape = keras.InputSpec(shape=(None, size, size, 1), dtype="float32", name="grey")
+    model.export(path, format="onnx", input_signature=[shape], opset_version=OPSET, verbose=False)
+
+
+def quantise(source: Path, target: Path, inputs: FloatArray) -> None:
+    """Write the int8 twin of a float ONNX file: static QDQ, per channel.
+
+    `inputs` (n, size, size, 1) are training pictures to find each tensor's range with. The first
+    and the last layer stay float: they cost little and lose most.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        prepared = Path(scratch) / "prepared.onnx"
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        nodes = onnx.load(prepared).graph.node
+        first_conv = next(node.name for node in nodes if node.op_type == "Conv")
+        inner = {"Conv", "Add", "Relu", "MaxPool"}
+        quantize_static(
+            prepared,
+            target,
+            _Inputs(inputs),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            op_types_to_quantize=sorted(inner),
+            nodes_to_exclude=[first_conv],
+        )
+
+
+def head_of(network: keras.Model) -> Head:
+    """Take the last layer out for the saliency."""
+    kernel, bias = network.get_layer("fc").get_weights()
+    return Head(kernel, bias)
+
+
+def agreement(ours: FloatArray, theirs: FloatArray) -> Agreement:
+    """Compare probabilities (n, 3) of two engines."""
+    same = (ours.argmax(1) == theirs.argmax(1)).mean()
+    return Agreement(float(same), float(np.abs(ours - theirs).mean()))
+
+
+class _Inputs(CalibrationDataReader):
+    def __init__(self, inputs: FloatArray) -> None:
+        self._batches: Iterator[FloatArray] = iter(np.split(inputs, len(inputs)))
+
+    def get_next(self) -> dict[str, FloatArray] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {"grey": batch}

@@ -1,0 +1,72 @@
+"""The card as a page for people."""
+
+from pathlib import Path
+
+from classifier.card import Card
+from training.evaluate import table
+
+PAGE = """# {name}
+
+A ResNet-34 that estimates normal, bacterial pneumonia and viral pneumonia on a chest X-ray.
+Research software: **not a diagnosis and not a medical device.**
+
+## Figures
+
+On {held_out} held-out pictures of {held_out_patients} patients, none of whom was trained on, with
+the shipped engine (`{engine_file}`). Intervals: 95 %, bootstrap over patients.
+
+{table}
+
+Sure answers (highest probability at least {unsure_below:.2f}): {sure_share:.1%} of the held-out
+pictures, {sure_accuracy} of them right. The rest is answered "unsure".
+
+![confusion](confusion.png) ![reliability](reliability.png)
+
+## How it was made
+
+- Recipe `{recipe}`, seed {seed}, {epochs} epochs, {minutes:.0f} minutes: `{command}`
+- Data: {trained_on} {train} pictures to train, {tuning} to choose and calibrate.
+- Temperature {temperature:.3f} and the threshold come from the tuning pictures alone.
+- int8 against float on the held-out pictures: same label on {same_label:.2%}, mean difference of
+  probabilities {mean_difference:.4f}. {engine_choice}
+- Versions: {versions}
+
+## Limits
+
+- Trained on children of 1 to 5 years from one hospital, on pictures of 224 × 224 pixels. On adults,
+  other machines and photographs of films its figures are not known.
+- About one label in ten between bacterial and viral is doubtful in the source.
+- Held-out children come from the same hospital as those trained on: expect less elsewhere,
+  above all lower specificity.
+- The gate (X-ray, CT or neither) learned photographs and other body parts from few or made-up
+  pictures.
+- The map shows where the network looked, not where an illness is.
+"""
+
+
+def write_model_card(card: Card, folder: Path) -> None:
+    """Write MODEL_CARD.md into a model folder."""
+    details = card.details
+    sure_accuracy = details["sure_accuracy"]
+    is_int8 = "int8" in card.engine_file
+    page = PAGE.format(
+        name=card.name,
+        engine_file=card.engine_file,
+        table=table(card.figures),
+        unsure_below=card.unsure_below,
+        recipe=card.recipe,
+        command=card.command,
+        trained_on=card.trained_on,
+        temperature=card.temperature,
+        held_out=details["pictures"]["held_out"],
+        held_out_patients=details["patients"]["held_out"],
+        train=details["pictures"]["train"],
+        tuning=details["pictures"]["tuning"],
+        sure_share=details["sure_share"],
+        sure_accuracy="none" if sure_accuracy is None else f"{sure_accuracy:.1%}",
+        engine_choice="The int8 engine ships." if is_int8 else "Not enough: the float one ships.",
+        versions=details["versions"],
+        **{name: details["run"][name] for name in ("seed", "epochs", "minutes")},
+        **details["int8_agreement"],
+    )
+    (folder / "MODEL_CARD.md").write_text(page, encoding="utf-8")

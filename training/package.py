@@ -1,0 +1,180 @@
+"""Everything between trained weights and a model folder with an honest card."""
+
+import csv
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from classifier import resnet
+from classifier.card import Card, sha256
+from classifier.engines import Engine
+from classifier.engines.onnx import OnnxEngine
+from classifier.gate import Gate
+from classifier.labels import Modality
+from classifier.model import GATE, HEAD, WEIGHTS, calibrated
+from classifier.preprocess import to_grey, to_input
+from classifier.reading.picture import read_picture
+from training import calibrate, evaluate, export
+from training.dataset import Pictures, Split, load_pictures
+from training.evaluate import Predictions, run_engine
+from training.export import Agreement
+from training.fit_gate import fit_gate
+from training.model_card import write_model_card
+from training.negatives import negatives
+
+INT8 = "model.int8.onnx"
+FLOAT = "model.onnx"
+RANGE_PICTURES = 300
+NEGATIVES = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a training run was: for the card and the results."""
+
+    name: str
+    recipe: str
+    seed: int
+    fold: int
+    epochs: int
+    minutes: float
+    command: str
+    data: str
+
+
+def package(
+    network: keras.Model, run: Run, split: Split, ct: Sequence[Path], size: int, folder: Path
+) -> Card:
+    """Write a model folder and give its card.
+
+    `network` in float32; `ct` are pictures of CT slices for the gate. Temperature, threshold and
+    gate come from the tuning part, the figures from the held-out part with the engine shipped.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    resnet.save_weights(network, folder / WEIGHTS)
+    # The rounded weights are what every engine must stand for.
+    resnet.load_weights(network, folder / WEIGHTS)
+    export.head_of(network).save(folder / HEAD)
+    tuning, held_out = load_pictures(split.tuning, size), load_pictures(split.held_out, size)
+    file, agreed = _export(network, split, tuning, held_out, size, folder)
+    engine = OnnxEngine(folder / file)
+    _fit_gate(engine, split, tuning, ct, size).save(folder / GATE)
+    tuned = run_engine(engine, tuning.inputs()).logits
+    temperature = calibrate.fit_temperature(tuned, tuning.classes)
+    threshold = calibrate.sure_from(calibrated(tuned, temperature), tuning.classes)
+    predictions = Predictions(
+        calibrated(run_engine(engine, held_out.inputs()).logits, temperature),
+        held_out.classes,
+        tuple(example.patient for example in split.held_out),
+    )
+    card = Card(
+        name=run.name,
+        modality=Modality.XRAY,
+        input_size=size,
+        engine_file=file,
+        temperature=temperature,
+        unsure_below=threshold,
+        recipe=run.recipe,
+        trained_on=run.data,
+        command=run.command,
+        figures=evaluate.figures(predictions),
+        files={name: sha256(folder / name) for name in (file, WEIGHTS, HEAD, GATE)},
+        details=_details(run, split, agreed, predictions, threshold),
+    )
+    card.write(folder)
+    write_model_card(card, folder)
+    evaluate.draw_confusion(predictions, folder / "confusion.png")
+    evaluate.draw_reliability(predictions, folder / "reliability.png")
+    return card
+
+
+def add_result(card: Card, run: Run, path: Path) -> None:
+    """Append one row for a run to the results; a new file starts with a header."""
+    row = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "name": run.name,
+        "recipe": run.recipe,
+        "seed": run.seed,
+        "fold": run.fold,
+        "epochs": run.epochs,
+        "minutes": round(run.minutes, 1),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "versions": card.details["versions"],
+        "engine": card.engine_file,
+        "command": run.command,
+    }
+    for name, (value, low, high) in card.figures.items():
+        row |= {name: f"{value:.4f}", f"{name}_low": f"{low:.4f}", f"{name}_high": f"{high:.4f}"}
+    is_new = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(row), lineterminator="\n")
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _export(
+    network: keras.Model,
+    split: Split,
+    tuning: Pictures,
+    held_out: Pictures,
+    size: int,
+    folder: Path,
+) -> tuple[str, Agreement]:
+    """Write float and int8 ONNX and keep the int8 one if it agrees well enough."""
+    export.to_onnx(network, size, folder / FLOAT)
+    step = max(1, len(split.train) // RANGE_PICTURES)
+    ranges = load_pictures(split.train[::step], size).inputs()
+    export.quantise(folder / FLOAT, folder / INT8, ranges)
+    engines = [OnnxEngine(folder / name) for name in (INT8, FLOAT)]
+    temperature = calibrate.fit_temperature(
+        run_engine(engines[1], tuning.inputs()).logits, tuning.classes
+    )
+    ours, theirs = (
+        calibrated(run_engine(engine, held_out.inputs()).logits, temperature) for engine in engines
+    )
+    agreed = export.agreement(ours, theirs)
+    kept, dropped = (INT8, FLOAT) if agreed.is_enough else (FLOAT, INT8)
+    (folder / dropped).unlink()
+    return kept, agreed
+
+
+def _fit_gate(
+    engine: Engine, split: Split, tuning: Pictures, ct: Sequence[Path], size: int
+) -> Gate:
+    greys = [to_grey(read_picture(path.read_bytes())) for path in ct]
+    slices = np.stack([to_input(grey, size) for grey in greys])
+    return fit_gate(
+        xray=run_engine(engine, load_pictures(split.train, size).inputs()).features,
+        ct=run_engine(engine, slices).features,
+        neither=run_engine(engine, negatives(NEGATIVES, size)[..., np.newaxis]).features,
+        chosen=run_engine(engine, tuning.inputs()).features,
+    )
+
+
+def _details(
+    run: Run, split: Split, agreed: Agreement, predictions: Predictions, threshold: float
+) -> dict[str, object]:
+    parts = {"train": split.train, "tuning": split.tuning, "held_out": split.held_out}
+    sure = predictions.probabilities.max(1) >= threshold
+    right = predictions.probabilities.argmax(1) == predictions.classes
+    return {
+        "run": asdict(run),
+        "pictures": {name: len(part) for name, part in parts.items()},
+        "patients": {name: len({each.patient for each in part}) for name, part in parts.items()},
+        "int8_agreement": asdict(agreed),
+        "sure_share": float(sure.mean()),
+        "sure_accuracy": float(right[sure].mean()) if sure.any() else None,
+        "versions": ", ".join(
+            f"{name} {importlib.metadata.version(name)}"
+            for name in ("keras", "tensorflow", "onnxruntime")
+        ),
+    }
