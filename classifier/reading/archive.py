@@ -1,0 +1,107 @@
+"""A zip, never trusted: listed, bounded, and read entry by entry; nothing is ever unpacked."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import BinaryIO
+from zipfile import ZipFile, ZipInfo
+
+from classifier.reading.detect import HEAD_BYTES, detect, is_archive
+from classifier.reading.limits import (
+    MAX_ARCHIVE_ENTRIES,
+    MAX_FILE_BYTES,
+    MAX_INFLATED_BYTES,
+    refusing,
+)
+from classifier.reading.scan import FileKind
+from classifier.refusals import Refusal, RefusalReason
+
+_JUNK = {"__MACOSX", "DICOMDIR", "Thumbs.db", "desktop.ini"}
+_ENCRYPTED = 0x1
+# PKWARE APPNOTE 4.3.16: the end record is 22 bytes, and at most a 16-bit comment follows it.
+_END_BYTES = 22 + 0xFFFF
+_END_SIGNATURE = b"PK\x05\x06"
+_IN_ZIP64 = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The entries of a zip that are pictures or DICOM files, by number, and how many are not."""
+
+    members: tuple[int, ...]
+    skipped: int
+
+
+def is_junk(path: PurePosixPath) -> bool:
+    """Tell what file managers and disc writers leave beside the files that were meant."""
+    return any(part in _JUNK or (part[0] == "." and part != "..") for part in path.parts)
+
+
+def open_zip(stream: BinaryIO) -> ZipFile:
+    """Open a zip whose directory is within the limits; nothing is inflated.
+
+    Raises `Refusal`: TOO_MANY_FILES, TOO_LARGE, ENCRYPTED_ARCHIVE or BROKEN.
+    """
+    with refusing():
+        if _entries_claimed(stream) > MAX_ARCHIVE_ENTRIES:
+            raise Refusal(RefusalReason.TOO_MANY_FILES, f"more than {MAX_ARCHIVE_ENTRIES} entries")
+        archive = ZipFile(stream)
+        _check(archive.infolist())
+        return archive
+
+
+def _entries_claimed(stream: BinaryIO) -> int:
+    """Read the entry count, before `ZipFile` believes it; zip64 leaves that to the next check."""
+    size = stream.seek(0, 2)
+    stream.seek(max(0, size - _END_BYTES))
+    tail = stream.read()
+    at = tail.rfind(_END_SIGNATURE)
+    if at < 0 or len(tail) < at + 12:
+        raise Refusal(RefusalReason.BROKEN, "zip without an end record")
+    (count,) = struct.unpack_from("<H", tail, at + 10)
+    return 0 if count == _IN_ZIP64 else int(count)
+
+
+def _check(entries: list[ZipInfo]) -> None:
+    if len(entries) > MAX_ARCHIVE_ENTRIES:
+        raise Refusal(RefusalReason.TOO_MANY_FILES, f"more than {MAX_ARCHIVE_ENTRIES} entries")
+    if any(entry.flag_bits & _ENCRYPTED for entry in entries):
+        raise Refusal(RefusalReason.ENCRYPTED_ARCHIVE)
+    if sum(entry.file_size for entry in entries) > MAX_INFLATED_BYTES:
+        raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_INFLATED_BYTES} bytes inflated")
+
+
+def list_zip(archive: ZipFile) -> Listing:
+    """Find the entries worth reading by their first bytes.
+
+    Raises `Refusal`: NESTED_ARCHIVE or NOTHING_INSIDE.
+    """
+    members = []
+    files = [(i, entry) for i, entry in enumerate(archive.infolist()) if not entry.is_dir()]
+    for index, entry in files:
+        if is_junk(PurePosixPath(entry.filename.replace("\\", "/"))):
+            continue
+        kind = _kind(read_entry(archive, index, HEAD_BYTES))
+        if kind is not None:
+            members.append(index)
+    if not members:
+        raise Refusal(RefusalReason.NOTHING_INSIDE, f"{len(files)} other files")
+    return Listing(tuple(members), len(files) - len(members))
+
+
+def _kind(head: bytes) -> FileKind | None:
+    if is_archive(head):
+        raise Refusal(RefusalReason.NESTED_ARCHIVE)
+    return detect(head)
+
+
+def read_entry(archive: ZipFile, index: int, limit: int | None = None) -> bytes:
+    """Inflate one entry, or its first `limit` bytes; never more than it declares or is allowed."""
+    entry = archive.infolist()[index]
+    with refusing(), archive.open(entry) as stream:
+        if limit is not None:
+            return stream.read(limit)
+        data = stream.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise Refusal(RefusalReason.TOO_LARGE, f"entry of more than {MAX_FILE_BYTES} bytes")
+        return data

@@ -1,0 +1,147 @@
+"""The parent's hold on one child: started, asked, timed, ended."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from struct import pack
+from typing import BinaryIO
+
+from classifier.reading.limits import (
+    MAX_SLICES,
+    MAX_STUDY_BYTES,
+    SECONDS_PER_FILE,
+    SECONDS_PER_FRAME,
+    START_SECONDS,
+)
+from classifier.reading.scan import Scan
+from classifier.reading.wire import BrokenChild, End, Message, receive
+from classifier.refusals import Refusal, RefusalReason
+
+_ENVIRONMENT = {
+    "PATH": os.defpath,
+    "LANG": "C.UTF-8",
+    "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+# -P keeps the working folder, which anyone may have filled, off the import path.
+_COMMAND = (sys.executable, "-P", "-B", "-m", "classifier.reading.worker")
+
+Answer = list[Message]
+
+
+class Child:
+    """One child process, started at once and not waited for; used by one thread at a time."""
+
+    def __init__(self, salt: bytes) -> None:
+        """Start it; `salt` keys the hash of patient numbers."""
+        self._salt = salt
+        self._ready = self._loaded = False
+        self._idle = True
+        self._connection, far = socket.socketpair()
+        with far:
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(
+                _COMMAND,
+                stdin=far.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_ENVIRONMENT,
+                cwd="/",
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def usable(self) -> bool:
+        """Whether it waits for a request: not dead, not over a limit, not left in mid-answer."""
+        return self._idle and self._process.poll() is None
+
+    def ask(
+        self, do: str, stream: BinaryIO, members: Sequence[int] | None = None
+    ) -> Iterator[Answer]:
+        """Have a file, or some entries of a zip, listed, looked at or read.
+
+        Yields one answer for the file or for each entry: some messages, the last of them an `End`
+        or a `Refusal`. Raises `Refusal` with TOO_COSTLY past the limits and BROKEN after a crash.
+        """
+        self._idle = False
+        try:
+            self._request(do, stream, members)
+            over_limit = False
+            for _ in range(1 if members is None else len(members)):
+                answer = self._answer(SECONDS_PER_FILE)
+                over_limit |= _is_over_limit(answer)
+                yield answer
+            self._idle = not over_limit
+        except TimeoutError:
+            detail = f"more than {SECONDS_PER_FILE:g} seconds"
+            raise Refusal(RefusalReason.TOO_COSTLY, detail) from None
+        except (BrokenChild, OSError):
+            raise self._cause_of_death() from None
+
+    def prepare(self, *, dicom: bool) -> None:
+        """Wait for the start and, once, for the import of the DICOM decoders.
+
+        Both have time of their own, so that a file pays only for itself.
+        """
+        self._idle = False
+        try:
+            if not self._ready:
+                self._answer(START_SECONDS)
+                self._ready = True
+            if dicom and not self._loaded:
+                with Path(os.devnull).open("rb") as nothing:
+                    self._request("load", nothing, None)
+                if isinstance(refusal := self._answer(START_SECONDS)[-1], Refusal):
+                    raise RuntimeError(f"the DICOM decoders cannot be imported: {refusal.detail}")
+                self._loaded = True
+        except (BrokenChild, OSError):
+            raise RuntimeError("the reading process does not start") from None
+        self._idle = True
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        self._connection.close()
+
+    def _request(self, do: str, stream: BinaryIO, members: Sequence[int] | None) -> None:
+        request = {"do": do, "members": members, "salt": self._salt.hex()}
+        body = json.dumps(request).encode()
+        self._connection.settimeout(START_SECONDS)
+        socket.send_fds(self._connection, [pack("<I", len(body))], [stream.fileno()])
+        self._connection.sendall(body)
+
+    def _answer(self, seconds: float) -> Answer:
+        messages: Answer = []
+        deadline = time.monotonic() + seconds
+        room = MAX_STUDY_BYTES
+        while not messages or not isinstance(messages[-1], End | Refusal):
+            messages.append(receive(self._connection, deadline))
+            deadline += SECONDS_PER_FRAME
+            room -= messages[-1].pixels.nbytes if isinstance(messages[-1], Scan) else 0
+            if room < 0 or len(messages) > MAX_SLICES + 1:
+                raise BrokenChild
+        return messages
+
+    def _cause_of_death(self) -> Refusal:
+        """Guess from the signal: memory that ran out ends in SIGKILL or in abort(3)."""
+        with suppress(subprocess.TimeoutExpired):
+            if self._process.wait(timeout=0.5) in (-9, -6):
+                return Refusal(RefusalReason.TOO_COSTLY, "the decoder was stopped")
+        return Refusal(RefusalReason.BROKEN, "the decoder crashed")
+
+
+def _is_over_limit(answer: Answer) -> bool:
+    """Tell whether memory ran out, after which a process had better not go on."""
+    last = answer[-1]
+    return isinstance(last, Refusal) and last.reason is RefusalReason.TOO_COSTLY

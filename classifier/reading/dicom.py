@@ -1,0 +1,126 @@
+"""DICOM files to scans: CR, DX, CT of one or many frames, secondary capture."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO
+
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import Decoder, get_decoder
+from pydicom.pixels.processing import apply_color_lut
+
+from classifier.labels import Modality
+from classifier.reading.detect import HEAD_BYTES, detect
+from classifier.reading.frames import frame_tags, rescale, spacing
+from classifier.reading.header import OWN_SALT, look, number, parse, text, whole
+from classifier.reading.limits import MAX_PIXEL_BYTES, MAX_PIXELS, MAX_SLICES, refusing
+from classifier.reading.render import Stored, grey, hounsfield, luma
+from classifier.reading.scan import FileKind, Scan, Units
+from classifier.reading.series import Look
+from classifier.refusals import Refusal, RefusalReason
+
+_PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+# The quickest of the decoders that are installed; for the other syntaxes pydicom's own choice.
+_PLUGINS = {
+    uid.JPEGExtended12Bit: "jpeg12",
+    uid.JPEGLossless: "gdcm",
+    uid.JPEGLosslessSV1: "gdcm",
+    uid.JPEGLSLossless: "pyjpegls",
+    uid.JPEGLSNearLossless: "pyjpegls",
+    uid.JPEG2000Lossless: "gdcm",
+    uid.JPEG2000: "gdcm",
+    uid.RLELossless: "pylibjpeg",
+}
+get_decoder(uid.JPEGExtended12Bit).add_plugin(
+    "jpeg12", ("classifier.reading.jpeg12", "decode_frame")
+)
+
+
+def read_dicom(data: bytes) -> tuple[Scan, ...]:
+    """Read a DICOM file: one scan, or each frame of a CT in the order of the file.
+
+    X-rays and secondary captures come as grey in [0, 1], CT slices (rows, columns) in Hounsfield
+    units. Raises `Refusal`.
+    """
+    return tuple(iterate_dicom(data))
+
+
+def iterate_dicom(data: bytes, salt: bytes = OWN_SALT) -> Iterator[Scan]:
+    """Yield the scans of a DICOM file one by one, so that many frames need not fit in memory."""
+    if detect(data[:HEAD_BYTES]) is not FileKind.DICOM:
+        raise Refusal(RefusalReason.UNKNOWN_TYPE)
+    with refusing():
+        dataset = parse(data)
+        said = look(dataset, salt)
+        frames = _checked_frames(dataset, said)
+        yield from _scans(dataset, said, frames)
+
+
+def look_at_dicom(stream: BinaryIO, salt: bytes = OWN_SALT) -> Look:
+    """Read the header alone."""
+    with refusing():
+        return look(parse(stream, pixels=False), salt)
+
+
+def _checked_frames(dataset: Dataset, said: Look) -> int:
+    """Check the header against the budget before a decoder believes it (PS3.3 C.7.6.3)."""
+    if not any(keyword in dataset for keyword in _PIXEL_KEYWORDS):
+        raise Refusal(RefusalReason.NO_PIXELS, "PixelData")
+    rows, columns = whole(dataset, "Rows") or 0, whole(dataset, "Columns") or 0
+    if rows <= 0 or columns <= 0:
+        raise Refusal(RefusalReason.BROKEN, "Rows, Columns")
+    if rows * columns > MAX_PIXELS:
+        raise Refusal(RefusalReason.TOO_LARGE, "Rows, Columns")
+    frames = max(1, whole(dataset, "NumberOfFrames") or 1)
+    sample_bits = (whole(dataset, "SamplesPerPixel") or 1) * (whole(dataset, "BitsAllocated") or 8)
+    if frames > MAX_SLICES or rows * columns * sample_bits * frames > 8 * MAX_PIXEL_BYTES:
+        raise Refusal(RefusalReason.TOO_LARGE, "NumberOfFrames, SamplesPerPixel, BitsAllocated")
+    if frames > 1 and said.modality is not Modality.CT:
+        raise Refusal(RefusalReason.SEVERAL_STUDIES, "NumberOfFrames")
+    return frames
+
+
+def _scans(dataset: Dataset, said: Look, frames: int) -> Iterator[Scan]:
+    syntax = dataset.file_meta.TransferSyntaxUID
+    decoded = _decoder(syntax).iter_array(dataset, decoding_plugin=_PLUGINS.get(syntax, ""))
+    count = 0
+    for count, (stored, _) in enumerate(islice(decoded, frames), start=1):
+        yield _scan(dataset, said, count - 1, stored)
+    if count < frames:
+        raise Refusal(RefusalReason.BROKEN, "NumberOfFrames")
+
+
+def _decoder(syntax: str) -> Decoder:
+    try:
+        decoder = get_decoder(uid.UID(syntax))
+    except NotImplementedError:
+        decoder = None
+    if decoder is None or not decoder.is_available:
+        raise Refusal(RefusalReason.UNSUPPORTED_SYNTAX, "TransferSyntaxUID")
+    return decoder
+
+
+def _scan(dataset: Dataset, said: Look, index: int, stored: Stored) -> Scan:
+    units, chroma = Units.GREY, 0.0
+    bits = whole(dataset, "BitsStored") or 8
+    if text(dataset, "PhotometricInterpretation") == "PALETTE COLOR":
+        stored = apply_color_lut(stored, dataset)
+        bits = 8 * stored.dtype.itemsize
+    if stored.ndim == 3:
+        pixels, chroma = luma(stored, 2 ** min(bits, 8 * stored.dtype.itemsize) - 1)
+    elif _is_in_hounsfield(dataset, said):
+        units = Units.HOUNSFIELD
+        pixels = hounsfield(dataset, stored, *rescale(dataset, index))
+    else:
+        pixels = grey(dataset, stored)
+    place = spacing(dataset, index)
+    tags = frame_tags(dataset, index, said.tags)
+    return Scan(pixels, units, said.modality, place, tags, FileKind.DICOM, chroma)
+
+
+def _is_in_hounsfield(dataset: Dataset, said: Look) -> bool:
+    """Tell a CT image from a rendered capture of one: 8 bits and no rescale (PS3.3 C.8.2.1)."""
+    if said.modality is not Modality.CT:
+        return False
+    return (whole(dataset, "BitsStored") or 16) > 8 or number(dataset, "RescaleSlope") is not None

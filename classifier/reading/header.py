@@ -1,0 +1,204 @@
+"""A DICOM header: parsed within limits, and the few attributes that leave it."""
+
+import hashlib
+import math
+import secrets
+import zlib
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any, BinaryIO
+
+from pydicom import config, dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.tag import BaseTag
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    EnhancedCTImageStorage,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    LegacyConvertedEnhancedCTImageStorage,
+)
+
+from classifier.labels import Modality
+from classifier.reading.limits import MAX_FILE_BYTES
+from classifier.reading.scan import FileKind, Tags
+from classifier.reading.series import Look
+from classifier.refusals import Refusal, RefusalReason
+
+# Real files break value rules all the time; what is used here is checked where it is used.
+config.settings.reading_validation_mode = config.IGNORE
+
+# Without a salt shared by a reader's children, a short number could be found again by trying all.
+OWN_SALT = secrets.token_bytes(16)
+
+_XRAY = {"CR", "DX", "DR", "RG"}
+_SAYS_NOTHING = {"OT", "SC"}
+_MODALITY_OF_CLASS: dict[str, Modality] = {
+    ComputedRadiographyImageStorage: Modality.XRAY,
+    DigitalXRayImageStorageForPresentation: Modality.XRAY,
+    DigitalXRayImageStorageForProcessing: Modality.XRAY,
+    CTImageStorage: Modality.CT,
+    EnhancedCTImageStorage: Modality.CT,
+    LegacyConvertedEnhancedCTImageStorage: Modality.CT,
+}
+# Only what surely is another part: the attribute is often wrong, and the pixels are judged later.
+_OTHER_PARTS = {
+    "ABDOMEN", "ANKLE", "ARM", "BRAIN", "BREAST", "CALCANEUS", "CSPINE", "CERVICALSPINE", "ELBOW",
+    "EXTREMITY", "FEMUR", "FINGER", "FOOT", "FOREARM", "HAND", "HEAD", "HIP", "HUMERUS", "JAW",
+    "KNEE", "LEG", "LSPINE", "LUMBARSPINE", "MANDIBLE", "PATELLA", "PELVIS", "SHOULDER", "SKULL",
+    "TIBIA", "TOE", "WRIST",
+}  # fmt: skip
+
+
+def parse(source: bytes | BinaryIO, *, pixels: bool = True) -> Dataset:
+    """Parse a DICOM file, with its pixel data or up to it; deflated ones inflate within a limit."""
+    stream = BytesIO(source) if isinstance(source, bytes) else source
+    start = stream.tell()
+    read_preamble(stream, force=True)
+    meta = read_dataset(stream, False, True, stop_when=_after_group_2)
+    if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+        return _parse_deflated(stream, meta)
+    stream.seek(start)
+    dataset = dcmread(stream, force=True, stop_before_pixels=not pixels)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)
+    return dataset
+
+
+def _after_group_2(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return tag.group != 2
+
+
+def _parse_deflated(stream: BinaryIO, meta: Dataset) -> Dataset:
+    """Inflate the data set (PS3.5 A.5) here, because pydicom inflates without bound."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    body = inflater.decompress(stream.read(), MAX_FILE_BYTES)
+    if inflater.unconsumed_tail:
+        raise Refusal(RefusalReason.TOO_LARGE, "deflated data set")
+    dataset = read_dataset(BytesIO(body), False, True)
+    dataset.file_meta = FileMetaDataset(meta)
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return dataset
+
+
+def _guessed_syntax(dataset: Dataset) -> UID:
+    implicit, little = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def look(dataset: Dataset, salt: bytes = OWN_SALT) -> Look:
+    """Tell what a header says of the picture that follows it.
+
+    Raises `Refusal`: NO_PIXELS without one, NOT_CHEST for another modality (PS3.3 C.7.3.1.1.1) or
+    another body part (PS3.16 annex L).
+    """
+    if "Rows" not in dataset or "Columns" not in dataset:
+        raise Refusal(RefusalReason.NO_PIXELS, "Rows, Columns")
+    modality = _modality(dataset)
+    part = (text(dataset, "BodyPartExamined") or "").upper().replace(" ", "")
+    if part in _OTHER_PARTS:
+        raise Refusal(RefusalReason.NOT_CHEST, "BodyPartExamined")
+    return Look(FileKind.DICOM, modality, _tags(dataset, salt))
+
+
+def _modality(dataset: Dataset) -> Modality | None:
+    said = (text(dataset, "Modality") or "").upper()
+    if said in _XRAY:
+        return Modality.XRAY
+    if said == "CT":
+        return Modality.CT
+    if said == "":
+        return _MODALITY_OF_CLASS.get(text(dataset, "SOPClassUID") or "")
+    if said in _SAYS_NOTHING:
+        return None
+    raise Refusal(RefusalReason.NOT_CHEST, "Modality")
+
+
+def _tags(dataset: Dataset, salt: bytes) -> Tags:
+    return Tags(
+        body_part=text(dataset, "BodyPartExamined"),
+        view_position=text(dataset, "ViewPosition"),
+        image_type=text(dataset, "ImageType"),
+        patient_key=_patient_key(dataset, salt),
+        study_uid=text(dataset, "StudyInstanceUID"),
+        series_uid=text(dataset, "SeriesInstanceUID"),
+        instance_number=whole(dataset, "InstanceNumber"),
+        position=triple(dataset, "ImagePositionPatient"),
+        orientation=sextuple(dataset, "ImageOrientationPatient"),
+        slice_location=number(dataset, "SliceLocation"),
+    )
+
+
+def _patient_key(dataset: Dataset, salt: bytes) -> str | None:
+    patient = text(dataset, "PatientID")
+    if patient is None:
+        return None
+    return hashlib.blake2b(patient.encode(), key=salt, digest_size=16).hexdigest()
+
+
+def value(dataset: Dataset, keyword: str) -> Any:
+    """Get a value, None when it is missing, empty or cannot be parsed."""
+    try:
+        found = dataset.get(keyword)
+    except Exception:
+        return None
+    return None if found is None or (isinstance(found, Sequence) and len(found) == 0) else found
+
+
+def text(dataset: Dataset, keyword: str) -> str | None:
+    """Get a value as at most 128 characters, several values joined by a backslash."""
+    found = value(dataset, keyword)
+    if found is None:
+        return None
+    several = not isinstance(found, str) and isinstance(found, Sequence)
+    words = "\\".join(str(part) for part in found) if several else str(found)
+    return words.strip(" \0")[:128] or None
+
+
+def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """Get the values as finite floats, none at all if one of them is not."""
+    found = value(dataset, keyword)
+    if found is None:
+        return ()
+    several = not isinstance(found, str) and isinstance(found, Sequence)
+    try:
+        parsed = tuple(float(part) for part in (found if several else (found,)))
+    except (TypeError, ValueError, OverflowError):
+        return ()
+    return parsed if all(math.isfinite(part) for part in parsed) else ()
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """Get the first value as a finite float."""
+    return next(iter(numbers(dataset, keyword)), None)
+
+
+def whole(dataset: Dataset, keyword: str) -> int | None:
+    """Get the first value as an integer."""
+    found = number(dataset, keyword)
+    return None if found is None else int(found)
+
+
+def triple(dataset: Dataset, keyword: str) -> tuple[float, float, float] | None:
+    """Get exactly three finite floats."""
+    found = numbers(dataset, keyword)
+    return (found[0], found[1], found[2]) if len(found) == 3 else None
+
+
+def sextuple(
+    dataset: Dataset, keyword: str
+) -> tuple[float, float, float, float, float, float] | None:
+    """Get exactly six finite floats."""
+    found = numbers(dataset, keyword)
+    if len(found) != 6:
+        return None
+    return (found[0], found[1], found[2], found[3], found[4], found[5])

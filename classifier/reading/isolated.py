@@ -1,0 +1,201 @@
+"""Files in, studies out: the reading that users of this package call."""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+from types import TracebackType
+from typing import Self, TypeVar
+
+from classifier.reading.archive import Listing
+from classifier.reading.child import Answer, Child
+from classifier.reading.limits import MAX_SLICES, MAX_STUDY_BYTES
+from classifier.reading.scan import FileKind, Scan, Study
+from classifier.reading.series import MIN_POSITIONS, Look, choose, group, in_order
+from classifier.reading.sources import Source, expand, kind_of, name_apart, opened
+from classifier.refusals import Refusal, RefusalReason
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+
+# Entries of a zip asked for at once, because each request opens the zip anew.
+_CHUNK = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One request: a file, or some entries of a zip."""
+
+    path: Path
+    members: tuple[int, ...] | None = None
+
+
+class IsolatedReader:
+    """Reads files in child processes that are kept warm; safe to use from many threads.
+
+    A file costs at most 2 seconds and 1 GB of a child, and never the parent.
+    """
+
+    def __init__(self, workers: int = 2) -> None:
+        """Start the children and do not wait for them."""
+        self._salt = secrets.token_bytes(16)
+        self._lock = Lock()
+        self._closed = False
+        self._children = {Child(self._salt) for _ in range(workers)}
+        self._idle: SimpleQueue[Child] = SimpleQueue()
+        for child in self._children:
+            self._idle.put(child)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reading")
+
+    def __enter__(self) -> Self:
+        """Give the reader."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the children."""
+        self.close()
+
+    def close(self) -> None:
+        """End the children; what is being read is refused."""
+        with self._lock:
+            self._closed = True
+            for child in self._children:
+                child.stop()
+        self._threads.shutdown(cancel_futures=True)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The process ids of the children."""
+        with self._lock:
+            return tuple(child.pid for child in self._children)
+
+    def sources(self, paths: Sequence[Path]) -> list[Source]:
+        """Find what there is to read in files and folders.
+
+        DICOM CT slices of one series and one folder, in at least `MIN_POSITIONS` places, are one
+        source; every other file is one. Raises `FileNotFoundError`.
+        """
+        files = expand(paths)
+        dicom = [path for path in _crowded(files) if kind_of(path) is FileKind.DICOM]
+        looks = list(self._threads.map(self._look, _crowded(dicom)))
+        series: dict[Path, tuple[Path, ...]] = {}
+        for indices in group((path.parent, look) for path, look in looks):
+            together = tuple(looks[index][0] for index in indices)
+            series |= dict.fromkeys(together, together)
+        return name_apart(list(dict.fromkeys(series.get(path, (path,)) for path in files)))
+
+    def read(self, source: Source, progress: Progress | None = None) -> Study:
+        """Read one source; of a series `progress` hears the slices done and their number.
+
+        A series comes from feet to head, and may lose less than half of its slices to damage.
+        Raises `Refusal`.
+        """
+        if len(source.paths) > 1:
+            return self._series([_Task(path) for path in source.paths], progress)
+        task = _Task(source.paths[0])
+        with opened(task.path) as (_, kind):
+            pass
+        if kind is FileKind.ZIP:
+            return self._archive(task, progress)
+        return self._series([task], None)
+
+    def _archive(self, task: _Task, progress: Progress | None) -> Study:
+        listing = _only(self._run("list", task)[0], Listing)[0]
+        chosen = self._choose(task, listing.members)
+        skipped = listing.skipped + len(listing.members) - len(chosen)
+        return self._series(_tasks(task.path, chosen), progress, skipped)
+
+    def _choose(self, task: _Task, members: tuple[int, ...]) -> tuple[int, ...]:
+        if len(members) < 2:
+            return members
+        answers = self._gather("look", _tasks(task.path, members))
+        seen = [(m, a[0]) for m, a in zip(members, answers, strict=True) if isinstance(a[0], Look)]
+        if not seen:
+            _only(answers[0], Look)
+        return tuple(seen[index][0] for index in choose([look for _, look in seen]))
+
+    def _series(self, tasks: list[_Task], progress: Progress | None, skipped: int = 0) -> Study:
+        if sum(len(task.members or (0,)) for task in tasks) > MAX_SLICES:
+            raise Refusal(RefusalReason.TOO_MANY_FILES, f"more than {MAX_SLICES} slices")
+        answers = self._gather("read", tasks, progress)
+        refusals = [answer[-1] for answer in answers if isinstance(answer[-1], Refusal)]
+        if 2 * len(refusals) >= len(answers):
+            raise refusals[0]
+        scans = [message for answer in answers for message in answer if isinstance(message, Scan)]
+        return Study(in_order(scans), skipped + len(refusals))
+
+    def _gather(
+        self, do: str, tasks: list[_Task], progress: Progress | None = None
+    ) -> list[Answer]:
+        """Run requests on all children side by side; the first that goes too far ends them all."""
+        answers: list[Answer] = []
+        total = sum(len(task.members or (0,)) for task in tasks)
+        room = MAX_STUDY_BYTES
+        # One file does not wait behind the slices of somebody else's series.
+        side_by_side = self._threads.map if len(tasks) > 1 else map
+        for part in side_by_side(lambda task: self._run(do, task), tasks):
+            answers += part
+            room -= sum(m.pixels.nbytes for a in part for m in a if isinstance(m, Scan))
+            if room < 0:
+                raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_STUDY_BYTES} bytes")
+            if progress is not None:
+                progress(len(answers), total)
+        return answers
+
+    def _look(self, path: Path) -> tuple[Path, Look]:
+        with suppress(Refusal):
+            return path, _only(self._run("look", _Task(path))[0], Look)[0]
+        return path, Look(FileKind.DICOM)
+
+    def _run(self, do: str, task: _Task) -> list[Answer]:
+        with opened(task.path) as (stream, kind), self._lease() as child:
+            child.prepare(dicom=kind in (FileKind.DICOM, FileKind.ZIP))
+            return list(child.ask(do, stream, task.members))
+
+    @contextmanager
+    def _lease(self) -> Iterator[Child]:
+        child = self._idle.get()
+        try:
+            child = self._fit(child)
+            yield child
+        finally:
+            self._idle.put(self._fit(child))
+
+    def _fit(self, child: Child) -> Child:
+        """Give the child back, or a new one in its place if it is of no more use."""
+        with self._lock:
+            if self._closed or child.usable:
+                return child
+            child.stop()
+            with suppress(OSError):
+                fresh = Child(self._salt)
+                self._children ^= {child, fresh}
+                return fresh
+            return child
+
+
+def _crowded(files: Sequence[Path]) -> list[Path]:
+    """Keep the files with enough others in their folder to be a series."""
+    count = Counter(path.parent for path in files)
+    return [path for path in files if count[path.parent] >= MIN_POSITIONS]
+
+
+def _tasks(path: Path, members: Sequence[int]) -> list[_Task]:
+    starts = range(0, len(members), _CHUNK)
+    return [_Task(path, tuple(members[start : start + _CHUNK])) for start in starts]
+
+
+def _only(answer: Answer, kind: type[T]) -> list[T]:
+    if isinstance(answer[-1], Refusal):
+        raise answer[-1]
+    return [message for message in answer if isinstance(message, kind)]

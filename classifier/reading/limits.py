@@ -1,0 +1,42 @@
+"""What one file may cost, and what it means to cost more."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from classifier.refusals import Refusal, RefusalReason
+
+MIB = 1024 * 1024
+
+# The largest flat-panel X-rays have about 20 megapixels, mammograms 30.
+MAX_PIXELS = 50_000_000
+MAX_FILE_BYTES = 300 * MIB
+MAX_PIXEL_BYTES = 400 * MIB
+# A whole chest at 0.4 mm has fewer slices than this; 1 GiB of float32 is 1,024 slices of 512 x 512.
+MAX_SLICES = 1000
+MAX_STUDY_BYTES = 1024 * MIB
+
+MAX_ARCHIVE_BYTES = 1024 * MIB
+MAX_ARCHIVE_ENTRIES = 4096
+MAX_INFLATED_BYTES = 1536 * MIB
+
+MEMORY_BYTES = 1024 * MIB
+SECONDS_PER_FILE = 2.0
+# A file of many frames is a series in one file: each frame that comes out earns the next its time.
+SECONDS_PER_FRAME = 0.05
+START_SECONDS = 30.0
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn whatever a parser or decoder raises into a `Refusal`, without its text.
+
+    The text of a parser's error can hold values of the file, so only its type is kept.
+    """
+    try:
+        yield
+    except Refusal:
+        raise
+    except (MemoryError, RecursionError) as error:
+        raise Refusal(RefusalReason.TOO_COSTLY, type(error).__name__) from None
+    except Exception as error:
+        raise Refusal(RefusalReason.BROKEN, type(error).__name__) from None

@@ -1,0 +1,90 @@
+"""JPEG, PNG, WebP, TIFF and BMP to a `Scan`, through Pillow."""
+
+from contextlib import suppress
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageChops, ImageOps
+
+from classifier.labels import FloatArray
+from classifier.reading.detect import detect
+from classifier.reading.limits import MAX_PIXELS, refusing
+from classifier.reading.scan import FileKind, Scan, Units
+from classifier.refusals import Refusal, RefusalReason
+
+PICTURE_KINDS = (FileKind.JPEG, FileKind.PNG, FileKind.WEBP, FileKind.TIFF, FileKind.BMP)
+
+_DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
+
+
+def read_picture(data: bytes) -> Scan:
+    """Read one picture, upright, of an animation the first frame.
+
+    Pixels are luma (ITU-R 601) in [0, 1]; an 8-bit grey value v becomes exactly v / 255. Deeper
+    values are divided by the full scale of the smallest usual depth that holds them, since 12 bits
+    often travel in 16. What is transparent becomes black. Raises `Refusal`.
+    """
+    kind = detect(data)
+    if kind not in PICTURE_KINDS:
+        raise Refusal(RefusalReason.UNKNOWN_TYPE)
+    with refusing():
+        return _read(data, kind)
+
+
+def _read(data: bytes, kind: FileKind) -> Scan:
+    try:
+        image = Image.open(BytesIO(data), formats=[kind.upper()])
+    except Image.DecompressionBombError:
+        raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_PIXELS} pixels") from None
+    with image:
+        if image.width * image.height > MAX_PIXELS:
+            raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_PIXELS} pixels")
+        image.load()
+        # Broken EXIF must not cost the picture.
+        with suppress(Exception):
+            ImageOps.exif_transpose(image, in_place=True)
+        pixels, chroma = _values(image)
+    return Scan(pixels, Units.GREY, modality=None, spacing=None, came_as=kind, chroma=chroma)
+
+
+def _values(image: Image.Image) -> tuple[FloatArray, float]:
+    if image.mode in _DEEP_MODES:
+        return _scaled(np.asarray(image)), 0.0
+    flat = _opaque(image)
+    if flat.mode in ("1", "L"):
+        return _unit(flat.convert("L")), 0.0
+    rgb = flat if flat.mode == "RGB" else flat.convert("RGB")
+    return _unit(rgb.convert("L")), _chroma(rgb)
+
+
+def _unit(image: Image.Image) -> FloatArray:
+    grey = np.array(image, dtype=np.float32)
+    grey /= np.float32(255)
+    return grey
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Lay what is transparent over black."""
+    if not image.has_transparency_data:
+        return image
+    layer = image.convert("RGBA")
+    black = Image.new("RGBA", layer.size, (0, 0, 0, 255))
+    return Image.alpha_composite(black, layer).convert("RGB")
+
+
+def _scaled(values: np.ndarray) -> FloatArray:
+    already_unit = values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1
+    grey = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    if not already_unit:
+        grey -= min(float(grey.min()), 0.0)
+        largest = float(grey.max())
+        grey /= next((full for full in _FULL_SCALES if largest <= full), largest)
+    return grey
+
+
+def _chroma(rgb: Image.Image) -> float:
+    red, green, blue = rgb.split()
+    high = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    low = ImageChops.darker(ImageChops.darker(red, green), blue)
+    return float(np.asarray(ImageChops.difference(high, low)).mean() / 255)

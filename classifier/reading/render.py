@@ -1,0 +1,140 @@
+"""Stored DICOM values to grey or to CT numbers."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_modality_lut, apply_voi
+
+from classifier.labels import FloatArray
+from classifier.reading.header import number, text, value
+
+AIR = -1024.0
+
+Stored = NDArray[np.integer | np.floating]
+Mask = NDArray[np.bool_]
+
+
+def hounsfield(dataset: Dataset, stored: Stored, slope: float, intercept: float) -> FloatArray:
+    """Rescale stored values to CT numbers (PS3.3 C.11.1), padding to air, in float32."""
+    padding = _padding(dataset, stored)
+    pixels = stored.astype(np.float32)
+    pixels *= np.float32(slope)
+    pixels += np.float32(intercept)
+    if padding is not None:
+        pixels[padding] = AIR
+    return pixels
+
+
+def grey(dataset: Dataset, stored: Stored) -> FloatArray:
+    """Render stored values for the eye: 0 black to 1 white.
+
+    Modality LUT, then VOI LUT or window (PS3.3 C.11.1, C.11.2), inversion last (C.7.6.3.1.2,
+    C.11.6); padding black. Without a VOI, 8 bits are taken as rendered already, and deeper values
+    are windowed from their 0.5th to their 99.5th percentile.
+    """
+    padding = _padding(dataset, stored)
+    pixels = _voi(dataset, _modality_values(dataset, stored), padding)
+    if text(dataset, "PhotometricInterpretation") == "MONOCHROME1" or (
+        text(dataset, "PresentationLUTShape") == "INVERSE"
+    ):
+        np.subtract(1, pixels, out=pixels)
+    if padding is not None:
+        pixels[padding] = 0
+    return pixels
+
+
+def luma(rgb: Stored, full_scale: float) -> tuple[FloatArray, float]:
+    """Reduce (rows, columns, 3) to luma (ITU-R 601) in [0, 1] and to the mean chroma."""
+    unit = rgb.astype(np.float32) / np.float32(full_scale)
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    chroma = float((unit.max(axis=2) - unit.min(axis=2)).mean())
+    return np.clip(unit @ weights, 0, 1), chroma
+
+
+def _modality_values(dataset: Dataset, stored: Stored) -> Stored:
+    if "ModalityLUTSequence" in dataset:
+        looked_up: Stored = apply_modality_lut(stored, dataset)
+        return looked_up
+    slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
+    if slope in (None, 0, 1) and intercept in (None, 0):
+        return stored
+    return stored.astype(np.float32) * np.float32(slope or 1) + np.float32(intercept or 0)
+
+
+def _voi(dataset: Dataset, values: Stored, padding: Mask | None) -> FloatArray:
+    if value(dataset, "VOILUTSequence"):
+        return _voi_table(dataset, values)
+    centre, width = number(dataset, "WindowCenter"), number(dataset, "WindowWidth")
+    if centre is not None and width is not None and width > 0:
+        function = (text(dataset, "VOILUTFunction") or "LINEAR").upper()
+        return _WINDOWS.get(function, _linear)(values.astype(np.float32), centre, width)
+    if values.dtype == np.uint8:
+        return values.astype(np.float32) / np.float32(255)
+    low, high = _percentiles(values, padding)
+    return _linear_exact(values.astype(np.float32), (low + high) / 2, high - low)
+
+
+def _voi_table(dataset: Dataset, values: Stored) -> FloatArray:
+    table = apply_voi(np.rint(values).astype(np.int32), dataset)
+    bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
+    grey: FloatArray = np.clip(table.astype(np.float32) / np.float32(2**bits - 1), 0, 1)
+    return grey
+
+
+def _linear(values: FloatArray, centre: float, width: float) -> FloatArray:
+    """PS3.3 C.11.2.1.2.1: a width of 1 is a threshold."""
+    return _linear_exact(values, centre - 0.5, max(width - 1, 1e-6))
+
+
+def _linear_exact(values: FloatArray, centre: float, width: float) -> FloatArray:
+    """PS3.3 C.11.2.1.3.2."""
+    values -= np.float32(centre)
+    values /= np.float32(max(width, 1e-6))
+    values += np.float32(0.5)
+    return np.clip(values, 0, 1, out=values)
+
+
+def _sigmoid(values: FloatArray, centre: float, width: float) -> FloatArray:
+    """PS3.3 C.11.2.1.3.1."""
+    exponent = np.clip(-4 * (values - np.float32(centre)) / np.float32(width), -80, 80)
+    pixels: FloatArray = 1 / (1 + np.exp(exponent))
+    return pixels
+
+
+_WINDOWS: dict[str, Callable[[FloatArray, float, float], FloatArray]] = {
+    "LINEAR": _linear,
+    "LINEAR_EXACT": _linear_exact,
+    "SIGMOID": _sigmoid,
+}
+
+
+def _percentiles(values: Stored, padding: Mask | None) -> tuple[float, float]:
+    inside = values.ravel() if padding is None else values[~padding]
+    if inside.size == 0:
+        return 0.0, 1.0
+    # A million values say as much as all of them.
+    low, high = np.percentile(inside[:: max(1, inside.size // 1_000_000)], (0.5, 99.5))
+    return float(low), float(high)
+
+
+def _padding(dataset: Dataset, stored: Stored) -> Mask | None:
+    """Find the padding (PS3.3 C.7.5.1.1.2): one stored value, or an inclusive range of them."""
+    first = _as_stored(dataset, "PixelPaddingValue")
+    if first is None:
+        return None
+    last = _as_stored(dataset, "PixelPaddingRangeLimit")
+    low, high = sorted((first, first if last is None else last))
+    mask: Mask = (stored == low) if low == high else (stored >= low) & (stored <= high)
+    return mask
+
+
+def _as_stored(dataset: Dataset, keyword: str) -> int | None:
+    """Read a value as the pixels are: many writers give -2000 as the unsigned 63536."""
+    found = number(dataset, keyword)
+    if found is None:
+        return None
+    whole = int(found) & 0xFFFF
+    signed = number(dataset, "PixelRepresentation") == 1
+    return whole - 0x10000 if signed and whole >= 0x8000 else whole

@@ -1,0 +1,185 @@
+"""Zips: what is in them is found, bounded and never trusted."""
+
+import struct
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifier.labels import Modality
+from classifier.reading.archive import list_zip, open_zip, read_entry
+from classifier.reading.limits import MAX_ARCHIVE_ENTRIES, MAX_INFLATED_BYTES
+from classifier.reading.scan import Study
+from classifier.refusals import Refusal, RefusalReason
+
+Make = Callable[..., bytes]
+Read = Callable[..., Study]
+LOCKED = struct.pack("<H", 1)
+
+
+def reason(read: Read, data: bytes) -> RefusalReason:
+    with pytest.raises(Refusal) as caught:
+        read(data)
+    return caught.value.reason
+
+
+def heights(study: Study) -> list[float]:
+    return [float(scan.pixels[0, 0]) for scan in study.scans]
+
+
+def test_a_zip_of_one_series_is_read_from_feet_to_head(
+    read: Read, zipped: Make, ct_slice: Make
+) -> None:
+    files = {f"disc/{z % 3}/IM{z}": ct_slice(z) for z in (30, -10, 0, 20, 10)}
+    files |= {f"more/{z}": ct_slice(z) for z in range(100, 140)}
+    study = read(zipped(files))
+    assert heights(study) == [-10, 0, 10, 20, 30, *range(100, 140)]
+    assert study.skipped == 0
+
+
+def test_what_is_beside_the_series_is_skipped_and_counted(
+    read: Read, zipped: Make, ct_slice: Make, picture: Make
+) -> None:
+    junk = {
+        "__MACOSX/._IM1": b"x",
+        "DICOMDIR": ct_slice(7),
+        "a/.DS_Store": b"x",
+        "readme.txt": b"words",
+        "viewer/icon.png": picture(kind="PNG"),
+        "empty": b"",
+    }
+    study = read(zipped({f"{z}.dcm": ct_slice(z) for z in range(4)} | junk))
+    assert (heights(study), study.skipped) == ([0, 1, 2, 3], len(junk))
+
+
+def test_of_several_series_the_longest_is_kept(read: Read, zipped: Make, ct_slice: Make) -> None:
+    files = {f"a{z}": ct_slice(z) for z in range(3)}
+    files |= {f"b{z}": ct_slice(z, SeriesInstanceUID="1.9") for z in range(10, 14)}
+    study = read(zipped(files))
+    assert (heights(study), study.skipped) == ([10, 11, 12, 13], 3)
+
+
+@pytest.mark.parametrize("tag", ["StudyInstanceUID", "PatientID"])
+def test_two_studies_or_patients_are_refused(
+    tag: str, read: Read, zipped: Make, ct_slice: Make
+) -> None:
+    files = {f"a{z}": ct_slice(z, **{tag: f"1.{z % 2}"}) for z in range(6)}
+    assert reason(read, zipped(files)) is RefusalReason.SEVERAL_STUDIES
+
+
+def test_a_zip_of_one_picture_is_that_picture(read: Read, zipped: Make, picture: Make) -> None:
+    study = read(zipped({"a/photo": picture(), "notes.txt": b"words"}))
+    assert np.array_equal(study.scans[0].pixels, read(picture()).scans[0].pixels)
+    assert study.skipped == 1
+
+
+def test_a_zip_of_one_x_ray_is_that_x_ray(read: Read, zipped: Make, dicom: Make) -> None:
+    assert read(zipped({"x": dicom()})).scans[0].modality is Modality.XRAY
+
+
+def test_a_report_beside_an_x_ray_is_skipped(read: Read, zipped: Make, dicom: Make) -> None:
+    files = {"x": dicom(), "report": dicom(Rows=None, Modality="SR"), "us": dicom(Modality="US")}
+    study = read(zipped(files))
+    assert (len(study.scans), study.skipped) == (1, 2)
+
+
+def test_a_zip_of_another_modality_is_not_a_chest(read: Read, zipped: Make, dicom: Make) -> None:
+    files = {"a": dicom(Modality="MR"), "b": dicom(Modality="MR")}
+    assert reason(read, zipped(files)) is RefusalReason.NOT_CHEST
+
+
+def test_two_pictures_are_refused(read: Read, zipped: Make, picture: Make, dicom: Make) -> None:
+    two_photos = zipped({"a": picture(), "b": picture()})
+    assert reason(read, two_photos) is RefusalReason.SEVERAL_STUDIES
+    assert reason(read, zipped({"a": dicom(), "b": dicom()})) is RefusalReason.SEVERAL_STUDIES
+
+
+@pytest.mark.parametrize("files", [{}, {"a.txt": b"words"}, {"__MACOSX/a": b"\xff\xd8\xff"}])
+def test_a_zip_without_a_scan_says_so(files: dict[str, bytes], read: Read, zipped: Make) -> None:
+    assert reason(read, zipped(files)) is RefusalReason.NOTHING_INSIDE
+
+
+def test_a_long_header_is_still_looked_at(read: Read, zipped: Make, ct_slice: Make) -> None:
+    files = {str(z): ct_slice(z, ImageComments="x" * 300_000) for z in range(3)}
+    assert heights(read(zipped(files))) == [0, 1, 2]
+
+
+def test_one_broken_slice_does_not_cost_the_series(
+    read: Read, zipped: Make, ct_slice: Make
+) -> None:
+    files = {str(z): ct_slice(z) for z in range(5)} | {"5": ct_slice(5)[:-100]}
+    study = read(zipped(files))
+    assert (heights(study), study.skipped) == ([0, 1, 2, 3, 4], 1)
+
+
+def test_a_series_with_mostly_broken_slices_is_refused(
+    read: Read, zipped: Make, ct_slice: Make
+) -> None:
+    files = {str(z): ct_slice(z)[:-100] for z in range(4)} | {"5": ct_slice(5)}
+    assert reason(read, zipped(files)) is RefusalReason.BROKEN
+
+
+@pytest.mark.parametrize("inner", [b"PK\x03\x04", b"Rar!\x1a\x07\0", b"\x1f\x8b\x08"])
+def test_an_archive_inside_is_refused(
+    inner: bytes, read: Read, zipped: Make, picture: Make
+) -> None:
+    data = zipped({"a": picture(), "b": inner + bytes(100)})
+    assert reason(read, data) is RefusalReason.NESTED_ARCHIVE
+
+
+def test_a_locked_zip_is_refused(read: Read, zipped: Make, picture: Make) -> None:
+    data = bytearray(zipped({"a": picture()}))
+    central = data.rindex(b"PK\x01\x02")
+    data[6:8] = data[central + 8 : central + 10] = LOCKED
+    assert reason(read, bytes(data)) is RefusalReason.ENCRYPTED_ARCHIVE
+
+
+def test_the_count_of_entries_is_bounded_before_they_are_listed(zipped: Make) -> None:
+    data = zipped({"a": b"a"})
+    at = data.rindex(b"PK\x05\x06") + 10
+    claims = data[:at] + struct.pack("<H", MAX_ARCHIVE_ENTRIES + 1) + data[at + 2 :]
+    with pytest.raises(Refusal) as caught:
+        open_zip(BytesIO(claims))
+    assert caught.value.reason is RefusalReason.TOO_MANY_FILES
+
+
+def test_more_entries_than_a_series_has_are_refused(read: Read, zipped: Make) -> None:
+    data = zipped({str(i): b"" for i in range(MAX_ARCHIVE_ENTRIES + 1)}, zipfile.ZIP_STORED)
+    assert reason(read, data) is RefusalReason.TOO_MANY_FILES
+
+
+def test_declared_sizes_are_bounded_before_anything_is_inflated(zipped: Make) -> None:
+    data = bytearray(zipped({"a": b"a"}))
+    at = data.rindex(b"PK\x01\x02") + 24
+    data[at : at + 4] = struct.pack("<I", MAX_INFLATED_BYTES + 1)
+    with pytest.raises(Refusal) as caught:
+        open_zip(BytesIO(data))
+    assert caught.value.reason is RefusalReason.TOO_LARGE
+
+
+def test_an_entry_that_inflates_to_more_than_it_declares_is_cut_off(zipped: Make) -> None:
+    data = bytearray(zipped({"a": bytes(10_000_000)}))
+    at = data.rindex(b"PK\x01\x02") + 24
+    data[at : at + 4] = struct.pack("<I", 1000)
+    with open_zip(BytesIO(data)) as archive, pytest.raises(Refusal) as caught:
+        read_entry(archive, 0)
+    assert caught.value.reason is RefusalReason.BROKEN
+
+
+def test_names_that_climb_out_are_read_and_nothing_is_written(
+    read: Read, zipped: Make, ct_slice: Make, tmp_path: Path
+) -> None:
+    names = ["../../slip", "/tmp/slip", "..\\slip", "C:\\slip"]
+    study = read(zipped({name: ct_slice(z) for z, name in enumerate(names)}))
+    assert heights(study) == [0, 1, 2, 3]
+    assert [path.name for path in tmp_path.rglob("*")] == ["file"]
+    assert not Path("/tmp/slip").exists()
+
+
+def test_listing_reads_by_content_and_not_by_name(zipped: Make, picture: Make) -> None:
+    with open_zip(BytesIO(zipped({"a.txt": picture(), "b.jpg": b"words"}))) as archive:
+        listing = list_zip(archive)
+    assert (listing.members, listing.skipped) == ((0,), 1)

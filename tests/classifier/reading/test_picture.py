@@ -1,0 +1,123 @@
+"""Pictures to grey."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from classifier.reading.limits import MAX_PIXELS
+from classifier.reading.picture import read_picture
+from classifier.reading.scan import FileKind, Units
+from classifier.refusals import Refusal, RefusalReason
+
+Encode = Callable[..., bytes]
+RAMP = np.add.outer(np.arange(48), np.arange(64)).astype(np.uint8)
+
+
+def test_a_grey_jpeg_is_exactly_its_values_over_255(picture: Encode) -> None:
+    data = picture(RAMP)
+    with Image.open(BytesIO(data)) as image:
+        expected = np.asarray(image).astype(np.float32) / np.float32(255)
+    scan = read_picture(data)
+    assert scan.pixels.dtype == np.float32
+    assert np.array_equal(scan.pixels, expected)
+    assert (scan.units, scan.modality, scan.came_as) == (Units.GREY, None, FileKind.JPEG)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_a_lossless_grey_picture_keeps_its_values(kind: str, picture: Encode) -> None:
+    assert np.array_equal(read_picture(picture(RAMP, kind)).pixels * 255, RAMP)
+
+
+def test_grey_stored_as_colour_keeps_its_values_and_has_no_chroma(picture: Encode) -> None:
+    scan = read_picture(picture(np.stack([RAMP] * 3, axis=2), "PNG"))
+    assert np.array_equal(scan.pixels * 255, RAMP)
+    assert scan.chroma == 0
+
+
+def test_colour_becomes_luma_and_is_told_by_its_chroma(picture: Encode) -> None:
+    scan = read_picture(picture(Image.new("RGB", (8, 8), (255, 0, 0)), "WEBP", lossless=True))
+    assert scan.pixels.mean() == pytest.approx(0.299, abs=0.003)
+    assert scan.chroma == 1
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "CMYK", "YCbCr", "RGBA", "LA"])
+def test_a_white_picture_is_white_in_every_mode(mode: str, picture: Encode) -> None:
+    white = Image.new("L", (8, 8), 255).convert("RGB" if mode == "CMYK" else "L")
+    kind = "TIFF" if mode in ("CMYK", "YCbCr") else "PNG"
+    assert read_picture(picture(white.convert(mode), kind)).pixels.min() > 0.99
+
+
+def test_a_cmyk_jpeg_is_not_inverted(picture: Encode) -> None:
+    dark = Image.new("RGB", (16, 16), (20, 20, 20)).convert("CMYK")
+    assert read_picture(picture(dark)).pixels.mean() == pytest.approx(20 / 255, abs=0.03)
+
+
+def test_what_is_transparent_becomes_black(picture: Encode) -> None:
+    image = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
+    image.paste((255, 255, 255, 128), (0, 0, 8, 4))
+    pixels = read_picture(picture(image, "PNG")).pixels
+    assert pixels[:4] == pytest.approx(128 / 255, abs=0.005)
+    assert not pixels[4:].any()
+
+
+def test_the_transparent_colour_of_a_palette_becomes_black(picture: Encode) -> None:
+    image = Image.new("L", (8, 8), 255).convert("P")
+    assert not read_picture(picture(image, "PNG", transparency=image.getpixel((0, 0)))).pixels.any()
+
+
+@pytest.mark.parametrize(("largest", "full"), [(4000, 4095), (65000, 65535), (200, 255)])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_deep_grey_is_scaled_by_its_depth(
+    largest: int, full: int, kind: str, picture: Encode
+) -> None:
+    values = np.linspace(0, largest, 64 * 48).reshape(48, 64).astype(np.uint16)
+    assert np.allclose(read_picture(picture(values, kind)).pixels, values / full)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_deeper_values_end_between_0_and_1(dtype: type, picture: Encode) -> None:
+    values = np.linspace(-5, 1e6, 64 * 48).reshape(48, 64).astype(dtype)
+    pixels = read_picture(picture(values, "TIFF")).pixels
+    assert (pixels.min(), pixels.max()) == (0, 1)
+
+
+def test_values_that_are_no_numbers_become_black(picture: Encode) -> None:
+    values = np.array([[np.nan, np.inf], [0.5, 1.0]], np.float32)
+    assert read_picture(picture(values, "TIFF")).pixels.tolist()[0] == [0, 0]
+
+
+def test_a_photo_is_turned_as_its_exif_says(picture: Encode) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = read_picture(picture(RAMP, "PNG", exif=exif)).pixels
+    assert np.array_equal(upright * 255, np.rot90(RAMP, -1))
+
+
+def test_of_an_animation_the_first_frame_is_read(picture: Encode) -> None:
+    frames = [Image.new("L", (8, 8), value) for value in (255, 0)]
+    data = picture(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    assert read_picture(data).pixels.min() == 1
+
+
+def test_a_picture_beyond_the_budget_is_refused_before_it_is_decoded(picture: Encode) -> None:
+    side = int(MAX_PIXELS**0.5) + 1
+    with pytest.raises(Refusal) as caught:
+        read_picture(picture(Image.new("1", (side, side)), "PNG"))
+    assert caught.value.reason is RefusalReason.TOO_LARGE
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])
+def test_half_a_picture_is_refused_as_broken(kind: str, picture: Encode) -> None:
+    data = picture(np.random.default_rng(1).integers(0, 255, (64, 64), np.uint8), kind)
+    with pytest.raises(Refusal) as caught:
+        read_picture(data[: len(data) // 2])
+    assert caught.value.reason is RefusalReason.BROKEN
+
+
+def test_other_content_is_refused_as_unknown() -> None:
+    with pytest.raises(Refusal) as caught:
+        read_picture(b"no picture")
+    assert caught.value.reason is RefusalReason.UNKNOWN_TYPE

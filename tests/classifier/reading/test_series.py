@@ -1,0 +1,99 @@
+"""Slices together and in order."""
+
+import numpy as np
+import pytest
+
+from classifier.labels import Modality
+from classifier.reading.scan import FileKind, Tags
+from classifier.reading.series import Look, anatomical_order, choose, group
+from classifier.refusals import Refusal, RefusalReason
+
+AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+FEET_FIRST = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+
+
+def ct(
+    height: float, series: str = "1", study: str = "s", patient: str = "p", kind: str = "AXIAL"
+) -> Look:
+    tags = Tags(
+        position=(0, 0, height),
+        orientation=AXIAL,
+        series_uid=series,
+        study_uid=study,
+        patient_key=patient,
+        image_type=f"ORIGINAL\\PRIMARY\\{kind}",
+    )
+    return Look(FileKind.DICOM, Modality.CT, tags)
+
+
+@pytest.mark.parametrize("orientation", [AXIAL, FEET_FIRST, None])
+def test_slices_lie_from_feet_to_head_however_the_rows_run(
+    orientation: tuple[float, float, float, float, float, float] | None,
+) -> None:
+    tags = [Tags(position=(0, 0, z), orientation=orientation) for z in (5.0, -7.0, 100.0, 0.0)]
+    assert anatomical_order(tags) == [1, 3, 0, 2]
+
+
+def test_a_tilted_gantry_sorts_along_its_normal() -> None:
+    tilt = np.cos(0.3), -np.sin(0.3)
+    orientation = (1.0, 0.0, 0.0, 0.0, float(tilt[0]), float(tilt[1]))
+    tags = [Tags(position=(0, 50.0 * i, 2.0 * z), orientation=orientation)
+            for i, z in ((0, 3), (0, 1), (0, 2))]  # fmt: skip
+    assert anatomical_order(tags) == [1, 2, 0]
+
+
+def test_without_positions_slice_locations_decide() -> None:
+    tags = [Tags(slice_location=3, instance_number=1), Tags(slice_location=1, instance_number=2)]
+    assert anatomical_order(tags) == [1, 0]
+
+
+def test_without_places_instance_numbers_decide() -> None:
+    tags = [Tags(instance_number=3), Tags(slice_location=9, instance_number=2)]
+    assert anatomical_order(tags) == [1, 0]
+
+
+def test_slices_of_one_series_in_one_folder_are_a_group() -> None:
+    looks = [("a", ct(0)), ("a", ct(1)), ("b", ct(2)), ("a", ct(2)), ("a", ct(9, series="2"))]
+    assert group(looks) == [[0, 1, 3]]
+
+
+def test_copies_of_one_slice_are_no_series() -> None:
+    assert group(("a", ct(5)) for _ in range(15)) == []
+
+
+def test_a_localizer_is_no_slice() -> None:
+    assert group(("a", ct(z, kind="LOCALIZER")) for z in range(5)) == []
+
+
+def test_the_series_with_most_slices_is_chosen() -> None:
+    looks = [ct(0), ct(0, series="2"), ct(1, series="2"), ct(0, "3", kind="LOCALIZER")]
+    assert choose(looks) == [1, 2]
+
+
+@pytest.mark.parametrize("changes", [{"study": "other"}, {"patient": "other"}])
+def test_two_studies_or_patients_are_refused(changes: dict[str, str]) -> None:
+    with pytest.raises(Refusal) as caught:
+        choose([ct(0), ct(1), ct(2, **changes)])
+    assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
+
+
+def test_two_x_rays_are_refused() -> None:
+    with pytest.raises(Refusal) as caught:
+        choose([Look(FileKind.DICOM, Modality.XRAY)] * 2)
+    assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
+
+
+def test_single_slices_of_several_series_are_no_series() -> None:
+    with pytest.raises(Refusal) as caught:
+        choose([ct(0), ct(0, series="2")])
+    assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
+
+
+def test_icons_beside_a_dicom_file_are_passed_over() -> None:
+    assert choose([Look(FileKind.PNG), ct(0), Look(FileKind.JPEG)]) == [1]
+
+
+def test_nothing_to_choose_from_is_refused() -> None:
+    with pytest.raises(Refusal) as caught:
+        choose([])
+    assert caught.value.reason is RefusalReason.NOTHING_INSIDE
