@@ -33,7 +33,8 @@ def sure_from(probabilities: FloatArray, classes: NDArray[np.int64]) -> float:
 
     `probabilities` (n, 3), `classes` (n,). Gives 1 if no threshold keeps them.
     """
-    for threshold in np.arange(0.5, 1.0, 0.01):
+    for percent in range(50, 100):
+        threshold = percent / 100
         sure = probabilities.max(1) >= threshold
         guesses, truth = probabilities[sure].argmax(1), classes[sure]
         if not sure.any():
@@ -42,5 +43,5 @@ def sure_from(probabilities: FloatArray, classes: NDArray[np.int64]) -> float:
         if (guesses == truth).mean() >= SURE_ACCURACY and (
             not len(misses) or misses.mean() <= SURE_NORMAL_MISSES
         ):
-            return float(round(threshold, 2))
+            return threshold
     return 1.0

@@ -26,7 +26,6 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 NORMAL = tuple(Label).index(Label.NORMAL)
-RESAMPLES = 1000
 BINS = 15
 
 Classes = NDArray[np.int64]
@@ -53,7 +52,7 @@ def run_engine(engine: Engine, inputs: FloatArray, batch: int = 32) -> Output:
     )
 
 
-def figures(predictions: Predictions, seed: int = 0) -> dict[str, Interval]:
+def figures(predictions: Predictions, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
     """Measure everything: value, lower and upper end of the 95 % bootstrap interval.
 
     Patients are drawn, not pictures: those of one patient are not independent.
@@ -65,14 +64,17 @@ def figures(predictions: Predictions, seed: int = 0) -> dict[str, Interval]:
     groups = list(members.values())
     rng = np.random.default_rng(seed)
     drawn = []
-    for _ in range(RESAMPLES):
+    for _ in range(resamples):
         chosen = rng.integers(0, len(groups), len(groups))
         rows = np.concatenate([groups[group] for group in chosen])
         drawn.append(_measure(predictions.classes[rows], predictions.probabilities[rows]))
-    return {
-        name: (value, *np.nanpercentile([each[name] for each in drawn], (2.5, 97.5)).tolist())
-        for name, value in values.items()
-    }
+    return {name: (value, *_ends([each[name] for each in drawn])) for name, value in values.items()}
+
+
+def _ends(drawn: Sequence[float]) -> tuple[float, float]:
+    known = [value for value in drawn if not np.isnan(value)] or [np.nan]
+    low, high = np.percentile(known, (2.5, 97.5))
+    return float(low), float(high)
 
 
 def expected_calibration_error(classes: Classes, probabilities: FloatArray) -> float:

@@ -1,0 +1,74 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from classifier.card import BrokenModel, Card, check_file, read_card, sha256
+from classifier.labels import Modality
+from classifier.model import MODELS, load_installed
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "model.onnx").write_bytes(b"network")
+    card = Card(
+        name="small",
+        modality=Modality.XRAY,
+        input_size=32,
+        engine_file="model.onnx",
+        temperature=1.5,
+        unsure_below=0.6,
+        recipe="xray",
+        trained_on="made-up pictures",
+        command="none",
+        figures={"accuracy": (0.9, 0.8, 0.95)},
+        files={"model.onnx": sha256(tmp_path / "model.onnx")},
+    )
+    card.write(tmp_path)
+    return tmp_path
+
+
+def test_a_card_comes_back_as_written(folder: Path) -> None:
+    card = read_card(folder)
+    assert (card.name, card.modality, card.temperature) == ("small", Modality.XRAY, 1.5)
+    assert check_file(folder, card, "model.onnx") == folder / "model.onnx"
+
+
+def test_an_altered_file_is_refused(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"another network")
+    with pytest.raises(BrokenModel, match=r"model\.onnx: sha256"):
+        read_card(folder)
+
+
+def test_a_missing_file_is_refused(folder: Path) -> None:
+    (folder / "model.onnx").unlink()
+    with pytest.raises(BrokenModel, match=r"model\.onnx"):
+        read_card(folder)
+
+
+def test_a_file_the_card_does_not_name_is_refused(folder: Path) -> None:
+    with pytest.raises(BrokenModel, match="head"):
+        check_file(folder, replace(read_card(folder), files={}), "head.npz")
+
+
+@pytest.mark.parametrize(
+    "change", [{"labels": ["viral", "normal", "bacterial"]}, {"modality": "mri"}, {"surprise": 1}]
+)
+def test_a_card_that_does_not_fit_is_refused(folder: Path, change: dict[str, object]) -> None:
+    raw = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(raw | change))
+    with pytest.raises(BrokenModel):
+        read_card(folder)
+
+
+def test_a_folder_without_an_xray_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BrokenModel, match="no X-ray model"):
+        load_installed(tmp_path)
+
+
+def test_the_shipped_model_is_whole_and_tells_its_figures() -> None:
+    card = load_installed()[Modality.XRAY].card
+    for name in card.files:
+        check_file(MODELS / card.name, card, name)
+    assert {"accuracy", "macro_auroc", "sensitivity", "specificity", "ece"} <= set(card.figures)

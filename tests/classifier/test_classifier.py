@@ -1,0 +1,127 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifier.classifier import Answer, Classifier
+from classifier.labels import Doubt, Label, Modality
+from classifier.model import Model
+from classifier.reading.scan import FileKind, Scan, Study, Units
+from classifier.reading.sources import Source
+from classifier.refusals import Refusal, RefusalReason
+
+SOURCE = Source("picture", (Path("picture"),))
+
+
+class Reader:
+    """Gives one study, or refuses."""
+
+    def __init__(self, study: Study | Refusal) -> None:
+        self.study = study
+
+    def read(self, source: Source, progress: object = None) -> Study:
+        if isinstance(self.study, Refusal):
+            raise self.study
+        return self.study
+
+
+def picture(brightness: float, **changes: object) -> Scan:
+    """A checkered picture of a mean brightness, 200 pixels a side."""
+    pixels = np.full((200, 200), brightness, np.float32)
+    pixels[::2, ::2] -= 0.2
+    pixels[1::2, 1::2] += 0.2
+    values: dict[str, object] = {"modality": None, "spacing": None} | changes
+    return Scan(pixels, Units.GREY, **values)  # type: ignore[arg-type]  # a test's shorthand
+
+
+def ct_slice(lung: bool, infiltrate: float = 0.0) -> Scan:
+    """A body of soft tissue; with lung in its middle, some of it denser."""
+    pixels = np.full((96, 96), 40, np.float32)
+    if lung:
+        pixels[24:72, 20:76] = -850
+        pixels[24 : 24 + int(48 * infiltrate), 20:76] = -300
+    return Scan(pixels, Units.HOUNSFIELD, Modality.CT, None, came_as=FileKind.DICOM)
+
+
+async def answer(study: Study | Refusal, *models: Model) -> Answer:
+    installed = {model.card.modality: model for model in models}
+    async with Classifier(Reader(study), installed) as classifier:  # type: ignore[arg-type]  # a stand-in
+        return await classifier.classify(SOURCE)
+
+
+async def test_an_xray_gets_a_finding(xray_model: Model) -> None:
+    given = await answer(Study((picture(0.7),)), xray_model)
+    assert given.finding is not None
+    assert given.finding.label is Label.BACTERIAL
+    assert sum(given.finding.probabilities.values()) == pytest.approx(1)
+    assert given.finding.saliency.shape == (2, 2)
+    assert (given.modality, given.slices, given.refusal) == (Modality.XRAY, 1, None)
+    assert given.seconds > 0
+
+
+async def test_below_the_cards_threshold_the_answer_is_unsure(xray_model: Model) -> None:
+    given = await answer(Study((picture(0.47),)), xray_model)
+    assert given.finding is not None
+    assert given.finding.label is None
+    assert max(given.finding.probabilities.values()) < xray_model.card.unsure_below
+
+
+async def test_close_answers_are_a_doubt(xray_model: Model) -> None:
+    given = await answer(Study((picture(0.47),)), xray_model)
+    assert given.finding is not None
+    assert Doubt.LOW_MARGIN in given.finding.doubts
+
+
+async def test_what_is_unlike_the_training_pictures_is_never_sure(xray_model: Model) -> None:
+    given = await answer(Study((picture(0.02),)), xray_model)
+    assert given.finding is not None
+    assert Doubt.UNLIKE_TRAINING in given.finding.doubts
+    assert max(given.finding.probabilities.values()) > 0.9
+    assert given.finding.label is None
+
+
+async def test_a_flat_or_tiny_picture_is_a_doubt(xray_model: Model) -> None:
+    flat = Scan(np.full((200, 200), 0.7, np.float32), Units.GREY, None, None)
+    tiny = Scan(picture(0.7).pixels[:64, :64], Units.GREY, None, None)
+    for scan in (flat, tiny):
+        given = await answer(Study((scan,)), xray_model)
+        assert given.finding is not None
+        assert Doubt.POOR_QUALITY in given.finding.doubts
+
+
+async def test_a_coloured_picture_is_no_scan(xray_model: Model) -> None:
+    given = await answer(Study((picture(0.5, chroma=0.3),)), xray_model)
+    assert given.refusal is RefusalReason.NOT_CHEST
+    assert given.finding is None
+
+
+async def test_what_looks_like_neither_is_refused(xray_model: Model) -> None:
+    assert (await answer(Study((picture(1.0),)), xray_model)).refusal is RefusalReason.NOT_CHEST
+
+
+async def test_a_refused_file_is_an_answer(xray_model: Model) -> None:
+    given = await answer(Refusal(RefusalReason.EMPTY), xray_model)
+    assert given.refusal is RefusalReason.EMPTY
+    assert (given.shown, given.modality, given.slices) == (None, None, 0)
+    assert given.model == xray_model.card.name
+
+
+async def test_without_a_ct_model_a_series_is_shown_but_not_estimated(xray_model: Model) -> None:
+    given = await answer(Study((ct_slice(True),) * 5), xray_model)
+    assert given.refusal is RefusalReason.NO_CT_MODEL
+    assert (given.modality, given.slices, given.finding) == (Modality.CT, 5, None)
+    assert given.shown is not None
+    assert given.shown.min() >= 0
+    assert given.shown.max() <= 1
+
+
+async def test_a_ct_model_brings_findings_by_being_there(
+    xray_model: Model, ct_model: Model
+) -> None:
+    scans = (ct_slice(False), ct_slice(True), ct_slice(True, 0.4), ct_slice(True), ct_slice(False))
+    given = await answer(Study(scans), xray_model, ct_model)
+    assert given.finding is not None
+    assert given.finding.slices == 5
+    assert given.model == given.finding.model == ct_model.card.name
+    assert given.shown is not None
+    np.testing.assert_allclose(given.shown[30, 48], (-300 + 1350) / 1500, atol=1e-6)

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifier.engines import Engine
+from classifier.labels import FloatArray, Modality
+from classifier.model import MODELS, EngineKind, Model, calibrated, load_installed
+from training import dataset
+from training.evaluate import run_engine
+from training.export import agreement
+
+
+@pytest.fixture(scope="module", params=list(EngineKind))
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return load_installed(MODELS, request.param)[Modality.XRAY].engine
+
+
+@pytest.fixture(scope="module")
+def inputs() -> FloatArray:
+    return np.random.default_rng(0).random((3, 224, 224, 1), np.float32)
+
+
+def test_an_engine_gives_logits_and_features(engine: Engine, inputs: FloatArray) -> None:
+    output = engine.run(inputs)
+    assert output.logits.shape == (3, 3)
+    assert output.features.shape == (3, 7, 7, 512)
+    assert output.logits.dtype == output.features.dtype == np.float32
+    assert np.isfinite(output.logits).all()
+
+
+def test_a_picture_gets_the_same_answer_in_any_batch(engine: Engine, inputs: FloatArray) -> None:
+    together = engine.run(inputs).logits
+    alone = np.concatenate([engine.run(inputs[i : i + 1]).logits for i in range(3)])
+    np.testing.assert_allclose(together, alone, atol=1e-3)
+
+
+def test_int8_agrees_with_float_on_held_out_pictures(shared_data: Path) -> None:
+    examples = dataset.split(dataset.find_examples(shared_data / "xray" / "train")).held_out
+    pictures = dataset.load_pictures(examples, 224)
+    shares = [
+        calibrated(run_engine(model.engine, pictures.inputs()).logits, model.card.temperature)
+        for model in (_model(kind) for kind in EngineKind)
+    ]
+    assert agreement(*shares).is_enough
+
+
+def _model(kind: EngineKind) -> Model:
+    return load_installed(MODELS, kind)[Modality.XRAY]

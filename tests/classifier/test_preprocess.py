@@ -1,0 +1,35 @@
+import numpy as np
+from numpy.testing import assert_allclose
+
+from classifier.labels import Modality
+from classifier.preprocess import to_grey, to_input
+from classifier.reading.scan import Scan, Units
+from training import dataset, package
+
+
+def test_hounsfield_units_go_through_the_lung_window() -> None:
+    hounsfield = np.array([[-2000, -1350, -600, 150, 3000]], np.float32)
+    grey = to_grey(Scan(hounsfield, Units.HOUNSFIELD, Modality.CT, None))
+    assert_allclose(grey, [[0, 0, 0.5, 1, 1]])
+    assert grey.dtype == np.float32
+
+
+def test_grey_stays_as_it_is() -> None:
+    pixels = np.random.default_rng(0).random((4, 5)).astype(np.float32)
+    assert to_grey(Scan(pixels, Units.GREY, None, None)) is pixels
+
+
+def test_a_picture_of_the_right_size_is_not_resampled() -> None:
+    pixels = np.random.default_rng(0).random((224, 224)).astype(np.float32)
+    np.testing.assert_array_equal(to_input(pixels, 224)[..., 0], pixels)
+
+
+def test_shrinking_averages_instead_of_skipping() -> None:
+    stripes = np.tile(np.array([0, 1], np.float32), (448, 224))
+    assert_allclose(to_input(stripes, 64)[8:-8, 8:-8], 0.5, atol=0.02)
+
+
+def test_training_uses_the_very_functions_of_serving() -> None:
+    for module in (dataset, package):
+        assert vars(module)["to_grey"] is to_grey
+        assert vars(module)["to_input"] is to_input

@@ -1,0 +1,133 @@
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.data import get_testdata_file
+from typer.testing import CliRunner, Result
+
+from classifier.labels import Modality
+from classifier.model import load_installed
+from run_bot import app
+
+KEYS = [
+    "file",
+    "accepted",
+    "reason",
+    "modality",
+    "probabilities",
+    "label",
+    "model",
+    "slices",
+    "seconds",
+]
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["classify", *map(str, arguments)])
+
+
+def answers(result: Result) -> list[dict[str, object]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def chest(tmp_path: Path) -> Path:
+    """A drawing of a chest: two dark lungs in a bright body, ribs across."""
+    y, x = np.mgrid[:300, :320]
+    pixels = 190 - ((x - 160) / 160) ** 2 * 150
+    for centre in (95, 225):
+        pixels[((x - centre) / 50) ** 2 + ((y - 150) / 100) ** 2 < 1] = 60
+    pixels += 12 * np.sin(y / 9)
+    path = tmp_path / "chest"
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, "PNG")
+    return path
+
+
+def test_json_is_one_object_a_line_and_nothing_else(chest: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.dcm").touch()
+    result = run(chest, tmp_path / "empty.dcm", "--json", "--out", tmp_path / "out")
+    picture, empty = answers(result)
+    assert list(picture) == list(empty) == KEYS
+    assert picture["file"] == str(chest)
+    assert picture["model"] == load_installed()[Modality.XRAY].card.name
+    assert empty == empty | {
+        "accepted": False,
+        "reason": "empty",
+        "modality": None,
+        "probabilities": None,
+        "label": None,
+        "slices": 0,
+    }
+    assert isinstance(empty["seconds"], float)
+    assert result.exit_code == 1
+
+
+def test_a_ct_is_shown_and_refused_in_the_same_form(tmp_path: Path) -> None:
+    result = run(get_testdata_file("CT_small.dcm"), "--json", "--out", tmp_path)
+    (answer,) = answers(result)
+    assert answer == answer | {"accepted": False, "reason": "no_ct_model", "modality": "ct"}
+    assert answer["slices"] == 1
+    assert Image.open(tmp_path / "CT_small.png").width == 1280
+
+
+def test_without_json_each_file_gets_a_line(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a scan")
+    result = run(tmp_path / "notes.txt", "--out", tmp_path / "out")
+    assert result.stdout.count("\n") == 1
+    assert "refused: This is not a picture we can read." in result.stdout
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    assert run(tmp_path / "missing.dcm").exit_code == 2
+
+
+def test_an_empty_folder_is_a_usage_error(tmp_path: Path) -> None:
+    assert run(tmp_path).exit_code == 2
+
+
+def test_a_broken_model_is_told_without_a_traceback(chest: Path, tmp_path: Path) -> None:
+    result = run(chest, "--models", tmp_path / "none", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "The model cannot be used" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_bare_it_shows_help() -> None:
+    assert "classify" in CliRunner().invoke(app, []).output
+
+
+def test_a_zip_of_a_series_is_one_answer(shared_data: Path, tmp_path: Path) -> None:
+    slices = sorted((shared_data / "ct" / "series" / "viral-P002").iterdir())
+    with zipfile.ZipFile(tmp_path / "study.zip", "w") as archive:
+        for path in slices:
+            archive.write(path, f"nested/folder/{path.name}")
+    (answer,) = answers(run(tmp_path / "study.zip", "--json", "--out", tmp_path / "out"))
+    assert answer["slices"] == len(slices)
+    assert answer["modality"] == "ct"
+    assert (tmp_path / "out" / "study.png").exists()
+
+
+def test_real_xrays_are_all_answered(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "xray" / "original-size"
+    result = run(folder, "--json", "--out", tmp_path)
+    given = answers(result)
+    assert result.exit_code == 0
+    assert len(given) == len(list(tmp_path.iterdir())) == 30
+    assert all(answer["accepted"] and answer["modality"] == "xray" for answer in given)
+    assert right(given, folder) >= 24
+
+
+def right(given: Sequence[dict[str, object]], folder: Path) -> int:
+    """Count the answers whose likeliest class is the folder's; these files were trained on."""
+    likeliest = []
+    for answer in given:
+        shares = answer["probabilities"]
+        assert isinstance(shares, dict)
+        likeliest.append(max(shares, key=lambda label: float(shares[label])))
+    folders = [Path(str(answer["file"])).relative_to(folder).parts[0] for answer in given]
+    return sum(guess == label for guess, label in zip(likeliest, folders, strict=True))

@@ -1,0 +1,88 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifier.labels import Label
+from training.dataset import find_examples, load_pictures, patient_of, split
+
+
+@pytest.mark.parametrize(
+    ("path", "patient"),
+    [
+        ("bacterial/person12_bacteria_47.jpeg", "bacterial/12"),
+        ("viral/person12_virus_47.jpeg", "viral/12"),
+        ("normal/IM-0115-0001.jpeg", "normal/0115"),
+        ("normal/NORMAL2-IM-0115-0001-0002.jpeg", "normal/0115"),
+        ("normal/anything-else.png", "normal/anything-else"),
+        ("normal/patient7/first.png", "normal/patient7"),
+    ],
+)
+def test_pictures_of_one_patient_are_known_by_their_names(path: str, patient: str) -> None:
+    assert patient_of(Path(path)) == patient
+
+
+def test_no_patient_stands_on_two_sides_of_a_split(labelled_folder: Path) -> None:
+    examples = find_examples(labelled_folder)
+    parts = split(examples)
+    patients = [{each.patient for each in part} for part in (parts.train, parts.tuning)]
+    patients.append({each.patient for each in parts.held_out})
+    assert not patients[0] & patients[1]
+    assert not patients[0] & patients[2]
+    assert not patients[1] & patients[2]
+    assert len(parts.train) + len(parts.tuning) + len(parts.held_out) == len(examples)
+
+
+def test_the_folds_hold_out_each_picture_once(labelled_folder: Path) -> None:
+    examples = find_examples(labelled_folder)
+    held_out = [each.path for fold in range(5) for each in split(examples, fold).held_out]
+    assert sorted(held_out) == sorted(each.path for each in examples)
+
+
+def test_the_split_is_the_same_on_every_run(labelled_folder: Path) -> None:
+    assert split(find_examples(labelled_folder)) == split(find_examples(labelled_folder))
+
+
+def test_identical_copies_count_once(labelled_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(labelled_folder, tmp_path / "copy"))
+    original = next((folder / "viral").iterdir())
+    shutil.copy(original, folder / "viral" / "person99_virus_1.png")
+    assert len(find_examples(folder)) == len(find_examples(labelled_folder))
+
+
+def test_one_picture_under_two_labels_is_an_error(labelled_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(labelled_folder, tmp_path / "copy"))
+    shutil.copy(next((folder / "viral").iterdir()), folder / "normal" / "IM-9999-0001.png")
+    with pytest.raises(ValueError, match="also stands under"):
+        find_examples(folder)
+
+
+def test_a_missing_class_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no picture"):
+        find_examples(tmp_path)
+
+
+def test_pictures_are_loaded_as_the_network_sees_them(labelled_folder: Path) -> None:
+    examples = find_examples(labelled_folder)
+    pictures = load_pictures(examples, 32)
+    assert pictures.pixels.shape == (72, 32, 32)
+    assert pictures.inputs().shape == (72, 32, 32, 1)
+    assert pictures.inputs().max() <= 1
+    assert [tuple(Label)[index] for index in pictures.classes] == [e.label for e in examples]
+
+
+def test_the_shared_set_has_no_patient_in_two_parts(shared_data: Path) -> None:
+    examples = find_examples(shared_data / "xray" / "train")
+    parts = split(examples)
+    # 28 byte-identical pairs are told of in its README; two of them share one picture.
+    assert len(examples) == 5190
+    assert not {e.patient for e in parts.train} & {e.patient for e in parts.held_out}
+    assert 0.19 < len(parts.held_out) / len(examples) < 0.21
+
+
+def test_a_mixed_folder_is_read_in_one_order(labelled_folder: Path) -> None:
+    paths = [str(each.path) for each in find_examples(labelled_folder)]
+    by_label = [paths[start : start + 24] for start in range(0, 72, 24)]
+    assert all(part == sorted(part) for part in by_label)
+    assert np.unique(paths).size == 72
