@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -72,14 +73,23 @@ class Classifier:
         """Answer one source; a refusal is an answer too. Raises `batching.Busy`."""
         begun = time.monotonic()
         try:
-            study = await asyncio.to_thread(self._reader.read, source, progress)
-            answer = await self._answer(study)
+            study = await self.read(source, progress)
+            answer = await self.answer(study)
         except Refusal as refusal:
             name = self._models[Modality.XRAY].card.name
             answer = Answer(model=name, refusal=refusal.reason, detail=refusal.detail)
         return replace(answer, seconds=time.monotonic() - begun)
 
-    async def _answer(self, study: Study) -> Answer:
+    async def sources(self, paths: Sequence[Path]) -> list[Source]:
+        """Find what there is to read in files and folders."""
+        return await asyncio.to_thread(self._reader.sources, paths)
+
+    async def read(self, source: Source, progress: Progress | None = None) -> Study:
+        """Read one source in a child process; raises Refusal."""
+        return await asyncio.to_thread(self._reader.read, source, progress)
+
+    async def answer(self, study: Study) -> Answer:
+        """Answer what was read; `seconds` is for the caller to fill. Raises `batching.Busy`."""
         model = self._models[Modality.XRAY]
         middle = study.scans[len(study.scans) // 2]
         shown = await asyncio.to_thread(to_grey, middle)

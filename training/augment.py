@@ -24,11 +24,11 @@ def augment(pixels: Grey, rng: np.random.Generator) -> Grey:
     """Vary one picture (size, size) uint8: place, exposure, blur, noise, JPEG; not upside down."""
     image = Image.fromarray(_expose(pixels, rng))
     image = _place(image, rng)
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5)))
-    if rng.random() < 0.3:
+    if rng.random() < 0.15:
         image = Image.fromarray(_noisy(np.asarray(image), rng))
-    if rng.random() < 0.3:
+    if rng.random() < 0.15:
         image = _recompressed(image, int(rng.integers(25, 95)))
     return np.asarray(image)
 

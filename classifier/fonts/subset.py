@@ -25,25 +25,21 @@ SOURCES = {
 LATIN = "".join(map(chr, (*range(0x20, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))))
 MARKS = "–—‘’“”•…‰′″‹›€™−≈≠≤≥"
 CJK_MARKS = "　、。〈〉《》「」『』【】〔〕！％（），－．／：；？～￥·"
-# Frequent characters, so that most rewordings need no new subset.
-SPARE = (
-    "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过"
-    "发后作里用道行所然家种事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她"
-    "本前开但因只从想实日军者意无力它与长把机十民第公此已工使情明性知全三又关点正业外将两高间由"
-    "问很最重并物手应战向头文体政美相见被利什二等产或新己制身果加西斯月话合回特代内信表化老给世"
-    "位次度门任常先海通教儿原东声提立及比员解水名真论处走义各入几口认条平系气题活尔更别打女变四"
-    "神总何电数安少报才结反受目太量再感建务做接必场件计管期市直德资命山金指克许统区保至队形社便"
-    "空决治展马科司五基眼书非则听白却界达光放强即像难且权思王象完设式色路记南品住告类求据程北边"
-    "死张该交规万取拉格望觉术领共确传师观清今切院让识候带导争运医生护士病患者片图影像诊断胸肺炎"
-    "细菌毒症状咳嗽发烧热呼吸困难疼痛急救电话检查结果模型估计可能概率低高提示复核审阅编号日期时间"
-    "左右上下叶区阴影正位侧位扫描层序列文件压缩包密码重新发送请稍后再试未已并否支持格式尺寸过大"
-)
+
+
+def common() -> str:
+    """List the 3755 most used Chinese characters: level 1 of GB 2312, rows 16 to 55.
+
+    They cover rewordings of the texts and most names of clinics on posters.
+    """
+    cells = (bytes((0xA0 + row, 0xA0 + cell)) for row in range(16, 56) for cell in range(1, 95))
+    return "".join(cell.decode("gb2312", errors="ignore") for cell in cells)
 
 
 def characters() -> str:
     """List the characters that the shipped fonts cover, in order and without repeats."""
     texts = "".join(text for language in Language for text in every_text(language))
-    return "".join(sorted(set(texts + LATIN + MARKS + CJK_MARKS + SPARE)))
+    return "".join(sorted(set(texts + LATIN + MARKS + CJK_MARKS + common())))
 
 
 def cut(font: TTFont, wanted: str, weight: fonts.Weight) -> None:
