@@ -13,6 +13,7 @@ class Start(StrEnum):
 
     SCRATCH = "scratch"
     FOLDED_RESNET18 = "folded-resnet18"
+    WEIGHTS = "weights"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

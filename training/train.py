@@ -23,7 +23,7 @@ def main(
     data: Annotated[Path, typer.Option(help="folder with normal/, bacterial/ and viral/")],
     run: Annotated[Path, typer.Option(help="checkpoints; the same folder again resumes")],
     ct: Annotated[Path, typer.Option(help="folder of CT slices, for the gate")],
-    start: Annotated[Path | None, typer.Option(help="folded ResNet-18 weights (.npz)")] = None,
+    start: Annotated[Path | None, typer.Option(help="weights to start from (.npz)")] = None,
     name: Annotated[str | None, typer.Option(help="of the model; default from recipe")] = None,
     models: Annotated[Path | None, typer.Option(help="where the model folder goes")] = None,
     results: Annotated[Path, typer.Option(help="CSV that gets a row")] = RESULTS,
@@ -33,7 +33,7 @@ def main(
 ) -> None:
     """Train one network on four fifths of a folder and write a measured model folder."""
     chosen = recipe.load(recipe_name)
-    if chosen.start is recipe.Start.FOLDED_RESNET18 and start is None:
+    if chosen.start is not recipe.Start.SCRATCH and start is None:
         raise typer.BadParameter(f"{recipe_name} needs --start")
     parts = dataset.split(dataset.find_examples(data), fold)
     weights, progress = _train(chosen, parts, run, start, seed)
@@ -48,7 +48,7 @@ def main(
         fold=fold,
         epochs=progress.epoch,
         minutes=sum(row["seconds"] for row in progress.history) / 60,
-        command=f"python -m training.train {' '.join(sys.argv[1:])}",
+        command=_command(),
         data=about,
     )
     slices = sorted(path for path in ct.rglob("*") if path.is_file())
@@ -56,6 +56,12 @@ def main(
     size = chosen.phases[-1].size
     few = slices[:: max(1, len(slices) // CT_SLICES)]
     add_result(package(network, about_run, parts, few, size, folder), about_run, results)
+
+
+def _command() -> str:
+    """Give the command for the records; where this machine keeps its data is nobody's business."""
+    words = (Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])
+    return f"python -m training.train {' '.join(words)}"
 
 
 def _train(
@@ -66,6 +72,8 @@ def _train(
     model = resnet.build(chosen.dropout)
     if start is not None and chosen.start is recipe.Start.FOLDED_RESNET18:
         resnet.load_folded_start(model, start, _sample(parts.train, chosen.phases[0].size))
+    elif start is not None and chosen.start is recipe.Start.WEIGHTS:
+        resnet.load_weights(model, start)
 
     def load(size: int) -> tuple[dataset.Pictures, dataset.Pictures]:
         train, tuning = (dataset.load_pictures(part, size) for part in (parts.train, parts.tuning))

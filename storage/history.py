@@ -1,0 +1,160 @@
+"""What a person sent and was told, for themselves: pages, one case, everything."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from storage import people
+from storage.cases import (
+    Case,
+    CaseEvent,
+    CaseState,
+    FileKind,
+    Saliency,
+    StoredFinding,
+    UploadedFile,
+    get,
+    to_case,
+)
+from storage.clock import from_stored
+from storage.transaction import Row, Tx
+
+# What a person deleted, and what was an earlier case again, is not shown.
+_SHOWN = "duplicate_of IS NULL AND erased_why IS NOT 'asked' AND state <> 'withdrawn'"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRecord:
+    """A case with all that belongs to it; `images` are ids."""
+
+    case: Case
+    files: tuple[UploadedFile, ...]
+    findings: tuple[StoredFinding, ...]
+    events: tuple[CaseEvent, ...]
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some cases, newest first; `before` asks for the next page, None if this is the last."""
+
+    cases: tuple[CaseRecord, ...]
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRecord:
+    """Everything kept of a person."""
+
+    person: people.Person
+    source: str | None
+    consents: tuple[people.Consent, ...]
+    cases: tuple[CaseRecord, ...]
+
+
+def record(tx: Tx, case_id: int) -> CaseRecord:
+    """Give a case with all that belongs to it; raises CaseGone."""
+    return CaseRecord(
+        case=get(tx, case_id),
+        files=files(tx, case_id),
+        findings=findings(tx, case_id),
+        events=events(tx, case_id),
+        images=tuple(
+            row["id"]
+            for row in tx.rows(
+                "SELECT id FROM images WHERE case_id = :id ORDER BY rowid", id=case_id
+            )
+        ),
+    )
+
+
+def files(tx: Tx, case_id: int) -> tuple[UploadedFile, ...]:
+    """Give the files of a case in the order of their messages."""
+    sql = """SELECT message_id, kind, file_id, unique_id, size FROM scans
+             WHERE case_id = :id ORDER BY message_id"""
+    return tuple(
+        UploadedFile(**{**row, "kind": FileKind(row["kind"])}) for row in tx.rows(sql, id=case_id)
+    )
+
+
+def findings(tx: Tx, case_id: int) -> tuple[StoredFinding, ...]:
+    """Give the findings of a case, oldest first."""
+    sql = "SELECT * FROM findings WHERE case_id = :id ORDER BY id"
+    return tuple(_finding(row) for row in tx.rows(sql, id=case_id))
+
+
+def events(tx: Tx, case_id: int) -> tuple[CaseEvent, ...]:
+    """Give what happened to a case, oldest first."""
+    sql = "SELECT at, step, detail FROM case_events WHERE case_id = :id ORDER BY id"
+    return tuple(
+        CaseEvent(from_stored(row["at"]), row["step"], row["detail"])
+        for row in tx.rows(sql, id=case_id)
+    )
+
+
+def page(tx: Tx, person_id: int, limit: int = 5, before: int | None = None) -> Page:
+    """Give a page of a person's cases, newest first."""
+    found = tx.rows(
+        f"""SELECT id FROM cases
+            WHERE person_id = :person AND (:before IS NULL OR id < :before) AND {_SHOWN}
+            ORDER BY id DESC LIMIT :limit + 1""",
+        person=person_id,
+        before=before,
+        limit=limit,
+    )
+    ids = [row["id"] for row in found[:limit]]
+    return Page(tuple(record(tx, id) for id in ids), ids[-1] if len(found) > limit else None)
+
+
+def own(tx: Tx, person_id: int, number: str) -> Case | None:
+    """Find a case by its number, if it is this person's and they did not delete it."""
+    row = tx.row(
+        f"SELECT * FROM cases WHERE number = :number AND person_id = :person AND {_SHOWN}",
+        number=number,
+        person=person_id,
+    )
+    return None if row is None else to_case(row)
+
+
+def received_since(tx: Tx, person_id: int, since: datetime) -> int:
+    """Count what a person sent, for limits: what they deleted counts too."""
+    sql = "SELECT count(*) FROM cases WHERE person_id = :person AND received_at >= :since"
+    return int(tx.value(sql, person=person_id, since=since))
+
+
+def counts(tx: Tx) -> dict[CaseState, int]:
+    """Count all cases by state."""
+    rows = tx.rows("SELECT state, count(*) AS n FROM cases GROUP BY state")
+    return {CaseState(row["state"]): row["n"] for row in rows}
+
+
+def export(tx: Tx, person_id: int) -> PersonRecord | None:
+    """Give everything kept of a person, oldest case first."""
+    person = people.get(tx, person_id)
+    if person is None:
+        return None
+    ids = tx.rows("SELECT id FROM cases WHERE person_id = :id ORDER BY id", id=person_id)
+    return PersonRecord(
+        person=person,
+        source=tx.value("SELECT name FROM sources WHERE id = :id", id=person.source_id),
+        consents=people.consents(tx, person_id),
+        cases=tuple(record(tx, row["id"]) for row in ids),
+    )
+
+
+def _finding(row: Row) -> StoredFinding:
+    saliency = None
+    if row["saliency"] is not None:
+        saliency = Saliency(row["saliency_rows"], row["saliency_columns"], row["saliency"])
+    return StoredFinding(
+        model=row["model"],
+        modality=row["modality"],
+        normal=row["normal"],
+        bacterial=row["bacterial"],
+        viral=row["viral"],
+        label=row["label"],
+        doubts=tuple(json.loads(row["doubts"])),
+        slices=row["slices"],
+        seconds=row["seconds"],
+        saliency=saliency,
+    )

@@ -1,0 +1,279 @@
+"""What is to be said in Telegram: written before it is sent, and never sent twice knowingly.
+
+`pending -> sending -> sent`; back to `pending` to try again; `unknown` if it may or may not have
+arrived; `failed`; `dropped` if there is nobody or nothing to send it to any more. In one chat
+everything goes out in the order written, one thing at a time.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from storage.clock import from_stored, from_stored_or_none
+from storage.transaction import Row, Tx
+
+_OPEN = "state IN ('pending', 'sending')"
+# The oldest open row of each chat: nothing in the chat may overtake it.
+_FIRST = f"(SELECT min(id) AS id FROM outbox WHERE {_OPEN} GROUP BY chat_id)"
+
+
+class OutKind(StrEnum):
+    """What is done in a chat."""
+
+    MESSAGE = "message"
+    PHOTO = "photo"
+    DOCUMENT = "document"
+    EDIT = "edit"
+    DELETE = "delete"
+
+
+# Doing these twice does no more than doing them once.
+REPEATABLE = frozenset({OutKind.EDIT, OutKind.DELETE})
+
+
+class OutState(StrEnum):
+    """Where a row of the outbox stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    DROPPED = "dropped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """Something to be sent.
+
+    `key` names it once and for all: the same key is never written twice. `payload` is JSON without
+    the bytes of an image, which is named by `image_id`. `target` is the key of an earlier message
+    that this one edits, deletes or answers. A `fleeting` row is deleted as soon as it is done: for
+    the last words to someone who asked to be forgotten.
+    """
+
+    key: str
+    chat_id: int = field(repr=False)
+    kind: OutKind
+    payload: Mapping[str, object] = field(default_factory=dict, repr=False)
+    case_id: int | None = None
+    image_id: str | None = None
+    target: str | None = None
+    not_before: datetime | None = None
+    fleeting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutRow:
+    """A row of the outbox; `target_message_id` is where the message named by `target` went."""
+
+    id: int
+    key: str
+    chat_id: int = field(repr=False)
+    case_id: int | None
+    kind: OutKind
+    payload: Mapping[str, object] = field(repr=False)
+    image_id: str | None
+    target: str | None
+    target_message_id: int | None
+    state: OutState
+    reason: str | None
+    attempts: int
+    message_id: int | None
+    fleeting: bool
+    written_at: datetime
+    next_try_at: datetime
+    changed_at: datetime
+    reported_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a stopped process left in flight: now in doubt, or to be done again."""
+
+    unknown: int
+    again: int
+
+
+def enqueue(tx: Tx, out: Outgoing) -> bool:
+    """Write something to be sent; False if its key was written before."""
+    return (
+        tx.run(
+            """INSERT INTO outbox (key, chat_id, case_id, kind, payload, image_id, target,
+                   fleeting, written_at, next_try_at, changed_at)
+               VALUES (:key, :chat, :case, :kind, :payload, :image, :target,
+                   :fleeting, :now, :next, :now)
+               ON CONFLICT (key) DO NOTHING""",
+            key=out.key,
+            chat=out.chat_id,
+            case=out.case_id,
+            kind=out.kind,
+            payload=json.dumps(out.payload, ensure_ascii=False),
+            image=out.image_id,
+            target=out.target,
+            fleeting=out.fleeting,
+            next=out.not_before or tx.time,
+        )
+        == 1
+    )
+
+
+def drop_edits(tx: Tx, target: str) -> int:
+    """Drop the edits of a message that still wait: a later word makes them pointless."""
+    return tx.run(
+        """UPDATE outbox SET state = 'dropped', reason = 'superseded', changed_at = :now
+           WHERE target = :target AND kind = 'edit' AND state = 'pending'""",
+        target=target,
+    )
+
+
+def lease_due(tx: Tx, limit: int = 20, resting: Collection[int] = ()) -> list[OutRow]:
+    """Take what is due, at most one for each chat and none for those `resting`.
+
+    Only the oldest open row of a chat can be due: what comes after it waits.
+    """
+    due = tx.rows(
+        f"""SELECT o.id FROM outbox AS o
+            JOIN {_FIRST} AS first ON first.id = o.id
+            WHERE o.state = 'pending' AND o.next_try_at <= :now
+              AND o.chat_id NOT IN (SELECT value FROM json_each(:resting))
+            ORDER BY o.id LIMIT :limit""",
+        now=tx.time,
+        resting=json.dumps(sorted(resting)),
+        limit=limit,
+    )
+    ids = json.dumps([row["id"] for row in due])
+    tx.run(
+        """UPDATE outbox SET state = 'sending', attempts = attempts + 1, changed_at = :now
+           WHERE id IN (SELECT value FROM json_each(:ids))""",
+        ids=ids,
+    )
+    return _rows(tx, "o.id IN (SELECT value FROM json_each(:ids))", ids=ids)
+
+
+def sent(tx: Tx, row_id: int, message_id: int | None = None) -> bool:
+    """Note that it arrived; False if the row is not in flight (any more)."""
+    return _finish(tx, row_id, OutState.SENT, None, message_id)
+
+
+def unknown(tx: Tx, row_id: int, reason: str | None = None) -> bool:
+    """Note that it may or may not have arrived; False if the row is not in flight."""
+    return _finish(tx, row_id, OutState.UNKNOWN, reason)
+
+
+def failed(tx: Tx, row_id: int, reason: str) -> bool:
+    """Note that it cannot be sent; False if the row is not in flight."""
+    return _finish(tx, row_id, OutState.FAILED, reason)
+
+
+def retry(tx: Tx, row_id: int, at: datetime) -> bool:
+    """Put it back for later; False if the row is not in flight."""
+    sql = """UPDATE outbox SET state = 'pending', next_try_at = :at, changed_at = :now
+             WHERE id = :id AND state = 'sending'"""
+    return tx.run(sql, id=row_id, at=at) == 1
+
+
+def recover(tx: Tx) -> Recovered:
+    """Sort out what a stopped process left in flight; for the start, before anything is leased."""
+    kinds = json.dumps(sorted(REPEATABLE))
+    again = tx.run(
+        """UPDATE outbox SET state = 'pending', next_try_at = :now, changed_at = :now
+           WHERE state = 'sending' AND kind IN (SELECT value FROM json_each(:kinds))""",
+        kinds=kinds,
+    )
+    doubtful = tx.run(
+        """UPDATE outbox SET state = 'unknown', reason = 'restart', changed_at = :now
+           WHERE state = 'sending'"""
+    )
+    return Recovered(doubtful, again)
+
+
+def unreported(tx: Tx, limit: int = 50) -> list[OutRow]:
+    """Give the doubtful rows that no admin was told of."""
+    return _rows(tx, "o.state = 'unknown' AND o.reported_at IS NULL", limit=limit)
+
+
+def mark_reported(tx: Tx, row_ids: Collection[int]) -> None:
+    """Note that the admins are told; belongs into the transaction that writes to them."""
+    sql = """UPDATE outbox SET reported_at = :now
+             WHERE id IN (SELECT value FROM json_each(:ids)) AND reported_at IS NULL"""
+    tx.run(sql, ids=json.dumps(list(row_ids)))
+
+
+def by_key(tx: Tx, key: str) -> OutRow | None:
+    """Find a row by its key."""
+    return next(iter(_rows(tx, "o.key = :key", key=key)), None)
+
+
+def of_case(tx: Tx, case_id: int) -> list[OutRow]:
+    """Give all that was written about a case."""
+    return _rows(tx, "o.case_id = :case", case=case_id)
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """Give the time at which there may be something for `lease_due`, or None."""
+    return from_stored_or_none(
+        tx.value(
+            f"""SELECT min(o.next_try_at) FROM outbox AS o JOIN {_FIRST} AS first ON first.id = o.id
+                WHERE o.state = 'pending'"""
+        )
+    )
+
+
+def waiting(tx: Tx) -> int:
+    """Count what is not done yet."""
+    return int(tx.value(f"SELECT count(*) FROM outbox WHERE {_OPEN}"))
+
+
+def prune(tx: Tx, before: datetime) -> int:
+    """Delete what was done with before a time, doubts the admins do not know of excepted."""
+    return tx.run(
+        """DELETE FROM outbox WHERE changed_at < :before AND state NOT IN ('pending', 'sending')
+           AND (state <> 'unknown' OR reported_at IS NOT NULL)""",
+        before=before,
+    )
+
+
+def _finish(
+    tx: Tx, row_id: int, state: OutState, reason: str | None, message_id: int | None = None
+) -> bool:
+    done = tx.run(
+        """UPDATE outbox SET state = :state, reason = :reason, changed_at = :now,
+               message_id = :message
+           WHERE id = :id AND state = 'sending'""",
+        id=row_id,
+        state=state,
+        reason=reason,
+        message=message_id,
+    )
+    tx.run("DELETE FROM outbox WHERE id = :id AND fleeting AND state <> 'sending'", id=row_id)
+    return done == 1
+
+
+def _rows(tx: Tx, where: str, limit: int = -1, **values: object) -> list[OutRow]:
+    found = tx.rows(
+        f"""SELECT o.*, t.message_id AS target_message_id
+            FROM outbox AS o LEFT JOIN outbox AS t ON t.key = o.target
+            WHERE {where} ORDER BY o.id LIMIT :limit""",
+        limit=limit,
+        **values,
+    )
+    return [_row(row) for row in found]
+
+
+def _row(row: Row) -> OutRow:
+    return OutRow(
+        **{
+            **row,
+            "kind": OutKind(row["kind"]),
+            "payload": json.loads(row["payload"]),
+            "state": OutState(row["state"]),
+            "fleeting": bool(row["fleeting"]),
+            "written_at": from_stored(row["written_at"]),
+            "next_try_at": from_stored(row["next_try_at"]),
+            "changed_at": from_stored(row["changed_at"]),
+            "reported_at": from_stored_or_none(row["reported_at"]),
+        }
+    )

@@ -1,0 +1,58 @@
+"""Where patients come from: the clinics behind the deep links of QR codes."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from storage.clock import from_stored, from_stored_or_none
+from storage.transaction import Row, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A clinic's name and the opaque token in its link."""
+
+    id: int
+    token: str
+    name: str
+    created_at: datetime
+    retired_at: datetime | None
+
+
+def create(tx: Tx, name: str) -> Source:
+    """Make a source with a token that says nothing and is not guessable."""
+    token = secrets.token_urlsafe(12)
+    source_id = tx.insert("sources", token=token, name=name, created_at=tx.time)
+    return Source(source_id, token, name, tx.time, None)
+
+
+def by_token(tx: Tx, token: str) -> Source | None:
+    """Find a source that is not retired."""
+    sql = "SELECT * FROM sources WHERE token = :token AND retired_at IS NULL"
+    return _source(tx.row(sql, token=token))
+
+
+def by_name(tx: Tx, name: str) -> Source | None:
+    """Find the newest source of a name that is not retired."""
+    sql = "SELECT * FROM sources WHERE name = :name AND retired_at IS NULL ORDER BY id DESC"
+    return _source(tx.row(sql, name=name))
+
+
+def listing(tx: Tx) -> list[Source]:
+    """Give all sources, oldest first."""
+    found = (_source(row) for row in tx.rows("SELECT * FROM sources ORDER BY id"))
+    return [source for source in found if source is not None]
+
+
+def retire(tx: Tx, source_id: int) -> bool:
+    """Let a link count no more; those who came by it stay counted. False if it was so already."""
+    sql = "UPDATE sources SET retired_at = :now WHERE id = :id AND retired_at IS NULL"
+    return tx.run(sql, id=source_id) == 1
+
+
+def _source(row: Row | None) -> Source | None:
+    if row is None:
+        return None
+    retired = from_stored_or_none(row["retired_at"])
+    created = from_stored(row["created_at"])
+    return Source(row["id"], row["token"], row["name"], created, retired)

@@ -1,0 +1,142 @@
+"""Cases as work: who holds which, what is next, and how long the queue is.
+
+A person's cases are worked on one after the other, those of different people at the same time. A
+worker that dies loses its lease when the time is up; `Case.attempts` counts how often a case was
+taken up, so that one that kills its workers can be given up.
+"""
+
+import statistics
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage.cases import Case, CaseState, add_event, advance, get, holds, to_case
+from storage.clock import from_stored_or_none
+from storage.errors import CaseGone, LeaseLost
+from storage.transaction import Tx
+
+# The states of `cases.UNFINISHED`, in the words of the index `cases_unfinished`.
+_UNFINISHED = "state IN ('received', 'read', 'classified')"
+# The oldest unfinished case of each person: their later ones wait for it.
+_FIRST = f"(SELECT min(id) AS id FROM cases WHERE {_UNFINISHED} GROUP BY person_id)"
+# How many findings the pace is taken from.
+_RECENT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How many cases wait or are worked on: in all, and before one of them.
+
+    `seconds` is the median time of the last findings, None before the first.
+    """
+
+    length: int
+    ahead: int
+    seconds: float | None
+
+
+def lease_next(tx: Tx, worker: str, length: timedelta) -> Case | None:
+    """Take the oldest case that is due, unless its person has an older one unfinished.
+
+    Check `attempts` before working on it: it counts this lease too.
+    """
+    row = tx.row(
+        f"""SELECT c.id FROM cases AS c JOIN {_FIRST} AS first ON first.id = c.id
+            WHERE c.next_try_at <= :now
+              AND (c.lease_until_at IS NULL OR c.lease_until_at <= :now)
+            ORDER BY c.id LIMIT 1""",
+        now=tx.time,
+    )
+    if row is None:
+        return None
+    taken = tx.row(
+        """UPDATE cases SET attempts = attempts + 1, lease_worker = :worker, lease_until_at = :until
+           WHERE id = :id RETURNING *""",
+        id=row["id"],
+        worker=worker,
+        until=tx.time + length,
+    )
+    assert taken is not None
+    return to_case(taken)
+
+
+def renew(tx: Tx, case_id: int, worker: str, length: timedelta) -> None:
+    """Hold a case for longer; raises LeaseLost."""
+    _held(tx, case_id, worker)
+    sql = "UPDATE cases SET lease_until_at = :until WHERE id = :id"
+    tx.run(sql, until=tx.time + length, id=case_id)
+
+
+def release(tx: Tx, case_id: int, worker: str) -> None:
+    """Give a case back as if it had not been taken, for a stop in good order; raises LeaseLost."""
+    _held(tx, case_id, worker)
+    tx.run(
+        """UPDATE cases SET attempts = attempts - 1, lease_worker = NULL, lease_until_at = NULL
+           WHERE id = :id""",
+        id=case_id,
+    )
+
+
+def retry(
+    tx: Tx, case_id: int, worker: str, *, at: datetime, reason: str, give_up_after: int
+) -> Case:
+    """Give a case back for later, or let it fail if it was taken up often enough.
+
+    Raises LeaseLost. The state of the case given back tells which it was.
+    """
+    case = _held(tx, case_id, worker)
+    if case.attempts >= give_up_after:
+        return advance(tx, case_id, CaseState.FAILED, worker=worker, reason=reason)
+    tx.run(
+        """UPDATE cases SET next_try_at = :at, lease_worker = NULL, lease_until_at = NULL
+           WHERE id = :id""",
+        at=at,
+        id=case_id,
+    )
+    add_event(tx, case_id, "retried", reason)
+    return get(tx, case_id)
+
+
+def release_all(tx: Tx) -> int:
+    """Free what the workers of a process that is gone still held; their attempts count."""
+    return tx.run(
+        f"""UPDATE cases SET lease_worker = NULL, lease_until_at = NULL
+            WHERE {_UNFINISHED} AND lease_worker IS NOT NULL"""
+    )
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """Give the time at which there may be work for `lease_next`, or None."""
+    return from_stored_or_none(
+        tx.value(
+            f"""SELECT min(max(c.next_try_at, coalesce(c.lease_until_at, 0)))
+                FROM cases AS c JOIN {_FIRST} AS first ON first.id = c.id"""
+        )
+    )
+
+
+def queue(tx: Tx, case_id: int | None = None) -> Queue:
+    """Tell how long the queue is, and how much of it is ahead of a case (or of a new one)."""
+    length = tx.value(f"SELECT count(*) FROM cases WHERE {_UNFINISHED}")
+    ahead = length
+    if case_id is not None:
+        sql = f"SELECT count(*) FROM cases WHERE {_UNFINISHED} AND id < :id"
+        ahead = tx.value(sql, id=case_id)
+    latest = "SELECT seconds FROM findings ORDER BY id DESC LIMIT :recent"
+    seconds = [row["seconds"] for row in tx.rows(latest, recent=_RECENT)]
+    return Queue(length, ahead, statistics.median(seconds) if seconds else None)
+
+
+def unfinished_of(tx: Tx, person_id: int) -> list[Case]:
+    """Give what a person still waits for, oldest first."""
+    sql = f"SELECT * FROM cases WHERE person_id = :id AND {_UNFINISHED} ORDER BY id"
+    return [to_case(row) for row in tx.rows(sql, id=person_id)]
+
+
+def _held(tx: Tx, case_id: int, worker: str) -> Case:
+    try:
+        case = get(tx, case_id)
+    except CaseGone as error:
+        raise LeaseLost from error
+    if not holds(tx, case, worker):
+        raise LeaseLost
+    return case

@@ -1,0 +1,102 @@
+import asyncio
+import os
+import stat
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage import Storage, history
+from storage.backups import back_up, prune_backups, verify
+from storage.database import Database
+from storage.errors import BackupFailed, StorageBroken
+from storage.transaction import Tx
+
+
+def add(tx: Tx, update_id: int) -> None:
+    tx.insert("updates", update_id=update_id, seen_at=tx.time)
+
+
+def count(tx: Tx) -> int:
+    return int(tx.value("SELECT count(*) FROM updates"))
+
+
+async def test_a_backup_opens_and_holds_everything(
+    hands: Any, storage: Storage, tmp_path: Path
+) -> None:
+    person = await hands.person()
+    await hands.answered(person, note="note")
+    await storage.backup(tmp_path / "deep" / "copy.sqlite3")
+    async with await Database.open(tmp_path / "deep" / "copy.sqlite3") as copy:
+        assert await copy.read(history.export, person.id) == await storage.read(
+            history.export, person.id
+        )
+
+
+async def test_a_backup_made_while_writing_is_one_moment(storage: Storage, tmp_path: Path) -> None:
+    def pair(tx: Tx, n: int) -> None:
+        add(tx, 2 * n)
+        add(tx, 2 * n + 1)
+
+    writes = [asyncio.create_task(storage.write(pair, n)) for n in range(300)]
+    await asyncio.sleep(0.05)
+    await storage.backup(tmp_path / "copy")
+    await asyncio.gather(*writes)
+    async with await Database.open(tmp_path / "copy") as copy:
+        assert await copy.read(count) % 2 == 0
+
+
+async def test_a_backup_holds_no_image_and_is_for_its_owner_only(
+    hands: Any, storage: Storage, tmp_path: Path, traces: Callable[[bytes], list[str]]
+) -> None:
+    case = await hands.send(await hands.person())
+    await storage.images.put(b"pixels", case.id, "scan")
+    target = tmp_path / "data" / "copy"
+    await storage.backup(target)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert traces(b"pixels") == []
+
+
+async def test_a_backup_never_overwrites(storage: Storage, tmp_path: Path) -> None:
+    (tmp_path / "copy").write_text("precious")
+    with pytest.raises(BackupFailed):
+        await storage.backup(tmp_path / "copy")
+    assert (tmp_path / "copy").read_text() == "precious"
+
+
+def test_a_backup_of_a_damaged_database_is_not_made(tmp_path: Path) -> None:
+    source = tmp_path / "db"
+    source.write_bytes(b"no database" * 1000)
+    with pytest.raises(StorageBroken):
+        back_up(source, tmp_path / "copy")
+    assert list(tmp_path.iterdir()) == [source]
+
+
+async def test_a_damaged_copy_does_not_pass_for_a_backup(
+    hands: Any, storage: Storage, tmp_path: Path
+) -> None:
+    for n in range(30):
+        await hands.send(await hands.person(n), note="x" * 2000)
+    target = tmp_path / "copy"
+    await storage.backup(target)
+    verify(target)
+    raw = bytearray(target.read_bytes())
+    raw[len(raw) // 2 : len(raw) // 2 + 4096] = os.urandom(4096)
+    target.write_bytes(raw)
+    with pytest.raises(BackupFailed):
+        verify(target)
+
+
+def test_backups_do_not_outlive_the_retention_period(tmp_path: Path) -> None:
+    for name, days in (("old.sqlite3", 31), ("half.sqlite3.part", 31), ("new.sqlite3", 29)):
+        path = tmp_path / name
+        path.touch()
+        os.utime(path, (0, time.time() - days * 86400))
+    (tmp_path / "notes.txt").touch()
+    os.utime(tmp_path / "notes.txt", (0, 0))
+    assert prune_backups(tmp_path, datetime.now(UTC) - timedelta(days=30)) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"new.sqlite3", "notes.txt"}
+    assert prune_backups(tmp_path / "none", datetime.now(UTC)) == 0
