@@ -19,9 +19,9 @@ class BrokenModel(Exception):
 class Card:
     """What stands in `card.json`.
 
-    `temperature` divides the logits; an answer whose highest probability is under `unsure_below`
-    is "unsure". `files` maps each file of the folder to its sha256. `figures` maps a metric to its
-    value and the lower and upper end of its 95 % interval.
+    `temperature` divides the logits; an answer whose highest probability is under that label's
+    `sure_from` is "unsure". `files` maps each file of the folder to its sha256. `figures` maps a
+    metric to its value and the lower and upper end of its 95 % interval.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Card:
     input_size: int
     engine_file: str
     temperature: float
-    unsure_below: float
+    sure_from: dict[Label, float]
     recipe: str
     trained_on: str
     command: str
@@ -49,11 +49,12 @@ def read_card(folder: Path) -> Card:
     try:
         raw = json.loads((folder / CARD).read_text(encoding="utf-8"))
         raw["modality"] = Modality(raw["modality"])
+        raw["sure_from"] = {Label(label): share for label, share in raw["sure_from"].items()}
         raw["labels"] = tuple(Label(label) for label in raw["labels"])
         card = Card(**raw)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BrokenModel(f"{folder.name}/{CARD}: {error}") from error
-    if card.labels != tuple(Label):
+    if card.labels != tuple(Label) or set(card.sure_from) != set(Label):
         raise BrokenModel(f"{folder.name}: labels {card.labels} are not ours")
     check_file(folder, card, card.engine_file)
     return card

@@ -41,13 +41,14 @@ class Model:
         """Turn `logits` (3,) and `features` (h, w, channels) into a finding."""
         probabilities = calibrated(logits, self.card.temperature)
         second, first = np.sort(probabilities)[-2:]
+        label = tuple(Label)[int(probabilities.argmax())]
         if first - second < LOW_MARGIN:
             doubts |= {Doubt.LOW_MARGIN}
-        sure = first >= self.card.unsure_below and Doubt.UNLIKE_TRAINING not in doubts
+        sure = first >= self.card.sure_from[label] and Doubt.UNLIKE_TRAINING not in doubts
         return Finding(
             modality=self.card.modality,
             probabilities=dict(zip(Label, probabilities.tolist(), strict=True)),
-            label=tuple(Label)[int(probabilities.argmax())] if sure else None,
+            label=label if sure else None,
             saliency=pneumonia_map(class_maps(features, self.head)),
             doubts=doubts,
             model=self.card.name,

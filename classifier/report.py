@@ -88,6 +88,13 @@ def to_png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def to_jpeg(image: Image.Image) -> bytes:
+    """Encode a picture as JPEG, for channels that recompress it anyway."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=92, subsampling=0)
+    return buffer.getvalue()
+
+
 def compose(report: Report) -> Page:
     """Lay out the answer picture."""
     words = WORDS[report.language]

@@ -17,8 +17,9 @@ the shipped engine (`{engine_file}`). Intervals: 95 %, bootstrap over patients.
 
 {table}
 
-Sure answers (highest probability at least {unsure_below:.2f}): {sure_share:.1%} of the held-out
-pictures, {sure_accuracy} of them right. The rest is answered "unsure".
+{sure_share:.1%} of the held-out pictures got a sure answer, the rest "unsure":
+
+{sure}
 
 ![confusion](confusion.png) ![reliability](reliability.png)
 
@@ -26,7 +27,7 @@ pictures, {sure_accuracy} of them right. The rest is answered "unsure".
 
 - Recipe `{recipe}`, seed {seed}, {epochs} epochs, {minutes:.0f} minutes: `{command}`
 - Data: {trained_on} {train} pictures to train, {tuning} to choose and calibrate.
-- Temperature {temperature:.3f} and the threshold come from the tuning pictures alone.
+- Temperature {temperature:.3f} and the thresholds come from the tuning pictures alone.
 - int8 against float on the held-out pictures: same label on {same_label:.2%}, mean difference of
   probabilities {mean_difference:.4f}. {engine_choice}
 - Versions: {versions}
@@ -47,13 +48,12 @@ pictures, {sure_accuracy} of them right. The rest is answered "unsure".
 def write_model_card(card: Card, folder: Path) -> None:
     """Write MODEL_CARD.md into a model folder."""
     details = card.details
-    sure_accuracy = details["sure_accuracy"]
     is_int8 = "int8" in card.engine_file
     page = PAGE.format(
         name=card.name,
         engine_file=card.engine_file,
         table=table(card.figures),
-        unsure_below=card.unsure_below,
+        sure=_sure_table(card),
         recipe=card.recipe,
         command=card.command,
         trained_on=card.trained_on,
@@ -63,10 +63,18 @@ def write_model_card(card: Card, folder: Path) -> None:
         train=details["pictures"]["train"],
         tuning=details["pictures"]["tuning"],
         sure_share=details["sure_share"],
-        sure_accuracy="none" if sure_accuracy is None else f"{sure_accuracy:.1%}",
         engine_choice="The int8 engine ships." if is_int8 else "Not enough: the float one ships.",
         versions=details["versions"],
         **{name: details["run"][name] for name in ("seed", "epochs", "minutes")},
         **details["int8_agreement"],
     )
     (folder / "MODEL_CARD.md").write_text(page, encoding="utf-8")
+
+
+def _sure_table(card: Card) -> str:
+    rows = ["| answer | sure from | sure answers | of them right |", "|---|---|---|---|"]
+    for label, threshold in card.sure_from.items():
+        counts = card.details["sure"][label]
+        right = f"{counts['right'] / counts['answers']:.1%}" if counts["answers"] else "–"
+        rows.append(f"| {label} | {threshold:.2f} | {counts['answers']} | {right} |")
+    return "\n".join(rows)

@@ -17,10 +17,13 @@ from classifier.card import Card, sha256
 from classifier.engines import Engine
 from classifier.engines.onnx import OnnxEngine
 from classifier.gate import Gate
-from classifier.labels import Modality
+from classifier.labels import Label, Modality
 from classifier.model import GATE, HEAD, WEIGHTS, calibrated
 from classifier.preprocess import to_grey, to_input
+from classifier.reading.detect import detect
+from classifier.reading.dicom import read_dicom
 from classifier.reading.picture import read_picture
+from classifier.reading.scan import FileKind, Scan
 from training import calibrate, evaluate, export
 from training.dataset import Pictures, Split, load_pictures
 from training.evaluate import Predictions, run_engine
@@ -33,6 +36,8 @@ INT8 = "model.int8.onnx"
 FLOAT = "model.onnx"
 RANGE_PICTURES = 300
 NEGATIVES = 900
+# A third of the training pictures places the gate as well as all of them.
+GATE_EVERY = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,21 +59,21 @@ def package(
 ) -> Card:
     """Write a model folder and give its card.
 
-    `network` in float32; `ct` are pictures of CT slices for the gate. Temperature, threshold and
+    `network` in float32; `ct` are pictures of CT slices for the gate. Temperature, thresholds and
     gate come from the tuning part, the figures from the held-out part with the engine shipped.
     """
     folder.mkdir(parents=True, exist_ok=True)
     resnet.save_weights(network, folder / WEIGHTS)
     # The rounded weights are what every engine must stand for.
     resnet.load_weights(network, folder / WEIGHTS)
-    export.head_of(network).save(folder / HEAD)
     tuning, held_out = load_pictures(split.tuning, size), load_pictures(split.held_out, size)
     file, agreed = _export(network, split, tuning, held_out, size, folder)
+    export.head_of(folder / file).save(folder / HEAD)
     engine = OnnxEngine(folder / file)
     _fit_gate(engine, split, tuning, ct, size).save(folder / GATE)
     tuned = run_engine(engine, tuning.inputs()).logits
     temperature = calibrate.fit_temperature(tuned, tuning.classes)
-    threshold = calibrate.sure_from(calibrated(tuned, temperature), tuning.classes)
+    sure_from = calibrate.sure_from(calibrated(tuned, temperature), tuning.classes)
     predictions = Predictions(
         calibrated(run_engine(engine, held_out.inputs()).logits, temperature),
         held_out.classes,
@@ -80,13 +85,13 @@ def package(
         input_size=size,
         engine_file=file,
         temperature=temperature,
-        unsure_below=threshold,
+        sure_from=sure_from,
         recipe=run.recipe,
         trained_on=run.data,
         command=run.command,
         figures=evaluate.figures(predictions),
         files={name: sha256(folder / name) for name in (file, WEIGHTS, HEAD, GATE)},
-        details=_details(run, split, agreed, predictions, threshold),
+        details=_details(run, split, agreed, predictions, sure_from),
     )
     card.write(folder)
     write_model_card(card, folder)
@@ -150,29 +155,43 @@ def _export(
 def _fit_gate(
     engine: Engine, split: Split, tuning: Pictures, ct: Sequence[Path], size: int
 ) -> Gate:
-    greys = [to_grey(read_picture(path.read_bytes())) for path in ct]
-    slices = np.stack([to_input(grey, size) for grey in greys])
+    slices = np.stack([to_input(to_grey(_slice(path)), size) for path in ct])
     return fit_gate(
-        xray=run_engine(engine, load_pictures(split.train, size).inputs()).features,
+        xray=run_engine(engine, load_pictures(split.train[::GATE_EVERY], size).inputs()).features,
         ct=run_engine(engine, slices).features,
         neither=run_engine(engine, negatives(NEGATIVES, size)[..., np.newaxis]).features,
         chosen=run_engine(engine, tuning.inputs()).features,
     )
 
 
+def _slice(path: Path) -> Scan:
+    """Read a CT slice, a picture of one or a DICOM file; raises Refusal."""
+    data = path.read_bytes()
+    return read_dicom(data)[0] if detect(data) is FileKind.DICOM else read_picture(data)
+
+
 def _details(
-    run: Run, split: Split, agreed: Agreement, predictions: Predictions, threshold: float
+    run: Run,
+    split: Split,
+    agreed: Agreement,
+    predictions: Predictions,
+    sure_from: dict[Label, float],
 ) -> dict[str, object]:
     parts = {"train": split.train, "tuning": split.tuning, "held_out": split.held_out}
-    sure = predictions.probabilities.max(1) >= threshold
-    right = predictions.probabilities.argmax(1) == predictions.classes
+    guesses = predictions.probabilities.argmax(1)
+    needed = np.array([sure_from[label] for label in Label])[guesses]
+    sure, right = predictions.probabilities.max(1) >= needed, guesses == predictions.classes
     return {
         "run": asdict(run),
         "pictures": {name: len(part) for name, part in parts.items()},
         "patients": {name: len({each.patient for each in part}) for name, part in parts.items()},
         "int8_agreement": asdict(agreed),
         "sure_share": float(sure.mean()),
-        "sure_accuracy": float(right[sure].mean()) if sure.any() else None,
+        "sure": {
+            label: {"answers": int(mine.sum()), "right": int(right[mine].sum())}
+            for index, label in enumerate(Label)
+            for mine in (sure & (guesses == index),)
+        },
         "versions": ", ".join(
             f"{name} {importlib.metadata.version(name)}"
             for name in ("keras", "tensorflow", "onnxruntime")

@@ -4,7 +4,7 @@ import pytest
 from classifier.card import Card
 from classifier.engines import Output
 from classifier.gate import Gate
-from classifier.labels import FloatArray, Modality
+from classifier.labels import FloatArray, Label, Modality
 from classifier.model import Model
 from classifier.saliency import Head
 
@@ -26,7 +26,7 @@ class BrightnessEngine:
         return Output(pooled @ self.head.kernel + self.head.bias, features)
 
 
-def make_model(modality: Modality, unsure_below: float = 0.6) -> Model:
+def make_model(modality: Modality) -> Model:
     """A model over `BrightnessEngine`: dark is normal, bright is bacterial, white is no scan."""
     head = Head(np.array([[-8, 8, 0]], np.float32), np.array([4, -4, 0], np.float32))
     gate = Gate(
@@ -41,7 +41,7 @@ def make_model(modality: Modality, unsure_below: float = 0.6) -> Model:
         input_size=32,
         engine_file="none",
         temperature=1.0,
-        unsure_below=unsure_below,
+        sure_from=dict.fromkeys(Label, 0.6),
         recipe="none",
         trained_on="nothing",
         command="none",

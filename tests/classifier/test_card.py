@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from classifier.card import BrokenModel, Card, check_file, read_card, sha256
-from classifier.labels import Modality
+from classifier.labels import Label, Modality
 from classifier.model import MODELS, load_installed
 
 
@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
         input_size=32,
         engine_file="model.onnx",
         temperature=1.5,
-        unsure_below=0.6,
+        sure_from=dict.fromkeys(Label, 0.6),
         recipe="xray",
         trained_on="made-up pictures",
         command="none",

@@ -6,7 +6,7 @@ from training.recipe import Phase, Recipe, Start
 
 RECIPE = Recipe(
     name="xray_longer",
-    phases=(Phase(size=224, epochs=8),),
+    phases=(Phase(size=224, epochs=5),),
     optimizer=lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.02),
     learning_rate=2e-4,
     batch=32,
