@@ -9,13 +9,20 @@ from classifier.labels import FloatArray, Modality
 DIRECTIONS = 64
 
 
-def fit_gate(xray: FloatArray, ct: FloatArray, neither: FloatArray, chosen: FloatArray) -> Gate:
+def fit_gate(
+    xray: FloatArray,
+    more_xray: FloatArray,
+    ct: FloatArray,
+    neither: FloatArray,
+    chosen: FloatArray,
+) -> Gate:
     """Fit the gate to pooled features, each (n, channels).
 
-    `xray`, `ct` and `neither` teach the three kinds; the leading directions of `xray` are the
-    measure of likeness, and `chosen`, X-rays not trained on, set its scale.
+    `xray` and `more_xray`, `ct`, and `neither` teach the three kinds; the leading directions of
+    `xray`, the pictures trained on, are the measure of likeness, and `chosen`, X-rays not trained
+    on, set its scale.
     """
-    kinds = {Modality.XRAY: xray, Modality.CT: ct, None: neither}
+    kinds = {Modality.XRAY: np.concatenate([xray, more_xray]), Modality.CT: ct, None: neither}
     samples = np.concatenate([kinds[kind] for kind in KINDS])
     truth = np.repeat(range(len(KINDS)), [len(kinds[kind]) for kind in KINDS])
     centre, spread = samples.mean(0), samples.std(0) + 1e-6

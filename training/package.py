@@ -54,12 +54,20 @@ class Run:
     data: str
 
 
+@dataclass(frozen=True, slots=True)
+class GatePictures:
+    """What only the gate learns from: X-rays of other people and machines, and CT slices."""
+
+    more_xray: Sequence[Path]
+    ct: Sequence[Path]
+
+
 def package(
-    network: keras.Model, run: Run, split: Split, ct: Sequence[Path], size: int, folder: Path
+    network: keras.Model, run: Run, split: Split, gate: GatePictures, size: int, folder: Path
 ) -> Card:
     """Write a model folder and give its card.
 
-    `network` in float32; `ct` are pictures of CT slices for the gate. Temperature, thresholds and
+    `network` in float32. Temperature, thresholds and
     gate come from the tuning part, the figures from the held-out part with the engine shipped.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +78,7 @@ def package(
     file, agreed = _export(network, split, tuning, held_out, size, folder)
     export.head_of(folder / file).save(folder / HEAD)
     engine = OnnxEngine(folder / file)
-    _fit_gate(engine, split, tuning, ct, size).save(folder / GATE)
+    _fit_gate(engine, split, tuning, gate, size).save(folder / GATE)
     tuned = run_engine(engine, tuning.inputs()).logits
     temperature = calibrate.fit_temperature(tuned, tuning.classes)
     sure_from = calibrate.sure_from(calibrated(tuned, temperature), tuning.classes)
@@ -153,19 +161,23 @@ def _export(
 
 
 def _fit_gate(
-    engine: Engine, split: Split, tuning: Pictures, ct: Sequence[Path], size: int
+    engine: Engine, split: Split, tuning: Pictures, pictures: GatePictures, size: int
 ) -> Gate:
-    slices = np.stack([to_input(to_grey(_slice(path)), size) for path in ct])
+    more_xray, ct = (
+        np.stack([to_input(to_grey(_read(path)), size) for path in paths])
+        for paths in (pictures.more_xray, pictures.ct)
+    )
     return fit_gate(
         xray=run_engine(engine, load_pictures(split.train[::GATE_EVERY], size).inputs()).features,
-        ct=run_engine(engine, slices).features,
+        more_xray=run_engine(engine, more_xray).features,
+        ct=run_engine(engine, ct).features,
         neither=run_engine(engine, negatives(NEGATIVES, size)[..., np.newaxis]).features,
         chosen=run_engine(engine, tuning.inputs()).features,
     )
 
 
-def _slice(path: Path) -> Scan:
-    """Read a CT slice, a picture of one or a DICOM file; raises Refusal."""
+def _read(path: Path) -> Scan:
+    """Read a picture or the first frame of a DICOM file; raises Refusal."""
     data = path.read_bytes()
     return read_dicom(data)[0] if detect(data) is FileKind.DICOM else read_picture(data)
 

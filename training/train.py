@@ -12,10 +12,10 @@ from classifier.labels import FloatArray
 from training import dataset, recipe
 from training.curves import draw_curves
 from training.loop import Progress, fit
-from training.package import Run, add_result, package
+from training.package import GatePictures, Run, add_result, package
 
 RESULTS = Path(__file__).parent / "results" / "xray.csv"
-CT_SLICES = 600
+GATE_PICTURES = 600
 
 
 def main(
@@ -23,6 +23,7 @@ def main(
     data: Annotated[Path, typer.Option(help="folder with normal/, bacterial/ and viral/")],
     run: Annotated[Path, typer.Option(help="checkpoints; the same folder again resumes")],
     ct: Annotated[Path, typer.Option(help="folder of CT slices, for the gate")],
+    more_xray: Annotated[Path, typer.Option(help="folder of other X-rays, for the gate")],
     start: Annotated[Path | None, typer.Option(help="weights to start from (.npz)")] = None,
     name: Annotated[str | None, typer.Option(help="of the model; default from recipe")] = None,
     models: Annotated[Path | None, typer.Option(help="where the model folder goes")] = None,
@@ -51,11 +52,16 @@ def main(
         command=_command(),
         data=about,
     )
-    slices = sorted(path for path in ct.rglob("*") if path.is_file())
     folder = (models or run) / about_run.name
     size = chosen.phases[-1].size
-    few = slices[:: max(1, len(slices) // CT_SLICES)]
-    add_result(package(network, about_run, parts, few, size, folder), about_run, results)
+    gate = GatePictures(_some(more_xray), _some(ct))
+    add_result(package(network, about_run, parts, gate, size, folder), about_run, results)
+
+
+def _some(folder: Path) -> list[Path]:
+    """Take pictures evenly from all of a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return files[:: max(1, len(files) // GATE_PICTURES)]
 
 
 def _command() -> str:

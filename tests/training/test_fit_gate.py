@@ -16,7 +16,13 @@ def cloud(place: float, count: int, seed: int) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def gate() -> Gate:
-    return fit_gate(cloud(0, 400, 0), cloud(2, 200, 1), cloud(-2, 200, 2), cloud(0, 300, 3))
+    return fit_gate(
+        xray=cloud(0, 400, 0),
+        more_xray=cloud(0, 50, 8),
+        ct=cloud(2, 200, 1),
+        neither=cloud(-2, 200, 2),
+        chosen=cloud(0, 300, 3),
+    )
 
 
 def features(pooled: FloatArray) -> FloatArray:

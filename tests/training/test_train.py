@@ -39,7 +39,13 @@ def trained(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train.recipe, "load", lambda name: TINY)
         train.main(
-            "recipes/tiny", labelled_folder, run, ct_folder, results=run / "results.csv", seed=1
+            "recipes/tiny",
+            labelled_folder,
+            run,
+            ct_folder,
+            labelled_folder,
+            results=run / "r.csv",
+            seed=1,
         )
     return run
 
@@ -56,7 +62,7 @@ def test_a_run_leaves_a_model_that_both_engines_can_load(trained: Path) -> None:
 
 def test_a_run_leaves_curves_and_one_row_of_results(trained: Path) -> None:
     assert (trained / "curves.png").stat().st_size > 1000
-    rows = list(csv.DictReader((trained / "results.csv").open()))
+    rows = list(csv.DictReader((trained / "r.csv").open()))
     assert len(rows) == 1
     assert rows[0]["epochs"] == "2"
     assert 0 <= float(rows[0]["accuracy_low"]) <= float(rows[0]["accuracy"]) <= 1
