@@ -7,6 +7,7 @@ from classifier.gate import KINDS, Gate
 from classifier.labels import FloatArray, Modality
 
 DIRECTIONS = 64
+KEPT_XRAYS = 1.0
 
 
 def fit_gate(
@@ -30,9 +31,21 @@ def fit_gate(
     linear.fit((samples - centre) / spread, truth)
     kernel = (linear.coef_ / spread).T
     bias = linear.intercept_ - centre @ kernel
+    bias -= _too_strict(np.concatenate([chosen, xray, more_xray]) @ kernel + bias)
     mean, whitening = _likeness(xray, chosen)
     arrays = (kernel, bias, mean, whitening)
     return Gate(*(array.astype(np.float32) for array in arrays))
+
+
+def _too_strict(scores: np.ndarray) -> np.ndarray:
+    """Find how much "neither" must give way so that hardly an X-ray is turned away.
+
+    A stranger let in is still unlike the training pictures, and so gets no sure answer.
+    """
+    excess = scores[:, KINDS.index(None)] - scores[:, KINDS.index(Modality.XRAY)]
+    give_way = np.zeros(len(KINDS))
+    give_way[KINDS.index(None)] = max(0.0, np.quantile(excess, KEPT_XRAYS))
+    return give_way
 
 
 def _likeness(trained: FloatArray, chosen: FloatArray) -> tuple[np.ndarray, np.ndarray]:
