@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 from PIL import Image
 
+from classifier import png
 from classifier.fonts import Weight
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
 from classifier.refusals import RefusalReason
@@ -83,9 +84,7 @@ def draw(report: Report) -> Image.Image:
 
 def to_png(image: Image.Image) -> bytes:
     """Encode a picture as PNG, quick rather than small."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    return png.encode(image)
 
 
 def to_jpeg(image: Image.Image) -> bytes:
