@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from classifier.reading.sources import Source
 from classifier.refusals import SENTENCES
 from classifier.report import Report, draw, to_png
 from classifier.report_texts import Language, percent
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 errors = Console(stderr=True)
@@ -53,8 +56,7 @@ def classify(
             out.mkdir(parents=True, exist_ok=True)
             answers = asyncio.run(_answer_all(classifier, sources, out, language, as_json))
     except BrokenModel as error:
-        errors.print(f"The model cannot be used: {error}", markup=False)
-        raise typer.Exit(2) from None
+        _stop(f"The model cannot be used: {error}")
     raise typer.Exit(0 if all(answer.finding for answer in answers) else 1)
 
 
@@ -140,6 +142,93 @@ def _as_line(source: Source, answer: Answer) -> str:
         f"{label} {percent(share)}" for label, share in answer.finding.probabilities.items()
     )
     return f"{source.path}: {answer.finding.label or UNSURE} ({shares})"
+
+
+@app.command()
+def run() -> None:
+    """Run the bot: polling, or a webhook when WEBHOOK_URL is set."""
+    from bot.app import AlreadyRunning
+    from bot.app import run as run_until_stopped
+    from bot.logs import set_up_logs
+    from storage.errors import StorageError
+
+    settings = _settings()
+    set_up_logs(settings.secrets)
+    try:
+        asyncio.run(run_until_stopped(settings))
+    except (AlreadyRunning, BrokenModel, StorageError) as error:
+        _stop(f"{type(error).__name__}: {error}")
+
+
+@app.command(name="try")
+def try_out(
+    data_dir: Annotated[Path | None, typer.Option(help="kept; default: a temporary one")] = None,
+    port: Annotated[int, typer.Option(help="of the page")] = 8080,
+    language: Annotated[Language, typer.Option(help="of people with another one")] = (
+        Language.ENGLISH
+    ),
+) -> None:
+    """Try the bot in the browser, without Telegram and without a token."""
+    from bot.tryout import try_out
+
+    asyncio.run(try_out(data_dir, port, language))
+
+
+@app.command()
+def check() -> None:
+    """Look at settings, database, model and Telegram; each is ok or says what mends it."""
+    from bot.check import check_all
+
+    checks = asyncio.run(check_all())
+    for each in checks:
+        print(f"{each.name}: {each.mend or 'ok'}")
+    raise typer.Exit(1 if any(each.mend for each in checks) else 0)
+
+
+@app.command()
+def qr(
+    source: Annotated[str, typer.Option(help="clinic that the link names")] = "",
+    out: Annotated[Path, typer.Option(help="FILE.png, .svg or .pdf")] = Path("poster.png"),
+) -> None:
+    """Make the printable poster with the QR code that opens the bot."""
+    from bot.links import deep_link
+    from bot.poster import poster
+
+    kind = out.suffix.lower().removeprefix(".")
+    if kind not in ("png", "svg", "pdf"):
+        raise typer.BadParameter("the file's name must end in .png, .svg or .pdf")
+    settings = _settings()
+    link = asyncio.run(deep_link(settings, source))
+    out.write_bytes(poster(link, source or settings.clinic, kind))
+    print(f"{out}: {link}")
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(help="must not exist yet")]) -> None:
+    """Write a checked copy of the database; the bot may go on meanwhile."""
+    from storage.backups import back_up
+    from storage.errors import StorageError
+    from storage.store import DATABASE
+
+    try:
+        back_up(_settings().data_dir / DATABASE, file)
+    except StorageError as error:
+        _stop(f"{type(error).__name__}: {error}")
+    print(f"{file}: written and checked")
+
+
+def _settings() -> "Settings":
+    from bot.settings import BadSettings, load_settings
+
+    try:
+        return load_settings()
+    except BadSettings as error:
+        _stop(str(error))
+
+
+def _stop(message: str) -> NoReturn:
+    errors.print(message, markup=False)
+    raise typer.Exit(2)
 
 
 if __name__ == "__main__":

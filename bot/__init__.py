@@ -1,0 +1,1 @@
+"""Telegram: everything a person sees."""

@@ -1,0 +1,45 @@
+"""Logs without secrets: whatever is written, a token never is."""
+
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from types import TracebackType
+
+HIDDEN = "<secret>"
+# The Bot API carries its token in the path, so that every HTTP error names it.
+TOKEN_IN_URL = re.compile(r"/bot\d*:?[A-Za-z0-9_:-]{6,}")
+
+
+class ScrubbingFormatter(logging.Formatter):
+    """Formats a record, its exception and its stack, and then takes the secrets out."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        known = sorted(filter(None, secrets), key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format and scrub."""
+        text = super().format(record)
+        if self._known:
+            text = self._known.sub(HIDDEN, text)
+        return TOKEN_IN_URL.sub(f"/bot{HIDDEN}", text)
+
+
+def set_up_logs(secrets: Iterable[str], level: int = logging.INFO) -> None:
+    """Send all logs to standard error, scrubbed."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(ScrubbingFormatter(secrets))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    sys.excepthook = _log_uncaught
+    # One line for each long poll says nothing.
+    for noisy in ("httpx", "apscheduler"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Log what ends the program: Python would print its text with all secrets in it."""
+    logging.getLogger(__name__).critical("ended by", exc_info=(kind, error, traceback))

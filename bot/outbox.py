@@ -1,0 +1,246 @@
+"""The one way out to Telegram: what stands in the outbox is sent, paced, and marked."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError, TimedOut
+
+from bot import deliveries
+from bot.pace import Pace
+from bot.wake import Wake, rest
+from storage import Storage, outbox
+from storage.clock import utc_now
+from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong, StorageError
+from storage.outbox import REPEATABLE, OutKind, OutRow
+from storage.transaction import Tx
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 20
+LONGEST_REST = 5.0
+# An upload that the server answers late is not sent again, so it may take its time.
+UPLOAD_SECONDS = 60.0
+BACKOFF = timedelta(seconds=1)
+LONGEST_BACKOFF = timedelta(minutes=10)
+
+# Builds a document when its turn comes: its payload names it, the outbox holds no bytes.
+Builder = Callable[[OutRow], Awaitable[tuple[bytes, str] | None]]
+# Writes down what became of a row.
+Mark = Callable[[Tx], object]
+
+
+class Missing(Exception):
+    """What was to be sent or changed is not there (any more)."""
+
+
+@dataclass
+class Outbox:
+    """Sends what is due until it is stopped."""
+
+    bot: Bot
+    storage: Storage
+    wake: Wake
+    admins: tuple[int, ...]
+    builder: Builder
+    pace: Pace = field(default_factory=Pace)
+    _flying: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Send what is due, wait, and again; what is in flight when cancelled is finished."""
+        try:
+            while True:
+                await self._once()
+        finally:
+            if self._flying:
+                await asyncio.wait(self._flying, timeout=4)
+
+    async def _once(self) -> None:
+        try:
+            if not await self._send_due():
+                await self._rest()
+        except StorageError as error:
+            log.error("the outbox cannot be used: %s", type(error).__name__)
+            await asyncio.sleep(1)
+
+    async def _send_due(self) -> bool:
+        """Take in hand what may go out now; False if there is nothing."""
+        resting = self.pace.resting()
+        room = min(self.pace.room(), AT_ONCE - len(self._flying))
+        rows = await self._lease(room, resting) if room > 0 else []
+        for row in rows:
+            self.pace.count(row.chat_id)
+            task = asyncio.create_task(self._send(row))
+            self._flying.add(task)
+            task.add_done_callback(self._landed)
+        return bool(rows)
+
+    async def _lease(self, room: int, resting: tuple[int, ...]) -> list[OutRow]:
+        """Take rows; those taken while being stopped are put back, since nothing of them went."""
+        taking = asyncio.ensure_future(self.storage.write(outbox.lease_due, room, resting))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            for row in await taking:
+                await self.storage.write(outbox.retry, row.id, utc_now())
+            raise
+
+    async def _rest(self) -> None:
+        """Wait until something is due and may go out; whatever lands rings the bell."""
+        until, now = self.pace.earliest(), utc_now()
+        if self.pace.room():
+            due = await self.storage.read(outbox.next_due)
+            # What is due already waits for its chat.
+            until = min(filter(None, (until, due if due and due > now else None)), default=None)
+        await rest(self.wake.outbox, until, now, LONGEST_REST)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._flying.discard(task)
+        self.wake.outbox.set()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a row of the outbox could not be marked: %s", type(error).__name__)
+
+    async def _send(self, row: OutRow) -> None:
+        try:
+            mark = await self._outcome(row)
+        except Exception as error:
+            # Its text may hold what the row says; and nobody knows how far it came.
+            log.error("row %s of the outbox: %s", row.id, type(error).__name__)
+            mark = self._doubtful(row)
+        # Whatever happens to the database now, what was sent must not be sent again.
+        while True:
+            try:
+                await self.storage.write(mark)
+                # The person's next case may have waited for this answer.
+                self.wake.cases.set()
+                return
+            except StorageError as error:
+                log.error("the outbox cannot be written: %s", type(error).__name__)
+                await asyncio.sleep(1)
+
+    async def _outcome(self, row: OutRow) -> Mark:
+        """Send a row and give what to write down about it."""
+        try:
+            message_id = await self._call(row)
+        except RetryAfter as error:
+            seconds = error.retry_after
+            wait = seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
+            self.pace.stop_all(wait)
+            return lambda tx: outbox.retry(tx, row.id, tx.time + wait)
+        except Forbidden:
+            return lambda tx: _blocked(tx, row)
+        except BadRequest as error:
+            if "not modified" in error.message.lower():
+                return lambda tx: deliveries.arrived(tx, row, None)
+            reason = error.message[:80]
+            return lambda tx: deliveries.refused(tx, row, reason)
+        except (ImageGone, ImageDamaged, ImageKeyWrong, Missing) as error:
+            lost = type(error).__name__
+            return lambda tx: deliveries.refused(tx, row, lost)
+        except StorageError:
+            # Nothing went out: what was to be sent could not be read.
+            return _again(row)
+        except TelegramError as error:
+            if row.kind in REPEATABLE or surely_not_sent(error):
+                return _again(row)
+            return self._doubtful(row)
+        return lambda tx: deliveries.arrived(tx, row, message_id)
+
+    def _doubtful(self, row: OutRow) -> Mark:
+        return lambda tx: deliveries.doubtful(tx, row, self.admins)
+
+    async def _call(self, row: OutRow) -> int | None:
+        """Do what a row says; gives the id of the message made."""
+        payload: Any = row.payload
+        common: dict[str, Any] = {"chat_id": row.chat_id, "parse_mode": ParseMode.HTML}
+        markup = keyboard(payload.get("buttons", ()))
+        match row.kind:
+            case OutKind.MESSAGE:
+                sent = await self.bot.send_message(
+                    text=payload["text"], reply_markup=markup, **common
+                )
+                return sent.message_id
+            case OutKind.PHOTO:
+                if row.image_id is None:
+                    raise Missing
+                picture = await self.storage.images.load(row.image_id)
+                sent = await self.bot.send_photo(
+                    photo=InputFile(picture, filename="answer.jpg"),
+                    caption=payload["text"],
+                    reply_markup=markup,
+                    write_timeout=UPLOAD_SECONDS,
+                    read_timeout=UPLOAD_SECONDS,
+                    **common,
+                )
+                return sent.message_id
+            case OutKind.DOCUMENT:
+                return await self._send_document(row, common)
+            case OutKind.EDIT:
+                await self.bot.edit_message_text(
+                    text=payload["text"],
+                    message_id=_aim(row),
+                    reply_markup=markup,
+                    **common,
+                )
+            case OutKind.DELETE:
+                await self.bot.delete_message(row.chat_id, _aim(row))
+        return None
+
+    async def _send_document(self, row: OutRow, common: dict[str, Any]) -> int:
+        built = await self.builder(row)
+        if built is None:
+            raise Missing
+        data, name = built
+        sent = await self.bot.send_document(
+            document=InputFile(data, filename=name),
+            caption=str(row.payload["text"]),
+            write_timeout=UPLOAD_SECONDS,
+            read_timeout=UPLOAD_SECONDS,
+            **common,
+        )
+        return sent.message_id
+
+
+def keyboard(buttons: list[list[list[str]]]) -> InlineKeyboardMarkup | None:
+    """Make the buttons under a message."""
+    if not buttons:
+        return None
+    return InlineKeyboardMarkup(
+        [
+            [InlineKeyboardButton(label, callback_data=data) for label, data in row]
+            for row in buttons
+        ]
+    )
+
+
+def _aim(row: OutRow) -> int:
+    """Give the message that a row changes or deletes; raises Missing if it was never sent."""
+    message_id = row.target_message_id or row.payload.get("message_id")
+    if not isinstance(message_id, int):
+        raise Missing
+    return message_id
+
+
+def surely_not_sent(error: TelegramError) -> bool:
+    """Tell a failure before anything was sent, or an answer that it failed, from a doubtful one."""
+    cause = error.__cause__
+    if isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return True
+    # An answer with a status came back: the server says that it did not do it.
+    return not isinstance(error, TimedOut) and not isinstance(cause, httpx.HTTPError)
+
+
+def _again(row: OutRow) -> Mark:
+    wait = min(BACKOFF * 2 ** min(row.attempts - 1, 12), LONGEST_BACKOFF)
+    return lambda tx: outbox.retry(tx, row.id, tx.time + wait)
+
+
+def _blocked(tx: Tx, row: OutRow) -> None:
+    deliveries.refused(tx, row, "blocked")
+    deliveries.blocked(tx, row.chat_id)

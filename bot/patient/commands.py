@@ -1,0 +1,152 @@
+"""The patient's plain commands: each one reply."""
+
+from html import escape
+
+from telegram import Update
+
+from bot import answers
+from bot.context import Context, Services
+from bot.menus import COMMANDS
+from bot.patient import consent
+from bot.patient.replies import answer_tap, reply_once, tapped_number
+from bot.say import say
+from classifier.labels import Label
+from classifier.report_texts import WORDS, Language
+from storage import history, people, sources, work
+from storage.cases import CaseState
+from storage.history import CaseRecord
+from storage.people import Person
+from storage.transaction import Tx
+
+
+async def start(update: Update, context: Context) -> None:
+    """Welcome, take note of the clinic behind the link, and ask for agreement."""
+    token = context.args[0] if context.args else None
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        source = sources.by_token(tx, token) if token else None
+        if source is not None:
+            people.seen(tx, person.telegram_id, person.language_code, source.token)
+        texts = services.texts_of(person)
+        clinic = source.name if source else services.settings.clinic
+        parts = [texts("welcome.clinic", clinic=escape(clinic))] if clinic else []
+        parts += [texts("welcome")]
+        agreed = consent.has_agreed(tx, person)
+        if agreed:
+            parts += [texts("welcome.how")]
+        say(tx, key, person.telegram_id, "\n\n".join(parts))
+        if not agreed:
+            consent.ask(tx, services, person, key, after_picture=False)
+
+    await reply_once(update, context, reply)
+
+
+async def show_help(update: Update, context: Context) -> None:
+    """Tell how it works."""
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        texts = services.texts_of(person)
+        listed = "\n".join(f"/{name} – {texts(f'command.{name}')}" for name in COMMANDS)
+        say(tx, key, person.telegram_id, texts("help.text", commands=listed))
+
+    await reply_once(update, context, reply)
+
+
+async def privacy(update: Update, context: Context) -> None:
+    """Tell what happens to pictures."""
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        days = services.settings.retention_days
+        say(tx, key, person.telegram_id, services.texts_of(person)("privacy.text", days=days))
+
+    await reply_once(update, context, reply)
+
+
+async def ask_language(update: Update, context: Context) -> None:
+    """Offer the languages."""
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        names = [[("中文", "language:zh"), ("English", "language:en")]]
+        say(tx, key, person.telegram_id, services.texts_of(person)("language.ask"), names)
+
+    await reply_once(update, context, reply)
+
+
+async def set_language(update: Update, context: Context) -> None:
+    """Keep the language chosen."""
+    await answer_tap(update)
+    language = Language(tapped_number(update))
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        people.set_language(tx, person.id, language)
+        changed = people.get(tx, person.id)
+        assert changed is not None
+        say(tx, key, person.telegram_id, services.texts_of(changed)("language.set"))
+
+    await reply_once(update, context, reply)
+
+
+async def status(update: Update, context: Context) -> None:
+    """Tell what is being worked on."""
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        texts = services.texts_of(person)
+        lines = [
+            texts(
+                "status.line",
+                number=case.number,
+                state=texts(f"state.{case.state}"),
+                since=f"{case.received_at:%H:%M} UTC",
+            )
+            for case in work.unfinished_of(tx, person.id)
+        ]
+        say(tx, key, person.telegram_id, "\n".join(lines) or texts("status.none"))
+
+    await reply_once(update, context, reply)
+
+
+async def show_history(update: Update, context: Context) -> None:
+    """List the last pictures and their answers."""
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        texts = services.texts_of(person)
+        records = history.page(tx, person.id, limit=10).cases
+        lines = [
+            texts(
+                "history.line",
+                when=f"{record.case.received_at:%Y-%m-%d %H:%M} UTC",
+                number=record.case.number,
+                answer=_answer(record, services, person),
+            )
+            for record in records
+        ]
+        text = "\n".join([texts("history.title"), *lines]) if lines else texts("history.none")
+        say(tx, key, person.telegram_id, text)
+
+    await reply_once(update, context, reply)
+
+
+def _answer(record: CaseRecord, services: Services, person: Person) -> str:
+    texts = services.texts_of(person)
+    if not record.findings or record.case.state is CaseState.CLASSIFIED:
+        return texts(f"state.{record.case.state}")
+    label, words = record.findings[-1].label, WORDS[texts.language]
+    if answers.waits_for_doctor(services, record.case):
+        return texts("state.under_review")
+    return words.labels[Label(label)] if label else words.unsure
+
+
+async def cancel(update: Update, context: Context) -> None:
+    """Take what still waits out of the queue."""
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        texts, withdrawn = services.texts_of(person), 0
+        for case in work.unfinished_of(tx, person.id):
+            # The answer of a classified one is on its way.
+            if case.state is not CaseState.CLASSIFIED:
+                answers.withdraw(tx, services, case, person)
+                withdrawn += 1
+        text = texts("cancel.done", count=withdrawn) if withdrawn else texts("cancel.none")
+        say(tx, key, person.telegram_id, text)
+
+    await reply_once(update, context, reply)

@@ -1,0 +1,61 @@
+"""Agreement before the first picture: asked in one screen, versioned, kept with its time."""
+
+from telegram import Update
+
+from bot.context import Context, Sender, Services
+from bot.patient.replies import answer_tap, tapped
+from bot.say import Buttons, edit_here, say
+from bot.texts.catalogue import Texts
+from storage import people, updates
+from storage.people import Person
+from storage.transaction import Tx
+
+# A changed text gets a new version, and everyone is asked again.
+VERSION = "2026-11"
+AGREE, AGREE_AGAIN, DECLINE = "consent:yes", "consent:again", "consent:no"
+
+
+def has_agreed(tx: Tx, person: Person) -> bool:
+    """Tell whether a person agreed to the text as it is now."""
+    return people.has_consent(tx, person.id, VERSION)
+
+
+def ask(tx: Tx, services: Services, person: Person, key: str, *, after_picture: bool) -> None:
+    """Show the text with its two buttons."""
+    texts = services.texts_of(person)
+    if after_picture:
+        say(tx, f"{key}:first", person.telegram_id, texts("consent.first"))
+    text = texts("consent.text", days=services.settings.retention_days)
+    say(tx, f"{key}:consent", person.telegram_id, text, _buttons(texts, after_picture))
+
+
+async def decided(update: Update, context: Context) -> None:
+    """Keep the patient's decision."""
+    await answer_tap(update)
+    await context.storage.write(_decide, context.services, update)
+    context.services.wake.all()
+
+
+def _decide(tx: Tx, services: Services, update: Update) -> None:
+    if not updates.first_time(tx, update.update_id):
+        return
+    sender, (choice, _, version) = Sender.of(update), tapped(update).rpartition(":")
+    person = people.seen(tx, sender.telegram_id, sender.language_code)
+    texts, key = services.texts_of(person), f"u{update.update_id}"
+    if version != VERSION:
+        # The button stood under a text that has changed since.
+        ask(tx, services, person, key, after_picture=choice == AGREE_AGAIN)
+        return
+    if choice != DECLINE:
+        people.consent(tx, person.id, VERSION)
+    replies = {AGREE: "consent.agreed", AGREE_AGAIN: "consent.agreed_again"}
+    reply = texts(replies.get(choice, "consent.declined"))
+    asked = texts("consent.text", days=services.settings.retention_days)
+    edit_here(tx, f"{key}:edit", update, asked)
+    say(tx, f"{key}:reply", person.telegram_id, reply)
+
+
+def _buttons(texts: Texts, after_picture: bool) -> Buttons:
+    agree = AGREE_AGAIN if after_picture else AGREE
+    answers = {"consent.agree": agree, "consent.decline": DECLINE}
+    return [[(texts(label), f"{choice}:{VERSION}")] for label, choice in answers.items()]

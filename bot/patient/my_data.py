@@ -1,0 +1,97 @@
+"""Take everything out, erase everything."""
+
+import io
+import json
+import zipfile
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from telegram import Update
+
+from bot.context import Context, Sender, Services
+from bot.patient.replies import answer_tap, reply_once
+from bot.say import edit_here, say
+from storage import Storage, history, outbox, people
+from storage.errors import ImageGone
+from storage.history import PersonRecord
+from storage.outbox import Outgoing, OutKind, OutRow
+from storage.people import Person
+from storage.transaction import Tx
+
+FORGET = "forget:yes"
+ARCHIVE = "my-data.zip"
+PNG = b"\x89PNG"
+
+
+async def send_data(update: Update, context: Context) -> None:
+    """Have the archive sent; it is built when its turn comes."""
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        text = services.texts_of(person)("mydata.caption")
+        payload = {"text": text, "person": person.id}
+        outbox.enqueue(
+            tx,
+            Outgoing(key=key, chat_id=person.telegram_id, kind=OutKind.DOCUMENT, payload=payload),
+        )
+
+    await reply_once(update, context, reply)
+
+
+async def build(storage: Storage, row: OutRow) -> tuple[bytes, str] | None:
+    """Make the archive of the person a row names: JSON and pictures."""
+    record = await storage.read(history.export, int(str(row.payload["person"])))
+    if record is None or record.person.telegram_id != row.chat_id:
+        return None
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("my-data.json", as_json(record))
+        for case in record.cases:
+            for number, image_id in enumerate(case.images, start=1):
+                try:
+                    picture = await storage.images.load(image_id)
+                except ImageGone:
+                    continue
+                ending = "png" if picture.startswith(PNG) else "jpg"
+                archive.writestr(f"{case.case.number}-{number}.{ending}", picture)
+    return buffer.getvalue(), ARCHIVE
+
+
+def as_json(record: PersonRecord) -> str:
+    """Write down everything kept of a person."""
+    return json.dumps(asdict(record), default=_plain, indent=2, ensure_ascii=False)
+
+
+async def ask_to_forget(update: Update, context: Context) -> None:
+    """Ask whether everything is really to go."""
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        texts = services.texts_of(person)
+        buttons = [[(texts("forget.button"), FORGET)], [(texts("button.no"), "kept:")]]
+        say(tx, key, person.telegram_id, texts("forget.sure"), buttons)
+
+    await reply_once(update, context, reply)
+
+
+async def forget(update: Update, context: Context) -> None:
+    """Erase everything; the last words leave no trace."""
+    await answer_tap(update)
+    sender, storage = Sender.of(update), context.storage
+    person = await storage.read(people.by_telegram_id, sender.telegram_id)
+    if person is None:
+        return
+    text = context.services.texts_of(person)("forget.done")
+    await storage.forget(person.id)
+
+    def last_words(tx: Tx) -> None:
+        say(tx, f"u{update.update_id}", sender.telegram_id, text, fleeting=True)
+        edit_here(tx, f"u{update.update_id}:edit", update, "…", fleeting=True)
+
+    await storage.write(last_words)
+    context.services.wake.all()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, bytes) else str(value)

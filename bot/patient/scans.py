@@ -1,0 +1,134 @@
+"""A picture arrives: checked against consent and limits, and written as a case."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from telegram import Message, Update
+
+from bot import answers
+from bot.context import Context, Services
+from bot.patient import consent
+from bot.patient.replies import reply_once
+from bot.say import say
+from storage import cases, history, images, work
+from storage.cases import FileKind, Upload, UploadedFile
+from storage.images import ImageKind
+from storage.people import Person
+from storage.transaction import Tx
+
+MEGABYTE = 1024 * 1024
+# The Bot API hands out files of at most 20 MB, a local server of 2 GB.
+LARGEST = 20 * MEGABYTE
+LARGEST_LOCAL = 2000 * MEGABYTE
+# Telegram sends the parts of an album one by one and never says which is the last.
+QUIET = timedelta(seconds=1)
+# Until a first finding tells how long one takes.
+USUAL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file as it came, with what was written beside it."""
+
+    file: UploadedFile
+    note: str | None
+    album: str | None
+
+
+async def received(update: Update, context: Context) -> None:
+    """Take in a photo or a file."""
+    message = update.effective_message
+    assert message is not None
+    sent = sent_in(message)
+    await reply_once(
+        update, context, lambda tx, services, person, key: _take_in(tx, services, person, key, sent)
+    )
+
+
+def sent_in(message: Message) -> Sent:
+    """Describe the photo (in its largest size) or file of a message."""
+    part = message.photo[-1] if message.photo else message.document
+    assert part is not None
+    kind = FileKind.PHOTO if message.photo else FileKind.DOCUMENT
+    file = UploadedFile(message.message_id, kind, part.file_id, part.file_unique_id, part.file_size)
+    return Sent(file, message.caption, message.media_group_id)
+
+
+def _take_in(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -> None:
+    if not consent.has_agreed(tx, person):
+        # One question for an album, not one for each part.
+        asked = f"album:{person.id}:{sent.album}" if sent.album else key
+        consent.ask(tx, services, person, asked, after_picture=True)
+        return
+    if refusal := _refusal(tx, services, person, sent):
+        said = f"album:{person.id}:{sent.album}:limit" if sent.album else f"{key}:limit"
+        say(tx, said, person.telegram_id, refusal)
+        return
+    if sent.album is None and _answer_again(tx, services, person, key, sent):
+        return
+    upload = Upload(
+        person_id=person.id,
+        files=(sent.file,),
+        note=sent.note,
+        album=sent.album,
+        quiet=QUIET if sent.album else timedelta(0),
+    )
+    case = cases.receive(tx, upload)
+    text = _waiting(tx, services, person, case.id)
+    say(tx, answers.progress_key(case), person.telegram_id, text, case_id=case.id)
+
+
+def _refusal(tx: Tx, services: Services, person: Person, sent: Sent) -> str | None:
+    """Say why this picture is not taken now, or None."""
+    settings, texts = services.settings, services.texts_of(person)
+    limit = LARGEST_LOCAL if settings.local_mode else LARGEST
+    if (sent.file.size or 0) > limit:
+        size = (sent.file.size or 0) // MEGABYTE
+        return texts("refusal.too_big_for_telegram", size=size, limit=limit // MEGABYTE)
+    if _joins_album(tx, person, sent):
+        return None
+    in_hour = history.received_since(tx, person.id, tx.time - timedelta(hours=1))
+    if in_hour >= settings.scans_per_hour:
+        minutes = _minutes_to_wait(tx, person, settings.scans_per_hour)
+        return texts("refusal.limit_hour", count=in_hour, minutes=minutes)
+    in_day = history.received_since(tx, person.id, tx.time - timedelta(days=1))
+    if in_day >= settings.scans_per_day:
+        return texts("refusal.limit_day", count=in_day)
+    queue = work.queue(tx)
+    if queue.length >= settings.queue_limit:
+        minutes = max(1, round(queue.length * (queue.seconds or USUAL_SECONDS) / 60))
+        return texts("refusal.queue_full", minutes=minutes)
+    return None
+
+
+def _joins_album(tx: Tx, person: Person, sent: Sent) -> bool:
+    """Tell whether the part of an album belongs to a case that was let in already."""
+    waiting = [case for case in work.unfinished_of(tx, person.id) if case.attempts == 0]
+    return sent.album is not None and sent.album in [case.album for case in waiting]
+
+
+def _minutes_to_wait(tx: Tx, person: Person, limit: int) -> int:
+    """Tell when enough of the last hour's pictures are older than an hour."""
+    for minutes in range(1, 60):
+        since = tx.time - timedelta(minutes=60 - minutes)
+        if history.received_since(tx, person.id, since) < limit:
+            return minutes
+    return 60
+
+
+def _answer_again(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -> bool:
+    """Give the earlier answer if this very file was answered before."""
+    earlier = cases.earlier_file(tx, person.id, sent.file.unique_id)
+    if earlier is None or not images.of_case(tx, earlier.id, ImageKind.REPORT):
+        return False
+    say(tx, f"{key}:again", person.telegram_id, answers.again(services, earlier, person))
+    answers.show_again(tx, services, earlier, person, key)
+    return True
+
+
+def _waiting(tx: Tx, services: Services, person: Person, case_id: int) -> str:
+    queue, texts = work.queue(tx, case_id), services.texts_of(person)
+    seconds = round(queue.ahead * (queue.seconds or USUAL_SECONDS))
+    if seconds < 3:
+        return texts("progress.received")
+    return texts("progress.waiting", seconds=seconds, ahead=queue.ahead)

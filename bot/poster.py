@@ -1,0 +1,101 @@
+"""A clinic's poster with the QR code that opens the bot: PNG, SVG or PDF."""
+
+import io
+from dataclasses import dataclass
+from html import escape
+
+import qrcode
+from PIL import Image, ImageDraw
+from qrcode.constants import ERROR_CORRECT_Q
+
+from bot.texts.catalogue import Texts
+from classifier import fonts
+from classifier.report_texts import Language
+
+# A4 at 150 dots an inch.
+WIDTH, HEIGHT = 1240, 1754
+INK, PAPER, QUIET_INK = (16, 24, 40), (255, 255, 255), (90, 100, 116)
+CODE = 640
+MODULE_BORDER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One centred line of the poster."""
+
+    text: str
+    size: int
+    weight: fonts.Weight
+    colour: tuple[int, int, int]
+    baseline: int
+
+
+def draw_qr(link: str, side: int) -> Image.Image:
+    """Draw the code, error correction Q, with the quiet zone it needs."""
+    drawn: Image.Image = _code(link).make_image().convert("L")
+    return drawn.resize((side, side), Image.Resampling.NEAREST)
+
+
+def _code(link: str) -> qrcode.QRCode:
+    code = qrcode.QRCode(error_correction=ERROR_CORRECT_Q, border=MODULE_BORDER, box_size=8)
+    code.add_data(link)
+    code.make(fit=True)
+    return code
+
+
+def poster(link: str, clinic: str, kind: str) -> bytes:
+    """Make the poster as `png`, `pdf` or `svg`."""
+    lines = _lines(clinic)
+    if kind == "svg":
+        return _svg(link, lines).encode()
+    page = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
+    page.paste(draw_qr(link, CODE), ((WIDTH - CODE) // 2, 470))
+    draw = ImageDraw.Draw(page)
+    for line in lines:
+        font = fonts.load(line.weight, line.size)
+        text = fonts.legible(line.text)
+        draw.text((WIDTH // 2, line.baseline), text, line.colour, font, anchor="ms")
+    buffer = io.BytesIO()
+    page.save(buffer, kind.upper(), resolution=150)
+    return buffer.getvalue()
+
+
+def _lines(clinic: str) -> list[Line]:
+    chinese, english = (Texts(language) for language in (Language.CHINESE, Language.ENGLISH))
+    bold, regular = fonts.Weight.BOLD, fonts.Weight.REGULAR
+    lines = [
+        Line(clinic, 56, bold, INK, 160),
+        Line(chinese("poster.title"), 68, bold, INK, 280),
+        Line(english("poster.title"), 44, regular, INK, 350),
+    ]
+    top = 1190
+    for step in ("poster.step1", "poster.step2", "poster.step3"):
+        lines.append(Line(chinese(step), 40, bold, INK, top))
+        lines.append(Line(english(step), 30, regular, QUIET_INK, top + 44))
+        top += 120
+    lines.append(Line(chinese("poster.warning"), 30, regular, QUIET_INK, 1610))
+    lines.append(Line(english("poster.warning"), 26, regular, QUIET_INK, 1654))
+    return [line for line in lines if line.text]
+
+
+def _svg(link: str, lines: list[Line]) -> str:
+    modules = _code(link).get_matrix()
+    side = CODE / len(modules)
+    left, top = (WIDTH - CODE) / 2, 470
+    squares = "".join(
+        f"M{left + column * side:.2f} {top + row * side:.2f}h{side:.2f}v{side:.2f}h-{side:.2f}z"
+        for row, cells in enumerate(modules)
+        for column, dark in enumerate(cells)
+        if dark
+    )
+    texts = "".join(
+        f'<text x="{WIDTH // 2}" y="{line.baseline}" font-size="{line.size}" text-anchor="middle"'
+        f' font-weight="{700 if line.weight is fonts.Weight.BOLD else 400}"'
+        f' fill="rgb{line.colour}">{escape(line.text)}</text>'
+        for line in lines
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
+        ' width="210mm" height="297mm" font-family="sans-serif">'
+        f'<rect width="100%" height="100%" fill="#fff"/><path d="{squares}"/>{texts}</svg>\n'
+    )

@@ -1,0 +1,1 @@
+"""A local Telegram for trying and for tests; never for patients."""

@@ -1,0 +1,168 @@
+// Where a person writes, chooses commands and brings files.
+
+import { areImages, askHow } from "./dialogs.js";
+import { $, label, make } from "./dom.js";
+
+const TALLEST = 160;
+
+export class Composer {
+  constructor(send) {
+    this.send = send;
+    this.text = $("#text");
+    this.commands = $("#commands");
+    this.menu = [];
+    $("#composer").addEventListener("submit", (event) => this.submit(event));
+    this.text.addEventListener("input", () => this.typed());
+    this.text.addEventListener("keydown", (event) => this.pressed(event));
+    $("#menu-open").addEventListener("click", () => this.offer(this.commands.hidden ? this.menu : []));
+    $("#attach").addEventListener("click", () => $("#picker").click());
+    $("#picker").addEventListener("change", (event) => this.picked(event.target));
+    document.addEventListener("paste", (event) => this.pasted(event));
+    document.addEventListener("click", (event) => !event.target.closest("#bottom") && this.offer([]));
+    this.prepareDrop();
+  }
+
+  open(words, language) {
+    this.words = words;
+    this.text.placeholder = words.text;
+    this.text.lang = language;
+    label(this.text, words.text);
+    label($("#send"), words.send);
+    label($("#attach"), words.attach);
+    label($("#menu-open"), words.menu);
+    const [photo, file] = $("#drop").children;
+    $("b", photo).textContent = words.dropPhoto;
+    $("span", photo).textContent = words.asPhotoHint;
+    $("b", file).textContent = words.dropFile;
+    $("span", file).textContent = words.asFileHint;
+    this.offer([]);
+  }
+
+  setMenu(commands) {
+    this.menu = commands;
+    $("#menu-open").hidden = !commands.length;
+    if (!this.commands.hidden) this.typed();
+  }
+
+  setKeyboard(keyboard) {
+    const box = $("#keyboard");
+    box.hidden = !keyboard;
+    const texts = (keyboard?.keyboard ?? []).map((row) => row.map((key) => key.text ?? key));
+    const press = (text) => {
+      const button = make("button", { type: "button" }, text);
+      button.addEventListener("click", () => this.send.text(text));
+      return button;
+    };
+    box.replaceChildren(...texts.map((row) => make("div", {}, ...row.map(press))));
+  }
+
+  submit(event) {
+    event.preventDefault();
+    const text = this.text.value.trim();
+    if (!text) return;
+    this.text.value = "";
+    this.typed();
+    this.send.text(text);
+  }
+
+  typed() {
+    const value = this.text.value;
+    this.text.style.height = "auto";
+    this.text.style.height = `${Math.min(this.text.scrollHeight, TALLEST)}px`;
+    $("#send").disabled = !value.trim();
+    const wanted = /^\/\w*$/.test(value) ? value.slice(1) : null;
+    this.offer(wanted === null ? [] : this.menu.filter((item) => item.command.startsWith(wanted)));
+  }
+
+  pressed(event) {
+    const options = [...this.commands.children];
+    const index = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    if (event.isComposing) return;
+    if (event.key === "Escape") this.offer([]);
+    else if (options.length && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+      const next = (index + (event.key === "ArrowDown" ? 1 : -1) + options.length) % options.length;
+      options.forEach((option, at) => option.setAttribute("aria-selected", at === next));
+      options[next].scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" && !event.shiftKey) {
+      if (index >= 0) options[index].click();
+      else $("#composer").requestSubmit();
+    } else return;
+    event.preventDefault();
+  }
+
+  offer(commands) {
+    this.commands.hidden = !commands.length;
+    $("#menu-open").setAttribute("aria-expanded", !this.commands.hidden);
+    this.commands.replaceChildren(
+      ...commands.map(({ command, description }, at) => {
+        const item = make("li", { role: "option", "aria-selected": at === 0, tabIndex: -1 });
+        item.append(make("b", {}, `/${command}`), make("span", {}, description));
+        item.addEventListener("click", () => this.choose(command));
+        return item;
+      }),
+    );
+    if (commands.length) this.text.focus();
+  }
+
+  choose(command) {
+    this.text.value = "";
+    this.typed();
+    this.send.text(`/${command}`);
+  }
+
+  picked(input) {
+    const files = [...input.files];
+    input.value = "";
+    this.ask(files);
+  }
+
+  pasted(event) {
+    const files = [...event.clipboardData.files];
+    if (!files.length || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    this.ask(files);
+  }
+
+  async ask(files) {
+    if (!files.length) return;
+    const how = await askHow(files, this.words);
+    this.text.focus();
+    if (how) this.send.files(files, how.as, how.caption);
+  }
+
+  prepareDrop() {
+    const drop = $("#drop");
+    const zone = (event) => event.target.closest?.("#drop > div");
+    let inside = 0;
+    const show = (shown) => {
+      inside = shown ? inside : 0;
+      drop.hidden = !shown;
+    };
+    const hasFiles = (event) => [...event.dataTransfer.types].includes("Files");
+    document.addEventListener("dragenter", (event) => {
+      if (!hasFiles(event)) return;
+      inside += 1;
+      const kinds = [...event.dataTransfer.items].map((item) => item.type);
+      $("[data-as=photo]", drop).hidden = !kinds.every((kind) => kind.startsWith("image/"));
+      show(true);
+    });
+    document.addEventListener("dragleave", () => {
+      inside -= 1;
+      if (inside <= 0) show(false);
+    });
+    document.addEventListener("dragover", (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      for (const child of drop.children) child.classList.toggle("over", child === zone(event));
+    });
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const as = zone(event)?.dataset.as;
+      show(false);
+      const files = [...event.dataTransfer.files];
+      if (!files.length) return;
+      if (as === "document" || (as === "photo" && areImages(files))) this.send.files(files, as, "");
+      else this.ask(files);
+    });
+  }
+}

@@ -1,0 +1,106 @@
+"""Writing into the outbox: what a person is to read, in the transaction that decides it."""
+
+from collections.abc import Sequence
+
+from telegram import Update
+
+from storage import outbox
+from storage.outbox import Outgoing, OutKind
+from storage.transaction import Tx
+
+# Rows of (label, callback data).
+Buttons = Sequence[Sequence[tuple[str, str]]]
+
+
+def say(
+    tx: Tx,
+    key: str,
+    chat: int,
+    text: str,
+    buttons: Buttons = (),
+    *,
+    case_id: int | None = None,
+    fleeting: bool = False,
+) -> None:
+    """Have a message sent; `text` is HTML with every value escaped."""
+    payload = {"text": text, "buttons": buttons}
+    outbox.enqueue(
+        tx,
+        Outgoing(
+            key=key,
+            chat_id=chat,
+            kind=OutKind.MESSAGE,
+            payload=payload,
+            case_id=case_id,
+            fleeting=fleeting,
+        ),
+    )
+
+
+def edit(
+    tx: Tx, key: str, chat: int, target: str, text: str, *, case_id: int | None = None
+) -> None:
+    """Have an earlier message changed; edits of it that still wait are dropped."""
+    outbox.drop_edits(tx, target)
+    outbox.enqueue(
+        tx,
+        Outgoing(
+            key=key,
+            chat_id=chat,
+            kind=OutKind.EDIT,
+            payload={"text": text},
+            case_id=case_id,
+            target=target,
+        ),
+    )
+
+
+def edit_here(tx: Tx, key: str, update: Update, text: str, *, fleeting: bool = False) -> None:
+    """Have the message whose button was tapped changed; its buttons go."""
+    query = update.callback_query
+    assert query is not None
+    if query.message is None:
+        return
+    outbox.enqueue(
+        tx,
+        Outgoing(
+            key=key,
+            chat_id=query.message.chat.id,
+            kind=OutKind.EDIT,
+            payload={"text": text, "message_id": query.message.message_id},
+            fleeting=fleeting,
+        ),
+    )
+
+
+def delete(tx: Tx, key: str, chat: int, message_id: int) -> None:
+    """Have a message taken out of the chat."""
+    payload = {"message_id": message_id}
+    outbox.enqueue(
+        tx,
+        Outgoing(key=key, chat_id=chat, kind=OutKind.DELETE, payload=payload, fleeting=True),
+    )
+
+
+def show(
+    tx: Tx,
+    key: str,
+    chat: int,
+    image_id: str,
+    caption: str,
+    buttons: Buttons = (),
+    *,
+    case_id: int | None = None,
+) -> None:
+    """Have a stored picture sent."""
+    outbox.enqueue(
+        tx,
+        Outgoing(
+            key=key,
+            chat_id=chat,
+            kind=OutKind.PHOTO,
+            payload={"text": caption, "buttons": buttons},
+            case_id=case_id,
+            image_id=image_id,
+        ),
+    )

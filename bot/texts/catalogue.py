@@ -1,0 +1,34 @@
+"""The gettext catalogues, read once; a key and a language give a sentence."""
+
+from functools import cache
+from pathlib import Path
+
+from babel.messages.pofile import read_po
+
+from classifier.report_texts import Language
+
+FOLDER = Path(__file__).parent
+
+
+def language_of(code: str | None, default: Language) -> Language:
+    """Choose by Telegram's `language_code`, such as zh-hans or en-GB."""
+    short = (code or "").lower().partition("-")[0]
+    return Language(short) if short in tuple(Language) else default
+
+
+class Texts:
+    """The sentences of one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._sentences = _catalogue(language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Give the sentence of a key with its blanks filled; raises KeyError for an unknown key."""
+        return self._sentences[key].format(**values)
+
+
+@cache
+def _catalogue(language: Language) -> dict[str, str]:
+    with (FOLDER / f"{language}.po").open("rb") as file:
+        return {str(m.id): str(m.string) for m in read_po(file) if m.id}

@@ -1,0 +1,131 @@
+"""The page in a real browser."""
+
+import base64
+import shutil
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto
+
+from bot.sandbox.client import Sim
+from bot.sandbox.personas import CHINESE_PATIENT, DOCTOR, PATIENT
+from bot.sandbox.server import Sandbox
+
+from .conftest import picture
+
+playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MARKUP = InlineKeyboardMarkup([[InlineKeyboardButton("I agree", callback_data="agree")]])
+# Lets a file fall on the page: kind of place, name, content as base64, type.
+DROP = """async ([as, name, content, type]) => {
+  const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], name, { type }));
+  const event = (kind) => new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
+  document.body.dispatchEvent(event("dragenter"));
+  const zone = document.querySelector(`#drop [data-as=${as}]`);
+  zone.dispatchEvent(event("dragover"));
+  zone.dispatchEvent(event("drop"));
+}"""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+@pytest.fixture
+async def page(sandbox: Sandbox) -> AsyncIterator[Any]:
+    problems: list[str] = []
+    async with playwright.async_playwright() as player:
+        browser = await player.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = await browser.new_page(viewport={"width": 1100, "height": 760})
+        page.set_default_timeout(5000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda told: told.type == "error" and problems.append(told.text))
+        await page.goto(sandbox.page_url)
+        await page.wait_for_selector("body[data-ready]")
+        yield page
+        await browser.close()
+    # Only the QR code, which nobody gave, is missed.
+    assert [problem for problem in problems if "404" not in problem] == []
+
+
+def encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+async def test_a_newcomer_starts_writes_taps_and_drops_a_picture(
+    page: Any, bot: Bot, sim: Sim
+) -> None:
+    ann, expect = sim.user(PATIENT.id), playwright.expect
+    await expect(page.locator("#notice")).to_contain_text("not Telegram")
+    await page.get_by_role("button", name="START", exact=True).click()
+    await expect(page.locator("#log .mine")).to_contain_text("/start")
+
+    await bot.send_message(
+        PATIENT.id, "<b>Consent</b> &lt;img src=x&gt;", "HTML", reply_markup=MARKUP
+    )
+    await expect(page.locator("#log strong")).to_have_text("Consent")
+    await expect(page.locator("#log .words").last).to_have_text("Consent <img src=x>")
+    await page.get_by_role("button", name="I agree").click()
+    (query,) = [u.callback_query for u in await bot.get_updates(timeout=2) if u.callback_query]
+    await bot.answer_callback_query(query.id, "Thank you")
+    await expect(page.locator("#toast")).to_have_text("Thank you")
+    await bot.edit_message_text("Agreed", PATIENT.id, query.message.message_id)
+    await expect(page.get_by_role("button", name="I agree")).to_have_count(0)
+    await expect(page.locator("#log .theirs").last).to_contain_text("Agreed")
+
+    await page.get_by_role("textbox", name="Message").fill("Here it comes")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#log .mine").last).to_contain_text("Here it comes")
+
+    await page.evaluate(DROP, ["photo", "scan.png", encoded(picture(600, 500)), "image/png"])
+    await expect(page.locator("#log .mine img")).to_have_count(1)
+    sent = (await ann.messages())[-1]
+    assert sent.photo
+    await page.evaluate(DROP, ["document", "IM1.dcm", encoded(b"DICM"), ""])
+    await expect(page.locator("#log .file")).to_contain_text("IM1.dcm")
+    assert await ann.downloads((await ann.messages())[-1]) == b"DICM"
+
+
+async def test_answers_appear_live_and_open_large(page: Any, bot: Bot, sim: Sim) -> None:
+    expect = playwright.expect
+    await sim.user(PATIENT.id).starts()
+    await bot.send_chat_action(PATIENT.id, "upload_photo")
+    await expect(page.locator("#status")).to_have_text("sending a picture…")
+    media = [InputMediaPhoto(picture(900, 700, grey=grey)) for grey in (60, 120)]
+    await bot.send_media_group(PATIENT.id, media)
+    last = await bot.send_photo(PATIENT.id, picture(900, 700), caption="Your answer")
+    await expect(page.locator("#log .theirs img")).to_have_count(3)
+    await page.get_by_role("button", name="Open picture").last.click()
+    await expect(page.locator("#viewer")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#viewer")).to_be_hidden()
+    await bot.delete_message(PATIENT.id, last.message_id)
+    await expect(page.locator("#log .theirs img")).to_have_count(2)
+
+
+async def test_each_persona_has_a_chat_a_language_and_a_menu(page: Any, bot: Bot, sim: Sim) -> None:
+    expect = playwright.expect
+    await bot.set_my_commands([BotCommand("help", "帮助")], language_code="zh")
+    await sim.user(DOCTOR.id).starts()
+    await bot.send_message(DOCTOR.id, "A case waits")
+    await expect(page.locator(".doctor .unread")).to_have_text("1")
+    await page.get_by_role("button", name=DOCTOR.name).click()
+    await expect(page.locator("#log")).to_contain_text("A case waits")
+    await expect(page.locator(".unread")).to_have_count(0)
+
+    await page.get_by_role("button", name=CHINESE_PATIENT.name).click()
+    await page.get_by_role("button", name="开始", exact=True).click()
+    await page.get_by_label("输入消息").fill("/")
+    await expect(page.get_by_role("option")).to_contain_text(["帮助"])
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#log .mine").last).to_contain_text("/help")

@@ -1,0 +1,49 @@
+import re
+from string import Formatter
+
+import pytest
+
+from bot.texts.catalogue import FOLDER, Texts, language_of
+from classifier.report_texts import Language
+
+KEYS = sorted(Texts(Language.ENGLISH)._sentences)
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+def blanks(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_both_languages_say_the_same_things() -> None:
+    assert sorted(Texts(Language.CHINESE)._sentences) == KEYS
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_sentence_has_the_same_blanks_and_tags_in_both(key: str) -> None:
+    english, chinese = (
+        Texts(language)._sentences[key] for language in Language.__members__.values()
+    )
+    assert blanks(english) == blanks(chinese)
+    assert sorted(re.findall("</?b>", english)) == sorted(re.findall("</?b>", chinese))
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key != "command.language"])
+def test_no_sentence_mixes_the_languages(key: str) -> None:
+    assert not CHINESE.search(Texts(Language.ENGLISH)._sentences[key])
+    chinese = re.sub(r"{\w+}", "", Texts(Language.CHINESE)._sentences[key])
+    assert CHINESE.search(chinese) or not re.search("[a-z]", chinese)
+
+
+def test_every_key_in_the_code_has_a_sentence() -> None:
+    used = set()
+    for path in FOLDER.parent.rglob("*.py"):
+        used |= set(re.findall(r'texts\(\s*"([a-z_.]+)"', path.read_text(encoding="utf-8")))
+    assert used <= set(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [("zh-hans", "zh"), ("zh", "zh"), ("en-GB", "en"), ("de", "zh"), (None, "zh"), ("", "zh")],
+)
+def test_telegrams_language_code_chooses_the_language(code: str | None, language: str) -> None:
+    assert language_of(code, Language.CHINESE) == language

@@ -1,0 +1,86 @@
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import nullcontext
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot import pace
+from bot.patient import scans
+from bot.sandbox.client import Sim, User
+from bot.sandbox.server import Sandbox
+from classifier.labels import Modality
+from classifier.model import Model, load_installed
+from classifier.reading.isolated import IsolatedReader
+
+from ..classifier.conftest import make_model
+from .stage import Stage
+
+
+@pytest.fixture(scope="session")
+def reader() -> Iterator[IsolatedReader]:
+    """The children that read files; shared, because their start is slower than a story."""
+    with IsolatedReader() as reader:
+        yield reader
+
+
+@pytest.fixture(scope="session")
+def real_models() -> Mapping[Modality, Model]:
+    return load_installed()
+
+
+@pytest.fixture(params=["polling", "webhook"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """How updates come in; a story about something else names one mode."""
+    return str(request.param)
+
+
+@pytest.fixture
+def models() -> Mapping[Modality, Model]:
+    """A quick stand-in that judges by brightness; a story may name others."""
+    return {Modality.XRAY: make_model(Modality.XRAY)}
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def sim(sandbox: Sandbox) -> AsyncIterator[Sim]:
+    async with Sim(sandbox.url) as sim:
+        yield sim
+
+
+@pytest.fixture
+async def off_stage(
+    sandbox: Sandbox,
+    sim: Sim,
+    mode: str,
+    models: Mapping[Modality, Model],
+    reader: IsolatedReader,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Stage]:
+    """A bot that is not started yet."""
+    monkeypatch.setattr("bot.app.load_installed", lambda: models)
+    monkeypatch.setattr("bot.app.IsolatedReader", lambda: nullcontext(reader))
+    monkeypatch.setattr(pace, "BURST", 100)
+    monkeypatch.setattr(scans, "QUIET", timedelta(seconds=0.4))
+    stage = Stage(sandbox, sim, mode, tmp_path / "data")
+    yield stage
+    await stage.stop()
+
+
+@pytest.fixture
+async def stage(off_stage: Stage) -> Stage:
+    """A bot that runs."""
+    await off_stage.start()
+    return off_stage
+
+
+@pytest.fixture
+async def ann(stage: Stage) -> User:
+    """Somebody who has agreed and heard everything up to there."""
+    return await stage.agreed(1)

@@ -1,0 +1,17 @@
+"""`run_bot.py` with a stand-in model that judges by brightness: run as a program."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "classifier")]
+
+from conftest import make_model  # noqa: E402 - the paths come first
+
+import run_bot  # noqa: E402
+from bot import app  # noqa: E402
+from classifier.labels import Modality  # noqa: E402
+
+if __name__ == "__main__":
+    app.load_installed = lambda: {Modality.XRAY: make_model(Modality.XRAY)}  # type: ignore[assignment] # a stand-in
+    run_bot.app()

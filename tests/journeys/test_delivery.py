@@ -1,0 +1,231 @@
+"""Nothing lost, nothing twice: between the bot and Telegram."""
+
+import asyncio
+import time
+from itertools import pairwise
+
+import pytest
+
+from bot import outbox as sender
+from bot import pace, worker
+from bot.sandbox.client import User
+
+from .pictures import xray
+from .stage import ADMIN, Stage
+
+
+@pytest.fixture
+def mode() -> str:
+    return "polling"
+
+
+async def photos(user: User) -> int:
+    return len([m for m in await user.messages() if m.from_bot and m.photo])
+
+
+@pytest.mark.parametrize("mode", ["polling", "webhook"])
+async def test_a_repeated_update_does_nothing_twice(stage: Stage, ann: User) -> None:
+    updates = stage.sandbox.world.updates
+    await ann.sends_photo(xray())
+    (update,) = list(updates._pending) or [None]
+    await ann.hears_photo()
+    last = stage.value("SELECT max(update_id) FROM updates")
+    update = update or {}
+    for _ in range(3):
+        updates._pending.append(update | {"update_id": last})
+        updates._arrived.set()
+        await stage.sim.quiet()
+    assert await photos(ann) == 1
+    assert stage.value("SELECT count(*) FROM cases") == 1
+
+
+async def test_retry_after_is_obeyed(stage: Stage, ann: User) -> None:
+    await stage.sim.fault("sendPhoto", retry_after=2)
+    await ann.sends_photo(xray())
+    await stage.sim.until(lambda calls: len(calls) == 2, "sendPhoto")
+    await ann.hears_photo()
+    refused, sent = await stage.sim.calls("sendPhoto")
+    assert sent.at - refused.at >= 2
+    between = [c for c in await stage.sim.calls() if refused.number < c.number < sent.number]
+    assert not [
+        call
+        for call in between
+        if call.method.lower().startswith(("send", "edit"))
+        and call.method.lower() != "sendchataction"
+    ]
+    assert await photos(ann) == 1
+
+
+async def test_network_errors_are_tried_again_with_longer_and_longer_waits(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "BACKOFF", sender.timedelta(seconds=0.2))
+    await stage.sim.fault("sendPhoto", code=502, times=3)
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    at = [call.at for call in await stage.sim.calls("sendPhoto")]
+    waits = [later - earlier for earlier, later in pairwise(at)]
+    assert len(waits) == 3 and waits[0] < waits[1] < waits[2]
+    assert await photos(ann) == 1
+
+
+async def test_telegram_that_fails_while_a_file_is_fetched_is_waited_out(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "OUTAGE_SECONDS", 0.05)
+    await stage.sim.fault("getFile", code=502, times=5)
+    await stage.sim.fault("download", drop=True, times=2)
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    assert stage.value("SELECT attempts FROM cases") == 1
+    assert not any("went wrong" in message.text for message in await ann.messages())
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+async def test_an_upload_in_doubt_is_not_repeated_and_the_admins_hear(
+    stage: Stage, ann: User, carried_out: bool
+) -> None:
+    admin = await stage.agreed(ADMIN)
+    await stage.sim.fault("sendPhoto", drop=True, after=carried_out)
+    await ann.sends_photo(xray())
+    told = await admin.sees("may or may not have arrived")
+    number = stage.value("SELECT number FROM cases")
+    assert number in told.text
+    await stage.sim.quiet(0.5)
+    assert len(await stage.sim.calls("sendPhoto")) == 1
+    assert await photos(ann) == int(carried_out)
+    assert stage.value("SELECT state FROM outbox WHERE key LIKE 'result:%'") == "unknown"
+    # Nobody is stuck behind the doubt, and who misses the answer gets it by asking again.
+    assert stage.value("SELECT state FROM cases") == "answered"
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+
+
+async def test_who_blocks_the_bot_is_marked_and_left_alone(stage: Stage, ann: User) -> None:
+    await stage.sim.fault("download", delay=0.5)
+    await ann.sends_photo(xray())
+    await stage.sim.until(bool, "getFile")
+    await ann.blocks()
+    await stage.sim.quiet(0.8)
+    assert stage.value("SELECT blocked_at FROM people") is not None
+    assert stage.value("SELECT count(*) FROM outbox WHERE state IN ('pending', 'sending')") == 0
+    await ann.unblocks()
+    await stage.sim.quiet()
+    assert stage.value("SELECT blocked_at FROM people") is None
+    await ann.sends_photo(xray(seed=2))
+    await ann.hears_photo()
+
+
+async def test_a_block_that_telegram_did_not_tell_of_is_noticed(stage: Stage, ann: User) -> None:
+    await stage.sim.fault("sendPhoto", code=403)
+    await ann.sends_photo(xray())
+    await stage.sim.quiet(0.5)
+    assert stage.value("SELECT blocked_at FROM people") is not None
+    assert stage.value("SELECT state FROM cases") == "answered"
+    assert stage.value("SELECT count(*) FROM audit WHERE action = 'not_delivered'") == 1
+
+
+async def test_an_answer_that_waits_out_a_long_failure_is_not_worked_out_again(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "BACKOFF", sender.timedelta(seconds=0.4))
+    monkeypatch.setattr(worker, "LEASE", worker.timedelta(seconds=0.2))
+    monkeypatch.setattr(worker, "LONGEST_REST", 0.1)
+    await stage.sim.fault("sendPhoto", code=502, times=2)
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    await stage.sim.quiet()
+    assert await photos(ann) == 1
+    assert stage.value("SELECT count(*) FROM findings") == 1
+    assert stage.value("SELECT state FROM cases") == "answered"
+    assert len(await stage.sim.calls("getFile")) == 1
+
+
+async def test_a_stop_and_start_between_finding_and_sending_sends_it_once(
+    stage: Stage, ann: User
+) -> None:
+    await stage.sim.fault("sendPhoto", code=502, times=1)
+    await ann.sends_photo(xray())
+    await stage.sim.until(bool, "sendPhoto")
+    await stage.restart()
+    await ann.hears_photo()
+    await stage.sim.quiet()
+    assert await photos(ann) == 1 and stage.value("SELECT count(*) FROM findings") == 1
+
+
+async def test_updates_sent_while_the_bot_was_off_are_answered(stage: Stage, ann: User) -> None:
+    await stage.stop()
+    await ann.sends_photo(xray())
+    await stage.start()
+    await ann.hears_photo()
+
+
+async def test_an_unreachable_telegram_at_start_is_waited_for(
+    off_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app.UNREACHABLE_SECONDS", 0.1)
+    for method in ("getMe", "deleteWebhook"):
+        await off_stage.sim.fault(method, code=502)
+    await off_stage.start()
+    await off_stage.agreed(1)
+
+
+async def test_a_conflict_with_another_poller_is_survived(stage: Stage, ann: User) -> None:
+    await stage.sim.fault("getUpdates", code=409)
+    await ann.says("/help")
+    await ann.sees("Send a chest X-ray", within=8)
+
+
+async def test_menus_that_cannot_be_set_harm_nobody(off_stage: Stage) -> None:
+    await off_stage.sim.fault("setMyCommands", code=500, times=10)
+    await off_stage.start()
+    await off_stage.agreed(1)
+
+
+async def test_a_tap_that_is_too_old_to_answer_is_still_obeyed(stage: Stage, ann: User) -> None:
+    await stage.sim.fault(
+        "answerCallbackQuery", code=400, description="Bad Request: query is too old"
+    )
+    await ann.sends_photo(xray())
+    await ann.taps("What does this mean?", await ann.hears_photo())
+    await ann.sees("The colours show")
+
+
+async def test_messages_are_paced_for_a_chat_and_in_all(
+    off_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "BURST", 2)
+    await off_stage.start()
+    ann = off_stage.sim.user(1, language="en")
+    for _ in range(5):
+        await ann.says("hello")
+    calls = await off_stage.sim.until(lambda calls: len(calls) == 5, "sendMessage")
+    assert calls[4].at - calls[0].at >= 1.8
+    await off_stage.sim.add_users(range(100, 140))
+    await asyncio.gather(*(off_stage.sim.user(n).says("hello") for n in range(100, 140)))
+    calls = (await off_stage.sim.until(lambda calls: len(calls) == 45, "sendMessage"))[5:]
+    for first, later in zip(calls, calls[30 + pace.TOGETHER :], strict=False):
+        assert later.at - first.at >= 0.99
+
+
+async def test_a_stop_gives_back_what_is_in_hand_and_finishes_what_is_being_sent(
+    stage: Stage, ann: User
+) -> None:
+    bob = await stage.agreed(2)
+    await stage.sim.fault("sendPhoto", delay=0.8)
+    await ann.sends_photo(xray())
+    await stage.sim.until(lambda calls: len(calls) == 1, "getFile")
+    await asyncio.sleep(0.4)
+    await stage.sim.fault("download", delay=3)
+    await bob.sends_photo(xray(seed=2))
+    await stage.sim.until(lambda calls: len(calls) == 2, "getFile")
+    begun = time.monotonic()
+    await stage.stop()
+    assert time.monotonic() - begun < 5
+    await stage.sim.clear_faults()
+    await stage.start()
+    await ann.hears_photo()
+    await bob.hears_photo()
+    await stage.sim.quiet()
+    assert await photos(ann) == await photos(bob) == 1
+    assert stage.value("SELECT count(*) FROM outbox WHERE state = 'unknown'") == 0

@@ -1,0 +1,209 @@
+"""What people can ask of the bot about themselves, and the limits set to them."""
+
+import io
+import json
+import re
+import zipfile
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.sandbox.client import User
+
+from .pictures import BACTERIAL, xray
+from .stage import Stage
+
+
+async def test_status_tells_what_is_worked_on(stage: Stage, ann: User) -> None:
+    await ann.says("/status")
+    await ann.sees("Nothing is being worked on")
+    await stage.sim.fault("download", delay=0.7)
+    await ann.sends_photo(xray())
+    await stage.sim.until(bool, "getFile")
+    await ann.says("/status")
+    number = stage.value("SELECT number FROM cases")
+    await ann.sees(f"Case {number}: waiting, since")
+    await ann.hears_photo()
+
+
+async def test_history_lists_the_answers_newest_first(stage: Stage, ann: User) -> None:
+    await ann.says("/history")
+    await ann.sees("You have no pictures here")
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    await ann.sends_photo(xray(BACTERIAL))
+    await ann.hears_photo()
+    await ann.says("/history")
+    lines = (await ann.sees("Your last pictures:")).text.splitlines()
+    assert len(lines) == 3
+    assert "acterial" in lines[1] and "ormal" in lines[2]
+
+
+@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_help_and_privacy_say_what_there_is_to_know(ann: User) -> None:
+    await ann.says("/help")
+    told = await ann.sees("This is not a diagnosis")
+    assert "/forget" in told.text and "/privacy" in told.text and "120" in told.text
+    await ann.says("/privacy")
+    told = await ann.sees("What happens to your pictures")
+    assert "90 days" in told.text and "end-to-end" in told.text
+
+
+async def test_mydata_is_a_zip_of_json_and_pictures(stage: Stage, ann: User) -> None:
+    await ann.sends_file(xray(), caption="since Monday")
+    await ann.hears_photo()
+    bob = await stage.agreed(2)
+    await bob.sends_file(xray(BACTERIAL), caption="another's")
+    await bob.hears_photo()
+    await ann.says("/mydata")
+    sent = await ann.sees("Everything we hold about you")
+    assert sent.file_name == "my-data.zip"
+    archive = zipfile.ZipFile(io.BytesIO(await ann.downloads(sent)))
+    record = json.loads(archive.read("my-data.json"))
+    assert record["person"]["telegram_id"] == 1
+    (case,) = record["cases"]
+    assert case["case"]["note"] == "since Monday"
+    assert case["findings"][0]["label"] == "normal"
+    assert len(record["consents"]) == 1
+    number = case["case"]["number"]
+    pictures = [name for name in archive.namelist() if name != "my-data.json"]
+    assert len(pictures) == 2 and all(name.startswith(number) for name in pictures)
+    assert "another's" not in json.dumps(record)
+
+
+@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_mydata_of_somebody_new_holds_no_case(stage: Stage) -> None:
+    ann = stage.sim.user(1, language="en")
+    await ann.says("/mydata")
+    sent = await ann.sees("Everything we hold about you")
+    archive = zipfile.ZipFile(io.BytesIO(await ann.downloads(sent)))
+    assert archive.namelist() == ["my-data.json"]
+
+
+async def test_forget_asks_first_and_then_erases_everything(stage: Stage, ann: User) -> None:
+    await ann.sends_photo(xray(), "my secret note")
+    await ann.hears_photo()
+    await ann.says("/forget")
+    await ann.taps("No")
+    await ann.sees("Nothing was erased")
+    assert stage.value("SELECT count(*) FROM people") == 1
+    await ann.says("/forget")
+    await ann.taps("Yes, erase everything")
+    await ann.sees("Everything is erased")
+    await stage.sim.quiet()
+    for table in ("people", "consents", "scans", "images", "outbox"):
+        assert stage.value(f"SELECT count(*) FROM {table}") == 0, table
+    assert stage.value("SELECT count(*) FROM cases WHERE person_id IS NOT NULL") == 0
+    assert stage.value("SELECT count(*) FROM audit WHERE action = 'forget'") == 1
+    assert not [path for path in (stage.data_dir / "images").rglob("*") if path.is_file()]
+    for path in stage.data_dir.glob("bot.sqlite3*"):
+        assert b"my secret note" not in path.read_bytes()
+
+
+async def test_who_was_forgotten_begins_anew(stage: Stage, ann: User) -> None:
+    await ann.says("/forget")
+    await ann.taps("Yes, erase everything")
+    await ann.sees("Everything is erased")
+    await ann.sends_photo(xray())
+    await ann.sees("I have not opened your picture")
+
+
+@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_forget_while_a_picture_is_worked_on_leaves_nothing(stage: Stage, ann: User) -> None:
+    await stage.sim.fault("download", delay=0.6)
+    await ann.sends_photo(xray(), "my secret note")
+    await stage.sim.until(bool, "getFile")
+    await ann.says("/forget")
+    await ann.taps("Yes, erase everything")
+    await ann.sees("Everything is erased")
+    await stage.sim.quiet(0.8)
+    assert stage.value("SELECT count(*) FROM people") == 0
+    assert stage.value("SELECT count(*) FROM images") == 0
+    assert stage.value("SELECT state FROM cases") == "withdrawn"
+    assert not any(message.photo for message in await ann.messages() if message.from_bot)
+
+
+async def test_cancel_takes_what_waits_out_of_the_queue(stage: Stage, ann: User) -> None:
+    await ann.says("/cancel")
+    await ann.sees("There is nothing to stop")
+    await stage.sim.fault("download", delay=0.6)
+    for seed in range(3):
+        await ann.sends_photo(xray(seed=seed))
+    await stage.sim.until(bool, "getFile")
+    await stage.sim.until(lambda calls: len(calls) >= 3 + 3, "sendMessage")
+    await ann.says("/cancel")
+    await ann.sees("3 waiting pictures were taken out")
+    await stage.sim.quiet(0.8)
+    assert not any(message.photo for message in await ann.messages() if message.from_bot)
+    assert {row["state"] for row in stage.rows("SELECT state FROM cases")} == {"withdrawn"}
+
+
+async def test_the_limit_of_an_hour_is_said_with_an_honest_wait(off_stage: Stage) -> None:
+    stage = off_stage
+    await stage.start(scans_per_hour=2)
+    ann = await stage.agreed(1)
+    for seed in range(2):
+        await ann.sends_photo(xray(seed=seed))
+        await ann.hears_photo()
+    earlier = datetime.now(UTC) - timedelta(minutes=50)
+    stage.change("UPDATE cases SET received_at = ? WHERE id = 1", int(earlier.timestamp() * 1e6))
+    await ann.sends_photo(xray(seed=3))
+    told = await ann.sees("You have sent 2 pictures within an hour")
+    minutes = int(re.findall(r"wait (\d+) minutes", told.text)[0])
+    assert 9 <= minutes <= 11
+    assert stage.value("SELECT count(*) FROM cases") == 2
+
+
+@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_the_limit_of_a_day_is_said(off_stage: Stage) -> None:
+    stage = off_stage
+    await stage.start(scans_per_day=1)
+    ann = await stage.agreed(1)
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    await ann.sends_photo(xray(seed=2))
+    await ann.sees("You have sent 1 pictures today")
+
+
+@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_an_album_within_the_limit_is_taken_whole(off_stage: Stage) -> None:
+    stage = off_stage
+    await stage.start(scans_per_hour=1)
+    ann = await stage.agreed(1)
+    await ann.sends_album([xray(seed=seed) for seed in range(3)])
+    for _ in range(3):
+        await ann.hears_photo()
+    await ann.sends_album([xray(seed=seed) for seed in range(3, 6)])
+    await ann.sees("within an hour")
+    await stage.sim.quiet()
+    told = [m for m in await ann.messages() if m.from_bot and "within an hour" in m.text]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_a_full_queue_is_said_with_an_estimate(off_stage: Stage) -> None:
+    stage = off_stage
+    await stage.start(queue_limit=1)
+    ann, bob = await stage.agreed(1), await stage.agreed(2)
+    await stage.sim.fault("download", delay=0.7)
+    await ann.sends_photo(xray())
+    await stage.sim.until(bool, "getFile")
+    await bob.sends_photo(xray(seed=2))
+    told = await bob.sees("Very many pictures are waiting")
+    assert re.search(r"again in \d+ minutes", told.text)
+    await ann.hears_photo()
+
+
+@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_the_wait_is_estimated_from_the_queue(stage: Stage, ann: User) -> None:
+    await stage.sim.fault("download", delay=1.5, times=4)
+    others = [await stage.agreed(number) for number in range(2, 6)]
+    stage.change("DELETE FROM findings")
+    for seed, other in enumerate(others):
+        for turn in range(4):
+            await other.sends_photo(xray(seed=10 * seed + turn))
+    await stage.sim.until(lambda calls: len(calls) == 4, "getFile")
+    await ann.sends_photo(xray(seed=99))
+    told = await ann.sees("pictures are ahead of yours")
+    assert re.search(r"About \d+ seconds to wait: 1\d pictures are ahead", told.text)
+    await ann.hears_photo(within=10)
