@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
 LONGEST_REST = 2.0
-GIVE_UP_AFTER = 4
+GIVE_UP_AFTER = 6
 # What fails for everybody is waited out, and only then counts against a case.
 OUTAGES = (Busy, TelegramError)
 OUTAGE_SECONDS = 2.0
