@@ -147,6 +147,8 @@ def _as_line(source: Source, answer: Answer) -> str:
 @app.command()
 def run() -> None:
     """Run the bot: polling, or a webhook when WEBHOOK_URL is set."""
+    from telegram.error import InvalidToken
+
     from bot.app import AlreadyRunning
     from bot.app import run as run_until_stopped
     from bot.logs import set_up_logs
@@ -156,6 +158,8 @@ def run() -> None:
     set_up_logs(settings.secrets)
     try:
         asyncio.run(run_until_stopped(settings))
+    except InvalidToken:
+        _stop("TELEGRAM_BOT_TOKEN is not one that Telegram knows; ask @BotFather")
     except (AlreadyRunning, BrokenModel, StorageError) as error:
         _stop(f"{type(error).__name__}: {error}")
 

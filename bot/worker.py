@@ -19,8 +19,8 @@ from telegram.error import BadRequest, TelegramError
 from bot import answers, deliveries
 from bot.answers import Drawn
 from bot.context import Services
-from bot.png import grey_png
 from bot.wake import rest
+from classifier import png
 from classifier.batching import Busy
 from classifier.classifier import Answer, Classifier
 from classifier.labels import FloatArray
@@ -224,4 +224,4 @@ def _digest(paths: list[Path]) -> str:
 
 def _encode(grey: FloatArray) -> bytes:
     """Re-encode the picture: pixels only, nothing of the file it came in."""
-    return grey_png(np.rint(grey * np.float32(255)).astype(np.uint8))
+    return png.encode(np.rint(grey * np.float32(255)).astype(np.uint8))

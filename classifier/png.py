@@ -1,32 +1,36 @@
-"""PNG for a picture that is wanted at once: Pillow tries every filter on every row, this one only.
+"""PNG for a picture that is wanted at once: one filter for all rows, and a quick deflate.
 
-Half of the command line's time for an X-ray went into Pillow's search; the file is no larger.
+Pillow tries every filter on every row, which took half of the time of a whole scan.
 """
 
 import struct
-import zlib
 
 import numpy as np
-from PIL import Image
+from isal import isal_zlib
+from numpy.typing import NDArray
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _UP = 2
-_RGB_8 = (8, 2, 0, 0, 0)
+_COLOUR_TYPES = {1: 0, 3: 2}
 
 
-def encode(image: Image.Image) -> bytes:
-    """Encode an `RGB` picture, each row as its difference to the one above (PNG 9.2, filter 2)."""
-    height, width = image.height, image.width
-    rows = np.asarray(image.convert("RGB")).reshape(height, 3 * width)
-    lines = np.empty((height, 1 + 3 * width), np.uint8)
+def encode(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode (rows, columns) grey or (rows, columns, 3) RGB.
+
+    Each row is written as its difference to the one above (PNG 9.2, filter 2).
+    """
+    rows, columns = pixels.shape[:2]
+    flat = pixels.reshape(rows, -1)
+    lines = np.empty((rows, 1 + flat.shape[1]), np.uint8)
     lines[:, 0] = _UP
-    lines[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
-    header = struct.pack(">II5B", width, height, *_RGB_8)
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.data, 1)), (b"IEND", b""))
-    return _SIGNATURE + b"".join(_chunk(kind, data) for kind, data in parts)
+    lines[0, 1:] = flat[0]
+    np.subtract(flat[1:], flat[:-1], out=lines[1:, 1:])
+    colour_type = _COLOUR_TYPES[flat.shape[1] // columns]
+    header = struct.pack(">II5B", columns, rows, 8, colour_type, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", isal_zlib.compress(lines, 1)), (b"IEND", b""))
+    return _SIGNATURE + b"".join(_chunk(kind, body) for kind, body in parts)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    body = kind + data
-    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+    check = isal_zlib.crc32(data, isal_zlib.crc32(kind))
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)

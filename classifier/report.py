@@ -84,7 +84,7 @@ def draw(report: Report) -> Image.Image:
 
 def to_png(image: Image.Image) -> bytes:
     """Encode a picture as PNG, quick rather than small."""
-    return png.encode(image)
+    return png.encode(np.asarray(image))
 
 
 def to_jpeg(image: Image.Image) -> bytes:

@@ -29,6 +29,9 @@ class OutKind(StrEnum):
     DELETE = "delete"
 
 
+# Among chats, answers go before words and words before edits.
+_URGENCY = "CASE o.kind WHEN 'photo' THEN 0 WHEN 'edit' THEN 2 ELSE 1 END"
+
 # Doing these twice does no more than doing them once.
 REPEATABLE = frozenset({OutKind.EDIT, OutKind.DELETE})
 
@@ -129,6 +132,18 @@ def drop_edits(tx: Tx, target: str) -> int:
     )
 
 
+def drop(tx: Tx, key: str) -> bool:
+    """Drop a message that still waits, because what follows makes it pointless."""
+    return (
+        tx.run(
+            """UPDATE outbox SET state = 'dropped', reason = 'superseded', changed_at = :now
+               WHERE key = :key AND state = 'pending'""",
+            key=key,
+        )
+        == 1
+    )
+
+
 def lease_due(tx: Tx, limit: int = 20, resting: Collection[int] = ()) -> list[OutRow]:
     """Take what is due, at most one for each chat and none for those `resting`.
 
@@ -139,7 +154,7 @@ def lease_due(tx: Tx, limit: int = 20, resting: Collection[int] = ()) -> list[Ou
             JOIN {_FIRST} AS first ON first.id = o.id
             WHERE o.state = 'pending' AND o.next_try_at <= :now
               AND o.chat_id NOT IN (SELECT value FROM json_each(:resting))
-            ORDER BY o.id LIMIT :limit""",
+            ORDER BY {_URGENCY}, o.id LIMIT :limit""",
         now=tx.time,
         resting=json.dumps(sorted(resting)),
         limit=limit,
