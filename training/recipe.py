@@ -13,7 +13,6 @@ class Start(StrEnum):
 
     SCRATCH = "scratch"
     FOLDED_RESNET18 = "folded-resnet18"
-    WEIGHTS = "weights"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

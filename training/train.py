@@ -24,7 +24,7 @@ def main(
     run: Annotated[Path, typer.Option(help="checkpoints; the same folder again resumes")],
     ct: Annotated[Path, typer.Option(help="folder of CT slices, for the gate")],
     more_xray: Annotated[Path, typer.Option(help="folder of other X-rays, for the gate")],
-    start: Annotated[Path | None, typer.Option(help="weights to start from (.npz)")] = None,
+    start: Annotated[Path | None, typer.Option(help="folded ResNet-18 weights (.npz)")] = None,
     name: Annotated[str | None, typer.Option(help="of the model; default from recipe")] = None,
     models: Annotated[Path | None, typer.Option(help="where the model folder goes")] = None,
     results: Annotated[Path, typer.Option(help="CSV that gets a row")] = RESULTS,
@@ -78,8 +78,6 @@ def _train(
     model = resnet.build(chosen.dropout)
     if start is not None and chosen.start is recipe.Start.FOLDED_RESNET18:
         resnet.load_folded_start(model, start, _sample(parts.train, chosen.phases[0].size))
-    elif start is not None and chosen.start is recipe.Start.WEIGHTS:
-        resnet.load_weights(model, start)
 
     def load(size: int) -> tuple[dataset.Pictures, dataset.Pictures]:
         train, tuning = (dataset.load_pictures(part, size) for part in (parts.train, parts.tuning))

@@ -1,4 +1,13 @@
-"""Ours for chest X-rays: partial ImageNet start, strong augmentation, small size first."""
+"""Ours for chest X-rays: partial ImageNet start, strong augmentation, small size first.
+
+`python -m training.train recipes/xray --data DATA --ct CT --more-xray XRAYS --run RUN --start NPZ`
+35 minutes on 2 busy cores. Held-out fifth, seed 0: accuracy 0.795 (95 % interval 0.757 - 0.828),
+macro AUROC 0.919, specificity 0.993.
+
+A first run with mixup 0.2, label smoothing 0.1, weight decay 0.05, stronger augmentation and 14
+epochs was right on as many tuning pictures, with a cross-entropy of 0.51 instead of 0.48, and no
+better on its training pictures: it was held back, not overfitted. So mixup is off here.
+"""
 
 import keras
 
