@@ -43,7 +43,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     stop = stop or asyncio.Event()
     with _only_one(settings.data_dir), _signals(stop), IsolatedReader() as reader:
         # The reader's children start while the model loads.
-        models = await asyncio.to_thread(load_installed)
+        models = await asyncio.to_thread(load_installed, url=settings.classifier_url)
         async with _storage(settings) as storage, Classifier(reader, models) as classifier:
             services = Services(settings, storage, Wake())
             bot = make_bot(settings)

@@ -23,6 +23,7 @@ from bot.wake import rest
 from classifier import png
 from classifier.batching import Busy
 from classifier.classifier import Answer, Classifier
+from classifier.engines import EngineDown
 from classifier.labels import FloatArray
 from classifier.refusals import Refusal, RefusalReason
 from classifier.report import Report, draw, to_jpeg
@@ -39,7 +40,7 @@ LEASE = timedelta(minutes=2)
 LONGEST_REST = 2.0
 GIVE_UP_AFTER = 6
 # What fails for everybody is waited out, and only then counts against a case.
-OUTAGES = (Busy, TelegramError)
+OUTAGES = (Busy, EngineDown, TelegramError)
 OUTAGE_SECONDS = 2.0
 OUTAGE_PATIENCE = timedelta(hours=1)
 # Telegram shows a chat action for five seconds.

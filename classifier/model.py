@@ -67,26 +67,33 @@ def calibrated(logits: FloatArray, temperature: float) -> FloatArray:
     return shares
 
 
-def load_model(folder: Path, kind: EngineKind = EngineKind.ONNX) -> Model:
-    """Load a model folder; raises BrokenModel if a file is missing or not the card's."""
+def load_model(folder: Path, kind: EngineKind = EngineKind.ONNX, url: str = "") -> Model:
+    """Load a model folder; raises BrokenModel if a file is missing or not the card's.
+
+    With a `url`, that of a server of the Open Inference Protocol V2, the network runs there.
+    """
     card = read_card(folder)
     gate = Gate.load(check_file(folder, card, GATE))
     head = Head.load(check_file(folder, card, HEAD))
-    return Model(card, _engine(folder, card, kind), head, gate)
+    return Model(card, _engine(folder, card, kind, url), head, gate)
 
 
 def load_installed(
-    models: Path = MODELS, kind: EngineKind = EngineKind.ONNX
+    models: Path = MODELS, kind: EngineKind = EngineKind.ONNX, url: str = ""
 ) -> dict[Modality, Model]:
     """Load the model of each modality, of several the last by name; raises BrokenModel."""
     folders = sorted(path.parent for path in models.glob("*/card.json"))
     chosen = {read_card(folder).modality: folder for folder in folders}
     if Modality.XRAY not in chosen:
         raise BrokenModel(f"{models} holds no X-ray model")
-    return {modality: load_model(folder, kind) for modality, folder in chosen.items()}
+    return {modality: load_model(folder, kind, url) for modality, folder in chosen.items()}
 
 
-def _engine(folder: Path, card: Card, kind: EngineKind) -> Engine:
+def _engine(folder: Path, card: Card, kind: EngineKind, url: str) -> Engine:
+    if url:
+        from classifier.engines.remote import RemoteEngine
+
+        return RemoteEngine(url, card.name)
     if kind is EngineKind.ONNX:
         from classifier.engines.onnx import OnnxEngine
 

@@ -14,6 +14,10 @@ class Output:
     features: FloatArray
 
 
+class EngineDown(Exception):
+    """The engine gives no answer now; trying again later can help."""
+
+
 class Engine(Protocol):
     """Runs the network; safe to call from several threads."""
 

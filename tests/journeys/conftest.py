@@ -64,7 +64,7 @@ async def off_stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Stage]:
     """A bot that is not started yet."""
-    monkeypatch.setattr("bot.app.load_installed", lambda: models)
+    monkeypatch.setattr("bot.app.load_installed", lambda url="": models)
     monkeypatch.setattr("bot.app.IsolatedReader", lambda: nullcontext(reader))
     monkeypatch.setattr(pace, "BURST", 100)
     monkeypatch.setattr(scans, "QUIET", timedelta(seconds=0.4))

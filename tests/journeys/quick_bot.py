@@ -13,5 +13,5 @@ from bot import app  # noqa: E402
 from classifier.labels import Modality  # noqa: E402
 
 if __name__ == "__main__":
-    app.load_installed = lambda: {Modality.XRAY: make_model(Modality.XRAY)}  # type: ignore[assignment] # a stand-in
+    app.load_installed = lambda url="": {Modality.XRAY: make_model(Modality.XRAY)}  # type: ignore[assignment] # a stand-in
     run_bot.app()

@@ -93,7 +93,7 @@ def test_a_model_file_with_another_sha256_is_named(installed: Path) -> None:
 async def test_a_broken_model_ends_the_start_and_frees_the_data_dir(
     off_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken() -> None:
+    def broken(url: str = "") -> None:
         raise BrokenModel("model.onnx is not the card's")
 
     with monkeypatch.context() as patch:
