@@ -3,6 +3,8 @@
 import io
 import json
 import zipfile
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -21,6 +23,8 @@ from storage.transaction import Tx
 
 FORGET = "forget:yes"
 ARCHIVE = "my-data.zip"
+# Telegram takes 50 MB from a bot; the oldest pictures are left out of a larger archive.
+LARGEST = 48 * 1024 * 1024
 PNG = b"\x89PNG"
 
 
@@ -43,18 +47,27 @@ async def build(storage: Storage, row: OutRow) -> tuple[bytes, str] | None:
     record = await storage.read(history.export, int(str(row.payload["person"])))
     if record is None or record.person.telegram_id != row.chat_id:
         return None
-    buffer = io.BytesIO()
+    buffer, left_out = io.BytesIO(), []
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("my-data.json", as_json(record))
-        for case in record.cases:
-            for number, image_id in enumerate(case.images, start=1):
-                try:
-                    picture = await storage.images.load(image_id)
-                except ImageGone:
-                    continue
-                ending = "png" if picture.startswith(PNG) else "jpg"
-                archive.writestr(f"{case.case.number}-{number}.{ending}", picture)
+        async for name, picture in _pictures(storage, record):
+            if buffer.tell() + len(picture) > LARGEST:
+                left_out.append(name)
+            else:
+                archive.writestr(name, picture)
+        if left_out:
+            archive.writestr("left-out.txt", "\n".join(left_out) + "\n")
     return buffer.getvalue(), ARCHIVE
+
+
+async def _pictures(storage: Storage, record: PersonRecord) -> AsyncIterator[tuple[str, bytes]]:
+    """Give the pictures with their names, the newest first."""
+    for case in reversed(record.cases):
+        for number, image_id in enumerate(case.images, start=1):
+            with suppress(ImageGone):
+                picture = await storage.images.load(image_id)
+                ending = "png" if picture.startswith(PNG) else "jpg"
+                yield f"{case.case.number}-{number}.{ending}", picture
 
 
 def as_json(record: PersonRecord) -> str:

@@ -207,3 +207,20 @@ async def test_the_wait_is_estimated_from_the_queue(stage: Stage, ann: User) -> 
     told = await ann.sees("pictures are ahead of yours")
     assert re.search(r"About \d+ seconds to wait: 1\d pictures are ahead", told.text)
     await ann.hears_photo(within=10)
+
+
+@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_mydata_leaves_the_oldest_pictures_out_of_an_archive_too_large_for_telegram(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for picture in (xray(), xray(BACTERIAL)):
+        await ann.sends_photo(picture)
+        await ann.hears_photo()
+    oldest, newest = (row[0] for row in stage.rows("SELECT number FROM cases ORDER BY id"))
+    largest = stage.value("SELECT max(size) FROM images")
+    monkeypatch.setattr("bot.patient.my_data.LARGEST", 2.5 * largest + 20_000)
+    await ann.says("/mydata")
+    sent = await ann.sees("Everything we hold about you")
+    with zipfile.ZipFile(io.BytesIO(await ann.downloads(sent))) as archive:
+        assert oldest in archive.read("left-out.txt").decode()
+        assert any(name.startswith(newest) for name in archive.namelist())
