@@ -90,7 +90,7 @@ def to_png(image: Image.Image) -> bytes:
 def to_jpeg(image: Image.Image) -> bytes:
     """Encode a picture as JPEG, for channels that recompress it anyway."""
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=92, subsampling=0)
+    image.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 

@@ -120,15 +120,24 @@ class Page:
     def paint(self) -> Image.Image:
         """Make the picture, as tall as `y`."""
         canvas = Image.new("RGB", (self.width, self.y), self.background)
-        draw = ImageDraw.Draw(canvas)
         for plate in self.plates:
             _paint_plate(canvas, plate)
         for photo in self.photos:
             _paint_photo(canvas, photo, self.background)
         for line in self.lines:
-            font = fonts.load(line.style.weight, line.style.size)
-            draw.text((line.left, line.baseline), line.text, line.style.colour, font, anchor="ls")
+            mask, left, top = _written(line.text, line.style.weight, line.style.size)
+            canvas.paste(line.style.colour, (line.left + left, line.baseline + top), mask)
         return canvas
+
+
+@lru_cache(maxsize=512)
+def _written(text: str, weight: fonts.Weight, size: int) -> tuple[Image.Image, int, int]:
+    """Write a line once, as most are the same in every answer: its mask, and where it begins."""
+    font = fonts.load(weight, size)
+    left, top, right, bottom = (round(edge) for edge in font.getbbox(text, anchor="ls"))
+    mask = Image.new("L", (max(1, right - left), max(1, bottom - top)))
+    ImageDraw.Draw(mask).text((-left, -top), text, 255, font, anchor="ls")
+    return mask, left, top
 
 
 def _paint_plate(canvas: Image.Image, plate: Plate) -> None:
