@@ -24,7 +24,6 @@ RECIPE = Recipe(
     cosine=True,
     augment=True,
     balance=True,
-    mixup=0.0,
     label_smoothing=0.05,
     ema=0.995,
 )
