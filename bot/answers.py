@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
+from bot import notices
 from bot.context import Services
 from bot.deliveries import RESULT
 from bot.say import Buttons, edit, say, show
@@ -18,6 +19,7 @@ from storage.cases import UNFINISHED, Case, CaseState, Saliency, StoredFinding
 from storage.errors import LeaseLost
 from storage.images import ImageKind, Sealed
 from storage.people import Person
+from storage.staff import Role
 from storage.transaction import Tx
 
 # Telegram makes a JPEG of every photo, so a PNG would only cost time.
@@ -157,14 +159,16 @@ def failed(tx: Tx, services: Services, case: Case) -> None:
         key = f"failed:{case.id}"
         say(tx, key, person.telegram_id, texts("refusal.failed"), case_id=case.id)
         _progress(tx, texts("progress.refused", number=case.number), case, person, "end")
-    for admin in services.settings.admin_ids:
-        text = Texts(services.settings.default_language)(
-            "admin.failed",
-            number=case.number,
-            attempts=case.attempts,
-            error=escape(case.reason or ""),
-        )
-        say(tx, f"failed:{case.id}:{admin}", admin, text)
+    notices.tell(
+        tx,
+        services,
+        Role.ADMIN,
+        f"failed:{case.id}",
+        "admin.failed",
+        number=case.number,
+        attempts=case.attempts,
+        error=escape(case.reason or ""),
+    )
 
 
 def result_buttons(texts: Texts, case: Case) -> Buttons:

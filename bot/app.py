@@ -7,7 +7,6 @@ import logging
 import shutil
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from telegram.ext import ExtBot
 
 from bot import deliveries, jobs, menus
 from bot.application import build, make_bot
+from bot.builders import BUILDERS
 from bot.context import BotApplication, Services
 from bot.outbox import Outbox
-from bot.patient import my_data
 from bot.receive import listen, poll
 from bot.settings import Settings
 from bot.wake import Wake
@@ -26,7 +25,7 @@ from bot.worker import Worker
 from classifier.classifier import Classifier
 from classifier.model import load_installed
 from classifier.reading.isolated import IsolatedReader
-from storage import Storage
+from storage import Storage, staff
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +43,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     with _only_one(settings.data_dir), _signals(stop), IsolatedReader() as reader:
         # The reader's children start while the model loads.
         models = await asyncio.to_thread(load_installed, url=settings.classifier_url)
-        async with _storage(settings) as storage, Classifier(reader, models) as classifier:
-            services = Services(settings, storage, Wake())
+        async with _services(settings) as services, Classifier(reader, models) as classifier:
             bot = make_bot(settings)
             application = build(bot, services)
             if await _introduced(application, stop):
@@ -61,16 +59,14 @@ async def _serve(
     stop: asyncio.Event,
 ) -> None:
     """Run all loops; the first that breaks, or the wish to stop, ends them in order."""
-    settings, storage = services.settings, services.storage
-    outbox = Outbox(
-        bot, storage, services.wake, settings.admin_ids, partial(my_data.build, storage)
-    )
+    settings = services.settings
+    outbox = Outbox(bot, services, BUILDERS)
     workers = [Worker(f"worker-{n}", bot, services, classifier) for n in range(WORKERS)]
     jobs.schedule(application)
     incoming = listen(application, settings) if settings.webhook_url else poll(application)
     # In the order in which they end: no more updates, then no more work, then no more words.
     stages: list[list[Coroutine[Any, Any, None]]] = [
-        [incoming, menus.publish(bot, settings.default_language)],
+        [incoming, menus.publish(bot, services)],
         [worker.run() for worker in workers],
         [outbox.run()],
     ]
@@ -92,16 +88,19 @@ async def _serve(
 
 
 @contextlib.asynccontextmanager
-async def _storage(settings: Settings) -> AsyncIterator[Storage]:
+async def _services(settings: Settings) -> AsyncIterator[Services]:
     # A process that was killed may have left what patients sent.
     await asyncio.to_thread(shutil.rmtree, settings.incoming, ignore_errors=True)
     await asyncio.to_thread(settings.incoming.mkdir, mode=0o700)
     key = settings.image_key.get_secret_value() if settings.image_key else None
     async with await Storage.open(settings.data_dir, image_key=key) as storage:
         found = await storage.recover()
-        await storage.write(deliveries.report_doubtful, settings.admin_ids)
+        services = Services(settings, storage, Wake())
+        await storage.write(staff.seed_admins, settings.admin_ids)
+        await services.roles.load(storage)
+        await storage.write(deliveries.report_doubtful, services)
         log.info("database open; left behind: %s", found)
-        yield storage
+        yield services
 
 
 async def _introduced(application: BotApplication, stop: asyncio.Event) -> bool:

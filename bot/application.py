@@ -5,9 +5,7 @@ import logging
 from telegram import Update
 from telegram.ext import (
     Application,
-    CallbackQueryHandler,
     ChatMemberHandler,
-    CommandHandler,
     ContextTypes,
     ExtBot,
     MessageHandler,
@@ -15,13 +13,19 @@ from telegram.ext import (
 )
 from telegram.request import HTTPXRequest
 
+from bot.access import Holds
+from bot.admin import handlers as admin
 from bot.context import BotApplication, Context, Services
-from bot.patient import commands, consent, my_data, others, results, scans
-from bot.patient.replies import reply_once
+from bot.dialogs import listener
+from bot.doctor import handlers as doctor
+from bot.patient import handlers as patient
+from bot.patient import others
+from bot.replies import reply_once
 from bot.say import say
 from bot.settings import Settings
 from storage.errors import StorageError
 from storage.people import Person
+from storage.staff import Role
 from storage.transaction import Tx
 
 log = logging.getLogger(__name__)
@@ -61,35 +65,14 @@ def build(bot: ExtBot[None], services: Services) -> BotApplication:
 def _add_handlers(application: BotApplication) -> None:
     """Register in order: the first that fits takes the update."""
     add = application.add_handler
+    asked = listener({**doctor.DIALOGS, **admin.DIALOGS})
+    staff = Holds(application.services.roles, *Role)
+    # Before all others: what a member of staff was asked for is no patient's message.
+    add(MessageHandler(staff & PRIVATE & ~filters.COMMAND, asked), group=-1)
     add(ChatMemberHandler(others.membership, chat_member_types=ChatMemberHandler.MY_CHAT_MEMBER))
     add(MessageHandler(~PRIVATE, others.group))
-    for name, command in {
-        "start": commands.start,
-        "help": commands.show_help,
-        "privacy": commands.privacy,
-        "language": commands.ask_language,
-        "status": commands.status,
-        "history": commands.show_history,
-        "cancel": commands.cancel,
-        "mydata": my_data.send_data,
-        "forget": my_data.ask_to_forget,
-    }.items():
-        add(CommandHandler(name, command, PRIVATE & filters.UpdateType.MESSAGE))
-    for pattern, tap in {
-        "^consent:(yes|again|no):": consent.decided,
-        "^language:(zh|en)$": commands.set_language,
-        "^meaning:": results.explain,
-        "^doctor:": results.ask_doctor,
-        "^delete:": results.ask_to_delete,
-        "^deleted:": results.delete_case,
-        "^kept:$": results.keep,
-        f"^{my_data.FORGET}$": my_data.forget,
-    }.items():
-        add(CallbackQueryHandler(tap, pattern))
-    # Telegram calls a GIF a document too; it is a video to us.
-    picture = filters.PHOTO | (filters.Document.ALL & ~filters.ANIMATION)
-    add(MessageHandler(PRIVATE & picture, scans.received))
-    add(MessageHandler(PRIVATE & ~filters.StatusUpdate.ALL, others.not_a_picture))
+    for room in (doctor, admin, patient):
+        room.add_handlers(application)
 
 
 async def _failed(update: object, context: Context) -> None:

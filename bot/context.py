@@ -1,17 +1,20 @@
 """What a handler can reach, typed."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
 from telegram import Update
 from telegram.ext import Application, CallbackContext, ExtBot, JobQueue
 
+from bot.access import Roles
 from bot.settings import Settings
 from bot.texts.catalogue import Texts, language_of
 from bot.wake import Wake
 from classifier.report_texts import Language
-from storage import Storage
+from storage import Storage, people
 from storage.people import Person
+from storage.transaction import Tx
 
 Data = dict[Any, Any]
 
@@ -23,6 +26,7 @@ class Services:
     settings: Settings
     storage: Storage
     wake: Wake
+    roles: Roles = field(default_factory=Roles)
 
     def language_of(self, person: Person) -> Language:
         """Choose what a person reads: their own choice, else Telegram's, else the default."""
@@ -33,6 +37,11 @@ class Services:
     def texts_of(self, person: Person) -> Texts:
         """Give the sentences in a person's language."""
         return Texts(self.language_of(person))
+
+    def texts_in(self, tx: Tx, telegram_id: int) -> Texts:
+        """Give the sentences in the language of somebody who may never have written."""
+        person = people.by_telegram_id(tx, telegram_id)
+        return self.texts_of(person) if person else Texts(self.settings.default_language)
 
 
 class Context(CallbackContext[ExtBot[None], Data, Data, Data]):
@@ -53,6 +62,9 @@ class Context(CallbackContext[ExtBot[None], Data, Data, Data]):
     def storage(self) -> Storage:
         """What must not be lost."""
         return self.services.storage
+
+
+Command = Callable[[Update, Context], Coroutine[Any, Any, None]]
 
 
 class BotApplication(Application[ExtBot[None], Context, Data, Data, Data, JobQueue[Context]]):

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from bot.say import say
-from bot.texts.catalogue import Texts
-from classifier.report_texts import Language
+from bot import notices
+from bot.context import Services
 from storage import audit, cases, outbox, people, work
 from storage.cases import Case, CaseState
 from storage.outbox import OutRow, OutState
+from storage.staff import Role
 from storage.transaction import Tx
 
 # Rows whose arrival answers a case have keys that begin so.
@@ -42,13 +42,13 @@ def settle(tx: Tx, case: Case) -> None:
         _answered(tx, rows[0], "not_delivered")
 
 
-def doubtful(tx: Tx, row: OutRow, admins: tuple[int, ...]) -> None:
+def doubtful(tx: Tx, services: Services, row: OutRow) -> None:
     """Mark a row that may have arrived and tell the admins; it is not sent again."""
     outbox.unknown(tx, row.id, "connection")
-    report_doubtful(tx, admins)
+    report_doubtful(tx, services)
 
 
-def report_doubtful(tx: Tx, admins: tuple[int, ...]) -> None:
+def report_doubtful(tx: Tx, services: Services) -> None:
     """Tell the admins once of each delivery in doubt."""
     rows = outbox.unreported(tx)
     for row in rows:
@@ -56,9 +56,9 @@ def report_doubtful(tx: Tx, admins: tuple[int, ...]) -> None:
         if row.case_id is None:
             continue
         number = cases.get(tx, row.case_id).number
-        for admin in admins:
-            text = Texts(Language.ENGLISH)("admin.unknown_delivery", number=number)
-            say(tx, f"doubt:{row.id}:{admin}", admin, text)
+        notices.tell(
+            tx, services, Role.ADMIN, f"doubt:{row.id}", "admin.unknown_delivery", number=number
+        )
     outbox.mark_reported(tx, [row.id for row in rows])
 
 

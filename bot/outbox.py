@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import httpx
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, InputMediaPhoto
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError, TimedOut
 
 from bot import deliveries
+from bot.building import Builder
+from bot.context import Services
 from bot.pace import Pace
-from bot.wake import Wake, rest
+from bot.wake import rest
 from storage import Storage, outbox
 from storage.clock import utc_now
 from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong, StorageError
@@ -30,8 +32,6 @@ UPLOAD_SECONDS = 60.0
 BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=10)
 
-# Builds a document when its turn comes: its payload names it, the outbox holds no bytes.
-Builder = Callable[[OutRow], Awaitable[tuple[bytes, str] | None]]
 # Writes down what became of a row.
 Mark = Callable[[Tx], object]
 
@@ -45,10 +45,8 @@ class Outbox:
     """Sends what is due until it is stopped."""
 
     bot: Bot
-    storage: Storage
-    wake: Wake
-    admins: tuple[int, ...]
-    builder: Builder
+    services: Services
+    builders: Mapping[str, Builder]
     pace: Pace = field(default_factory=Pace)
     _flying: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -83,26 +81,26 @@ class Outbox:
 
     async def _lease(self, room: int, resting: tuple[int, ...]) -> list[OutRow]:
         """Take rows; those taken while being stopped are put back, since nothing of them went."""
-        taking = asyncio.ensure_future(self.storage.write(outbox.lease_due, room, resting))
+        taking = asyncio.ensure_future(self._storage.write(outbox.lease_due, room, resting))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
             for row in await taking:
-                await self.storage.write(outbox.retry, row.id, utc_now())
+                await self._storage.write(outbox.retry, row.id, utc_now())
             raise
 
     async def _rest(self) -> None:
         """Wait until something is due and may go out; whatever lands rings the bell."""
         until, now = self.pace.earliest(), utc_now()
         if self.pace.room():
-            due = await self.storage.read(outbox.next_due)
+            due = await self._storage.read(outbox.next_due)
             # What is due already waits for its chat.
             until = min(filter(None, (until, due if due and due > now else None)), default=None)
-        await rest(self.wake.outbox, until, now, LONGEST_REST)
+        await rest(self.services.wake.outbox, until, now, LONGEST_REST)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)
-        self.wake.outbox.set()
+        self.services.wake.outbox.set()
         if not task.cancelled() and (error := task.exception()):
             log.error("a row of the outbox could not be marked: %s", type(error).__name__)
 
@@ -116,9 +114,9 @@ class Outbox:
         # Whatever happens to the database now, what was sent must not be sent again.
         while True:
             try:
-                await self.storage.write(mark)
+                await self._storage.write(mark)
                 # The person's next case may have waited for this answer.
-                self.wake.cases.set()
+                self.services.wake.cases.set()
                 return
             except StorageError as error:
                 log.error("the outbox cannot be written: %s", type(error).__name__)
@@ -153,7 +151,7 @@ class Outbox:
         return lambda tx: deliveries.arrived(tx, row, message_id)
 
     def _doubtful(self, row: OutRow) -> Mark:
-        return lambda tx: deliveries.doubtful(tx, row, self.admins)
+        return lambda tx: deliveries.doubtful(tx, self.services, row)
 
     async def _call(self, row: OutRow) -> int | None:
         """Do what a row says; gives the id of the message made."""
@@ -167,11 +165,8 @@ class Outbox:
                 )
                 return sent.message_id
             case OutKind.PHOTO:
-                if row.image_id is None:
-                    raise Missing
-                picture = await self.storage.images.load(row.image_id)
                 sent = await self.bot.send_photo(
-                    photo=InputFile(picture, filename="answer.jpg"),
+                    photo=await self._photo(row),
                     caption=payload["text"],
                     reply_markup=markup,
                     write_timeout=UPLOAD_SECONDS,
@@ -181,6 +176,13 @@ class Outbox:
                 return sent.message_id
             case OutKind.DOCUMENT:
                 return await self._send_document(row, common)
+            case OutKind.ALBUM:
+                return await self._send_album(row)
+            case OutKind.COPY:
+                copied = await self.bot.copy_message(
+                    row.chat_id, payload["chat"], payload["message"], reply_markup=markup
+                )
+                return copied.message_id
             case OutKind.EDIT:
                 await self.bot.edit_message_text(
                     text=payload["text"],
@@ -193,18 +195,49 @@ class Outbox:
         return None
 
     async def _send_document(self, row: OutRow, common: dict[str, Any]) -> int:
-        built = await self.builder(row)
-        if built is None:
-            raise Missing
-        data, name = built
         sent = await self.bot.send_document(
-            document=InputFile(data, filename=name),
+            document=await self._built(row),
             caption=str(row.payload["text"]),
             write_timeout=UPLOAD_SECONDS,
             read_timeout=UPLOAD_SECONDS,
             **common,
         )
         return sent.message_id
+
+    async def _send_album(self, row: OutRow) -> int:
+        """Send stored pictures together; the caption stands under the first."""
+        payload: Any = row.payload
+        media = [
+            InputMediaPhoto(await self._storage.images.load(image), filename="answer.jpg")
+            for image in payload["images"]
+        ]
+        sent = await self.bot.send_media_group(
+            row.chat_id,
+            media,
+            caption=payload["text"],
+            parse_mode=ParseMode.HTML,
+            write_timeout=UPLOAD_SECONDS,
+            read_timeout=UPLOAD_SECONDS,
+        )
+        return sent[0].message_id
+
+    async def _photo(self, row: OutRow) -> InputFile:
+        if row.image_id is None:
+            return await self._built(row)
+        picture = await self._storage.images.load(row.image_id)
+        return InputFile(picture, filename="answer.jpg")
+
+    async def _built(self, row: OutRow) -> InputFile:
+        """Make the file that a row names; raises Missing if there is none (any more)."""
+        builder = self.builders.get(str(row.payload.get("build")))
+        built = await builder(self.services, row) if builder else None
+        if built is None:
+            raise Missing
+        return InputFile(built.content, filename=built.name)
+
+    @property
+    def _storage(self) -> Storage:
+        return self.services.storage
 
 
 def keyboard(buttons: list[list[list[str]]]) -> InlineKeyboardMarkup | None:

@@ -104,3 +104,9 @@ def show(
             image_id=image_id,
         ),
     )
+
+
+def send_file(tx: Tx, key: str, chat: int, build: str, caption: str, **values: object) -> None:
+    """Have a file sent that `build` names; `values` tell its builder which."""
+    payload = {"text": caption, "build": build, **values}
+    outbox.enqueue(tx, Outgoing(key=key, chat_id=chat, kind=OutKind.DOCUMENT, payload=payload))

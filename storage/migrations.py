@@ -5,7 +5,12 @@ from collections.abc import Callable
 from sqlite_utils import Database, Migrations
 
 from storage.errors import StorageTooNew
-from storage.tables import M001
+from storage.tables.m001 import M001
+from storage.tables.m002 import M002
+from storage.tables.m003 import M003
+from storage.tables.m004 import M004
+from storage.tables.m005 import M005
+from storage.tables.m006 import M006
 
 MIGRATIONS = Migrations("storage")
 
@@ -14,6 +19,36 @@ MIGRATIONS = Migrations("storage")
 def m001_initial(db: Database) -> None:
     """People, sources, updates, cases, images, outbox, audit."""
     db.executescript(M001)
+
+
+@MIGRATIONS()
+def m002_staff(db: Database) -> None:
+    """Staff, invitations, dialogs; albums and copies in the outbox."""
+    db.executescript(M002)
+
+
+@MIGRATIONS()
+def m003_reviews(db: Database) -> None:
+    """What doctors say of cases, and which case is next."""
+    db.executescript(M003)
+
+
+@MIGRATIONS()
+def m004_broadcasts(db: Database) -> None:
+    """Announcements and who is to get them."""
+    db.executescript(M004)
+
+
+@MIGRATIONS()
+def m005_models(db: Database) -> None:
+    """Which models run, and what candidates say unseen."""
+    db.executescript(M005)
+
+
+@MIGRATIONS()
+def m006_operations(db: Database) -> None:
+    """The clock's memory, pauses, errors told."""
+    db.executescript(M006)
 
 
 def upgrade(db: Database, migrations: Migrations, keep_copy: Callable[[str], None]) -> list[str]:

@@ -25,12 +25,14 @@ class OutKind(StrEnum):
     MESSAGE = "message"
     PHOTO = "photo"
     DOCUMENT = "document"
+    ALBUM = "album"
+    COPY = "copy"
     EDIT = "edit"
     DELETE = "delete"
 
 
-# Among chats, answers go before words and words before edits.
-_URGENCY = "CASE o.kind WHEN 'photo' THEN 0 WHEN 'edit' THEN 2 ELSE 1 END"
+# Among chats, answers go before words, words before edits, and announcements last.
+_URGENCY = "CASE o.kind WHEN 'photo' THEN 0 WHEN 'edit' THEN 2 WHEN 'copy' THEN 3 ELSE 1 END"
 
 # Doing these twice does no more than doing them once.
 REPEATABLE = frozenset({OutKind.EDIT, OutKind.DELETE})

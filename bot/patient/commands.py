@@ -6,9 +6,9 @@ from telegram import Update
 
 from bot import answers
 from bot.context import Context, Services
-from bot.menus import COMMANDS
+from bot.menus import commands_of
 from bot.patient import consent
-from bot.patient.replies import answer_tap, reply_once, tapped_number
+from bot.replies import answer_tap, reply_once, tapped_number
 from bot.say import say
 from classifier.labels import Label
 from classifier.report_texts import WORDS, Language
@@ -46,7 +46,8 @@ async def show_help(update: Update, context: Context) -> None:
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         texts = services.texts_of(person)
-        listed = "\n".join(f"/{name} – {texts(f'command.{name}')}" for name in COMMANDS)
+        names = commands_of(services.roles.of(person.telegram_id))
+        listed = "\n".join(f"/{name} – {texts(f'command.{name}')}" for name in names)
         say(tx, key, person.telegram_id, texts("help.text", commands=listed))
 
     await reply_once(update, context, reply)

@@ -3,7 +3,7 @@
 from telegram import Update
 
 from bot.context import Context, Sender, Services
-from bot.patient.replies import answer_tap, tapped
+from bot.replies import answer_tap, tapped
 from bot.say import Buttons, edit_here, say
 from bot.texts.catalogue import Texts
 from storage import people, updates

@@ -11,17 +11,19 @@ from typing import Any
 
 from telegram import Update
 
+from bot.building import Built
 from bot.context import Context, Sender, Services
-from bot.patient.replies import answer_tap, reply_once
-from bot.say import edit_here, say
-from storage import Storage, history, outbox, people
+from bot.replies import answer_tap, reply_once
+from bot.say import edit_here, say, send_file
+from storage import Storage, history, people
 from storage.errors import ImageGone
 from storage.history import PersonRecord
-from storage.outbox import Outgoing, OutKind, OutRow
+from storage.outbox import OutRow
 from storage.people import Person
 from storage.transaction import Tx
 
 FORGET = "forget:yes"
+BUILD = "my_data"
 ARCHIVE = "my-data.zip"
 # Telegram takes 50 MB from a bot; the oldest pictures are left out of a larger archive.
 LARGEST = 48 * 1024 * 1024
@@ -33,17 +35,14 @@ async def send_data(update: Update, context: Context) -> None:
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         text = services.texts_of(person)("mydata.caption")
-        payload = {"text": text, "person": person.id}
-        outbox.enqueue(
-            tx,
-            Outgoing(key=key, chat_id=person.telegram_id, kind=OutKind.DOCUMENT, payload=payload),
-        )
+        send_file(tx, key, person.telegram_id, BUILD, text, person=person.id)
 
     await reply_once(update, context, reply)
 
 
-async def build(storage: Storage, row: OutRow) -> tuple[bytes, str] | None:
+async def build(services: Services, row: OutRow) -> Built | None:
     """Make the archive of the person a row names: JSON and pictures."""
+    storage = services.storage
     record = await storage.read(history.export, int(str(row.payload["person"])))
     if record is None or record.person.telegram_id != row.chat_id:
         return None
@@ -57,7 +56,7 @@ async def build(storage: Storage, row: OutRow) -> tuple[bytes, str] | None:
                 archive.writestr(name, picture)
         if left_out:
             archive.writestr("left-out.txt", "\n".join(left_out) + "\n")
-    return buffer.getvalue(), ARCHIVE
+    return Built(buffer.getvalue(), ARCHIVE)
 
 
 async def _pictures(storage: Storage, record: PersonRecord) -> AsyncIterator[tuple[str, bytes]]:

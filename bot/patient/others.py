@@ -4,7 +4,7 @@ from telegram import ChatMember, Message, Update
 
 from bot import deliveries
 from bot.context import Context, Services
-from bot.patient.replies import reply_once
+from bot.replies import answer_tap, reply_once
 from bot.say import say
 from bot.texts.catalogue import Texts, language_of
 from storage import people, updates
@@ -36,6 +36,14 @@ def _sentence(message: Message) -> str:
     if message.text and message.text.startswith("/"):
         return "unknown.command"
     return "unknown.text"
+
+
+async def old_tap(update: Update, context: Context) -> None:
+    """Say that a button does nothing any more."""
+    assert update.effective_user is not None
+    code = update.effective_user.language_code
+    language = language_of(code, context.services.settings.default_language)
+    await answer_tap(update, Texts(language)("button.old"))
 
 
 async def group(update: Update, context: Context) -> None:

@@ -5,7 +5,7 @@ from html import escape
 from telegram import Update
 
 from bot.context import Context, Sender, Services
-from bot.patient.replies import answer_tap, reply_once, tapped_number
+from bot.replies import answer_tap, reply_once, tapped_number
 from bot.say import delete, edit_here, say
 from storage import cases, history, outbox, people
 from storage.cases import Case

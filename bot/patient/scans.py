@@ -8,7 +8,7 @@ from telegram import Message, Update
 from bot import answers
 from bot.context import Context, Services
 from bot.patient import consent
-from bot.patient.replies import reply_once
+from bot.replies import reply_once
 from bot.say import say
 from storage import cases, history, images, work
 from storage.cases import FileKind, Upload, UploadedFile

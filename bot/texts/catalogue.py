@@ -1,8 +1,9 @@
-"""The gettext catalogues, read once; a key and a language give a sentence."""
+"""The gettext catalogues, one for each room of the bot: a key and a language give a sentence."""
 
 from functools import cache
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
 from classifier.report_texts import Language
@@ -30,5 +31,10 @@ class Texts:
 
 @cache
 def _catalogue(language: Language) -> dict[str, str]:
-    with (FOLDER / f"{language}.po").open("rb") as file:
-        return {str(m.id): str(m.string) for m in read_po(file) if m.id}
+    files = sorted((FOLDER / language).glob("*.po"))
+    return {str(m.id): str(m.string) for file in files for m in _messages(file) if m.id}
+
+
+def _messages(path: Path) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file)

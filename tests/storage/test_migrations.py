@@ -7,17 +7,21 @@ from sqlite_utils import Migrations
 from storage.backups import verify
 from storage.database import BACKUPS, Database
 from storage.errors import StorageTooNew
-from storage.migrations import MIGRATIONS, m001_initial
+from storage.migrations import MIGRATIONS
 from storage.transaction import Tx
+
+
+TODAY = [step.name for step in MIGRATIONS.pending(Plain(memory=True))]
 
 
 def later(broken: bool = False) -> Migrations:
     """Today's history and one step more."""
     steps = Migrations("storage")
-    steps()(m001_initial)
+    for step in MIGRATIONS.pending(Plain(memory=True)):
+        steps(name=step.name)(step.fn)
 
     @steps()
-    def m002_colour(db: Plain) -> None:
+    def m900_colour(db: Plain) -> None:
         db.execute("ALTER TABLE people ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey'")
         if broken:
             raise KeyError
@@ -36,7 +40,7 @@ def names(tx: Tx) -> list[str]:
 async def test_a_new_database_needs_no_backup_and_a_second_start_no_step(folder: Path) -> None:
     for _ in range(2):
         async with await Database.open(folder / "db") as database:
-            assert await database.read(names) == ["m001_initial"]
+            assert await database.read(names) == TODAY
     assert not (folder / BACKUPS).exists()
 
 
@@ -46,13 +50,13 @@ async def test_every_earlier_version_comes_up_to_date_with_its_rows_and_a_backup
     async with await Database.open(folder / "db") as database:
         await database.write(add_person)
     async with await Database.open(folder / "db", migrations=later()) as database:
-        assert await database.read(names) == ["m001_initial", "m002_colour"]
+        assert await database.read(names) == [*TODAY, "m900_colour"]
         assert await database.read(lambda tx: tx.value("SELECT colour FROM people")) == "grey"
     [copy] = (folder / BACKUPS).iterdir()
-    assert copy.name.startswith("before-m002_colour-")
+    assert copy.name.startswith("before-m900_colour-")
     verify(copy)
     async with await Database.open(copy) as before:
-        assert await before.read(names) == ["m001_initial"]
+        assert await before.read(names) == TODAY
         assert await before.read(lambda tx: tx.value("SELECT count(*) FROM people")) == 1
 
 
@@ -62,7 +66,7 @@ async def test_a_step_that_fails_leaves_the_tables_as_they_were(folder: Path) ->
     with pytest.raises(KeyError):
         await Database.open(folder / "db", migrations=later(broken=True))
     async with await Database.open(folder / "db") as database:
-        assert await database.read(names) == ["m001_initial"]
+        assert await database.read(names) == TODAY
         row = await database.read(lambda tx: tx.row("SELECT * FROM people"))
         assert row is not None and "colour" not in row
 
@@ -71,7 +75,7 @@ async def test_a_database_of_a_newer_version_is_refused_untouched(folder: Path) 
     async with await Database.open(folder / "db", migrations=later()):
         pass
     content = (folder / "db").read_bytes()
-    with pytest.raises(StorageTooNew, match="m002_colour"):
+    with pytest.raises(StorageTooNew, match="m900_colour"):
         await Database.open(folder / "db")
     assert (folder / "db").read_bytes() == content
 

@@ -123,7 +123,7 @@ async def test_after_a_restart_uploads_in_flight_are_in_doubt_and_edits_are_done
     await storage.write(outbox.lease_due)
     await storage.write(outbox.enqueue, out("later"))
     found = await storage.recover()
-    assert (found.unknown, found.again) == (3, 2)
+    assert (found.unknown, found.again) == (5, 2)
     for kind in OutKind:
         repeatable = kind in outbox.REPEATABLE
         expected = OutState.PENDING if repeatable else OutState.UNKNOWN

@@ -2,17 +2,36 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from telegram import Update
 from telegram.error import TelegramError
 
 from bot.context import Context, Sender, Services
-from storage import people, updates
+from bot.texts.catalogue import Texts
+from storage import people, staff, updates
 from storage.people import Person
+from storage.staff import Member, Role
 from storage.transaction import Tx
 
 # Writes the reply to an update, all of whose keys begin as given.
 Reply = Callable[[Tx, Services, Person, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """A member of staff at work, and the language they read."""
+
+    member: Member
+    texts: Texts
+
+    @property
+    def chat(self) -> int:
+        """Their private chat."""
+        return self.member.telegram_id
+
+
+StaffReply = Callable[[Tx, Services, Acting, str], None]
 
 
 async def reply_once(update: Update, context: Context, reply: Reply) -> None:
@@ -28,11 +47,22 @@ async def reply_once(update: Update, context: Context, reply: Reply) -> None:
     context.services.wake.all()
 
 
-async def answer_tap(update: Update) -> None:
+async def reply_as(role: Role, update: Update, context: Context, reply: StaffReply) -> None:
+    """Reply once to somebody in a role; nothing happens if it was revoked meanwhile."""
+
+    def act(tx: Tx, services: Services, person: Person, key: str) -> None:
+        member = staff.member(tx, person.telegram_id, role)
+        if member is not None:
+            reply(tx, services, Acting(member, services.texts_of(person)), key)
+
+    await reply_once(update, context, act)
+
+
+async def answer_tap(update: Update, text: str | None = None) -> None:
     """Let the button stop turning; a tap too old to answer is still obeyed."""
     assert update.callback_query is not None
     with suppress(TelegramError):
-        await update.callback_query.answer()
+        await update.callback_query.answer(text)
 
 
 def tapped(update: Update) -> str:
@@ -42,5 +72,5 @@ def tapped(update: Update) -> str:
 
 
 def tapped_number(update: Update) -> str:
-    """Give the case number in the data of the button."""
+    """Give what stands in the data of the button after its name, such as a case number."""
     return tapped(update).partition(":")[2]

@@ -1,8 +1,4 @@
-"""The tables as SQL, in the words of the migration that made them.
-
-Times are microseconds since 1970 in UTC, in columns that end in `_at`. A person's own words stand
-in `cases.note` and in `outbox.payload` and nowhere else.
-"""
+"""People, sources, updates, cases, images, outbox, audit."""
 
 M001 = """
 CREATE TABLE sources (

@@ -1,0 +1,1 @@
+"""What doctors do in the chat."""

@@ -1,0 +1,22 @@
+"""Telling everybody in a role, each in their language."""
+
+from bot.context import Services
+from bot.say import Buttons, say
+from storage import staff
+from storage.staff import Role
+from storage.transaction import Tx
+
+
+def tell(
+    tx: Tx,
+    services: Services,
+    role: Role,
+    key: str,
+    sentence: str,
+    buttons: Buttons = (),
+    **values: object,
+) -> None:
+    """Write a sentence of the catalogue to each member; `values` are escaped already."""
+    for member in staff.members(tx, role):
+        text = services.texts_in(tx, member.telegram_id)(sentence, **values)
+        say(tx, f"{key}:{member.telegram_id}", member.telegram_id, text, buttons)

@@ -1,0 +1,45 @@
+"""What a chat with a member of staff waits for next; it outlives a restart."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from storage.transaction import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """An open question: the next message of this chat answers it."""
+
+    kind: str
+    payload: Mapping[str, object] = field(repr=False)
+
+
+def begin(
+    tx: Tx, telegram_id: int, kind: str, payload: Mapping[str, object], length: timedelta
+) -> None:
+    """Ask something; whatever was asked before is asked no more."""
+    end(tx, telegram_id)
+    tx.insert(
+        "dialogs",
+        telegram_id=telegram_id,
+        kind=kind,
+        payload=json.dumps(payload, ensure_ascii=False),
+        until_at=tx.time + length,
+    )
+
+
+def current(tx: Tx, telegram_id: int) -> Dialog | None:
+    """Give the question that is open, unless its time is up."""
+    row = tx.row(
+        "SELECT * FROM dialogs WHERE telegram_id = :id AND until_at > :now",
+        id=telegram_id,
+        now=tx.time,
+    )
+    return None if row is None else Dialog(row["kind"], json.loads(row["payload"]))
+
+
+def end(tx: Tx, telegram_id: int) -> bool:
+    """Close the question; False if there was none."""
+    return tx.run("DELETE FROM dialogs WHERE telegram_id = :id", id=telegram_id) == 1

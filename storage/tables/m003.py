@@ -1,0 +1,4 @@
+"""What doctors say of cases, and which case is next."""
+
+M003 = """
+"""

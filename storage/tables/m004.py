@@ -1,0 +1,4 @@
+"""Announcements and who is to get them."""
+
+M004 = """
+"""

@@ -1,0 +1,4 @@
+"""Which models run, and what candidates say unseen."""
+
+M005 = """
+"""

@@ -1,0 +1,4 @@
+"""The clock's memory, pauses, errors told."""
+
+M006 = """
+"""
