@@ -10,7 +10,6 @@ from storage.errors import StorageTooNew
 from storage.migrations import MIGRATIONS
 from storage.transaction import Tx
 
-
 TODAY = [step.name for step in MIGRATIONS.pending(Plain(memory=True))]
 
 
