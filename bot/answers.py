@@ -11,10 +11,10 @@ from bot.say import Buttons, edit, say, show
 from bot.settings import Results
 from bot.texts.catalogue import Texts
 from classifier.classifier import Answer
-from classifier.labels import Finding, Label
+from classifier.labels import Label
 from classifier.refusals import RefusalReason
 from classifier.report_texts import WORDS, percent
-from storage import cases, images, outbox, people, work
+from storage import cases, history, images, outbox, people, work
 from storage.cases import UNFINISHED, Case, CaseState, Saliency, StoredFinding
 from storage.errors import LeaseLost
 from storage.images import ImageKind, Sealed
@@ -95,10 +95,13 @@ def show_again(tx: Tx, services: Services, earlier: Case, person: Person, key: s
     if waits_for_doctor(services, earlier):
         return
     texts, chat = services.texts_of(person), person.telegram_id
-    caption, buttons = texts("result.case", number=earlier.number), result_buttons(texts, earlier)
+    findings, buttons = history.findings(tx, earlier.id), result_buttons(texts, earlier)
+    text = texts("result.case", number=earlier.number)
+    if findings:
+        text = caption(texts, findings[-1], earlier.number)
     for picture in images.of_case(tx, earlier.id, ImageKind.REPORT):
         name = f"{key}:{picture.id}"
-        show(tx, name, chat, picture.id, caption, buttons, case_id=earlier.id)
+        show(tx, name, chat, picture.id, text, buttons, case_id=earlier.id)
 
 
 def waits_for_doctor(services: Services, case: Case) -> bool:
@@ -182,13 +185,13 @@ def result_buttons(texts: Texts, case: Case) -> Buttons:
     ]
 
 
-def caption(texts: Texts, finding: Finding, number: str) -> str:
+def caption(texts: Texts, finding: StoredFinding, number: str) -> str:
     """Say the answer in plain words, under the picture."""
     if finding.label is None:
         first = texts("result.unsure")
     else:
-        name = WORDS[texts.language].labels[finding.label]
-        share = escape(percent(finding.probabilities[finding.label]))
+        name = WORDS[texts.language].labels[Label(finding.label)]
+        share = escape(percent(getattr(finding, finding.label)))
         first = texts("result.label", label=name, percent=share)
     parts = (first, texts("result.not_a_diagnosis"), texts("result.case", number=number))
     return "\n\n".join(parts)
@@ -206,7 +209,7 @@ def _send(
     texts = services.texts_of(person)
     answer, chat = drawn.answer, person.telegram_id
     if answer.finding is not None and image_id is not None:
-        text = caption(texts, answer.finding, case.number)
+        text = caption(texts, _stored(drawn), case.number)
         show(tx, key, chat, image_id, text, result_buttons(texts, case), case_id=case.id)
         return
     assert answer.refusal is not None
@@ -250,7 +253,10 @@ def _enter_images(tx: Tx, case: Case, drawn: Drawn) -> str | None:
 
 def _gravest(found: list[Drawn]) -> StoredFinding:
     """Keep the finding of an album that speaks most for pneumonia."""
-    drawn = min(found, key=lambda each: _probability(each, Label.NORMAL))
+    return min(map(_stored, found), key=lambda finding: finding.normal)
+
+
+def _stored(drawn: Drawn) -> StoredFinding:
     finding = drawn.answer.finding
     assert finding is not None
     rows, columns = finding.saliency.shape
@@ -264,8 +270,3 @@ def _gravest(found: list[Drawn]) -> StoredFinding:
         seconds=drawn.seconds,
         saliency=Saliency(rows, columns, finding.saliency.astype("<f4").tobytes()),
     )
-
-
-def _probability(drawn: Drawn, label: Label) -> float:
-    assert drawn.answer.finding is not None
-    return drawn.answer.finding.probabilities[label]

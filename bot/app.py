@@ -21,7 +21,7 @@ from bot.outbox import Outbox
 from bot.receive import listen, poll
 from bot.settings import Settings
 from bot.wake import Wake
-from bot.worker import Worker
+from bot.worker import SIDE_BY_SIDE, Worker
 from classifier.classifier import Classifier
 from classifier.model import load_installed
 from classifier.reading.isolated import IsolatedReader
@@ -29,7 +29,6 @@ from storage import Storage, staff
 
 log = logging.getLogger(__name__)
 
-WORKERS = 4
 UNREACHABLE_SECONDS = 5.0
 
 
@@ -61,7 +60,7 @@ async def _serve(
     """Run all loops; the first that breaks, or the wish to stop, ends them in order."""
     settings = services.settings
     outbox = Outbox(bot, services, BUILDERS)
-    workers = [Worker(f"worker-{n}", bot, services, classifier) for n in range(WORKERS)]
+    workers = [Worker(f"worker-{n}", bot, services, classifier) for n in range(SIDE_BY_SIDE)]
     jobs.schedule(application)
     incoming = listen(application, settings) if settings.webhook_url else poll(application)
     # In the order in which they end: no more updates, then no more work, then no more words.

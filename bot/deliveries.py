@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bot import notices
+from bot import notices, say
 from bot.context import Services
 from storage import audit, cases, outbox, people, work
 from storage.cases import Case, CaseState
@@ -16,7 +16,10 @@ RESULT = "result:"
 
 def arrived(tx: Tx, row: OutRow, message_id: int | None) -> None:
     """Mark a row as sent, and its case as answered if it was the answer."""
-    outbox.sent(tx, row.id, message_id)
+    if not outbox.sent(tx, row.id, message_id) and message_id is not None:
+        # Its case or its person was erased while it was on its way.
+        say.delete(tx, f"late:{row.id}", row.chat_id, message_id)
+        return
     _answered(tx, row)
 
 

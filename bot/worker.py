@@ -36,6 +36,8 @@ from storage.people import Person
 
 log = logging.getLogger(__name__)
 
+# So many cases are worked on at the same time.
+SIDE_BY_SIDE = 4
 LEASE = timedelta(minutes=2)
 LONGEST_REST = 2.0
 GIVE_UP_AFTER = 6

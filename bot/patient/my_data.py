@@ -5,12 +5,13 @@ import json
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from telegram import Update
 
+from bot import answers
 from bot.building import Built
 from bot.context import Context, Sender, Services
 from bot.replies import answer_tap, reply_once
@@ -46,6 +47,7 @@ async def build(services: Services, row: OutRow) -> Built | None:
     record = await storage.read(history.export, int(str(row.payload["person"])))
     if record is None or record.person.telegram_id != row.chat_id:
         return None
+    record = _without_waiting(services, record)
     buffer, left_out = io.BytesIO(), []
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("my-data.json", as_json(record))
@@ -57,6 +59,17 @@ async def build(services: Services, row: OutRow) -> Built | None:
         if left_out:
             archive.writestr("left-out.txt", "\n".join(left_out) + "\n")
     return Built(buffer.getvalue(), ARCHIVE)
+
+
+def _without_waiting(services: Services, record: PersonRecord) -> PersonRecord:
+    """Leave out the answers that a doctor has to see first."""
+    cases = tuple(
+        replace(each, findings=(), images=())
+        if each.findings and answers.waits_for_doctor(services, each.case)
+        else each
+        for each in record.cases
+    )
+    return replace(record, cases=cases)
 
 
 async def _pictures(storage: Storage, record: PersonRecord) -> AsyncIterator[tuple[str, bytes]]:

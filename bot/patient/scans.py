@@ -10,6 +10,7 @@ from bot.context import Context, Services
 from bot.patient import consent
 from bot.replies import reply_once
 from bot.say import say
+from bot.worker import SIDE_BY_SIDE
 from storage import cases, history, images, work
 from storage.cases import FileKind, Upload, UploadedFile
 from storage.images import ImageKind
@@ -96,7 +97,8 @@ def _refusal(tx: Tx, services: Services, person: Person, sent: Sent) -> str | No
         return texts("refusal.limit_day", count=in_day)
     queue = work.queue(tx)
     if queue.length >= settings.queue_limit:
-        minutes = max(1, round(queue.length * (queue.seconds or USUAL_SECONDS) / 60))
+        seconds = queue.length * (queue.seconds or USUAL_SECONDS) / SIDE_BY_SIDE
+        minutes = max(1, round(seconds / 60))
         return texts("refusal.queue_full", minutes=minutes)
     return None
 
@@ -128,7 +130,7 @@ def _answer_again(tx: Tx, services: Services, person: Person, key: str, sent: Se
 
 def _waiting(tx: Tx, services: Services, person: Person, case_id: int) -> str:
     queue, texts = work.queue(tx, case_id), services.texts_of(person)
-    seconds = round(queue.ahead * (queue.seconds or USUAL_SECONDS))
+    seconds = round(queue.ahead * (queue.seconds or USUAL_SECONDS) / SIDE_BY_SIDE)
     if seconds < 3:
         return texts("progress.received")
     return texts("progress.waiting", seconds=seconds, ahead=queue.ahead)

@@ -170,7 +170,7 @@ async def test_the_same_file_again_gets_the_earlier_answer_and_no_second_case(
     again = await ann.hears_photo()
     assert await ann.downloads(again) == await ann.downloads(first)
     number = stage.value("SELECT number FROM cases")
-    assert number in again.text
+    assert number in again.text and again.text == first.text
     await ann.says("/history")
     listed = await ann.sees("Your last pictures:")
     assert listed.text.count(number) == 1 and listed.text.count("\n") == 1

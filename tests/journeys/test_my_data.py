@@ -80,6 +80,38 @@ async def test_mydata_of_somebody_new_holds_no_case(stage: Stage) -> None:
     assert archive.namelist() == ["my-data.json"]
 
 
+@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_mydata_keeps_back_an_answer_that_waits_for_a_doctor(off_stage: Stage) -> None:
+    await off_stage.start(results="after_review")
+    ann = await off_stage.agreed(1)
+    await ann.sends_file(xray(BACTERIAL))
+    await ann.sees("Here a doctor looks first")
+    await ann.says("/mydata")
+    sent = await ann.sees("Everything we hold about you")
+    archive = zipfile.ZipFile(io.BytesIO(await ann.downloads(sent)))
+    assert archive.namelist() == ["my-data.json"]
+    (case,) = json.loads(archive.read("my-data.json"))["cases"]
+    assert case["case"]["number"] and not case["findings"]
+
+
+@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_an_answer_that_arrives_after_forget_is_taken_out_of_the_chat(
+    stage: Stage, ann: User
+) -> None:
+    await ann.says("/forget")
+    await ann.sees("erase")
+    await stage.sim.fault("sendPhoto", delay=0.7)
+    await ann.sends_photo(xray())
+    while not stage.value("SELECT count(*) FROM outbox WHERE kind = 'photo' AND state = 'sending'"):
+        await stage.sim.quiet(0.02)
+    await ann.taps("Yes, erase everything")
+    await ann.sees("Everything is erased")
+    await stage.sim.until(bool, "deleteMessage")
+    await stage.sim.quiet()
+    assert not [message for message in await ann.messages() if message.from_bot and message.photo]
+    assert stage.value("SELECT count(*) FROM outbox") == 0
+
+
 async def test_forget_asks_first_and_then_erases_everything(stage: Stage, ann: User) -> None:
     await ann.sends_photo(xray(), "my secret note")
     await ann.hears_photo()
