@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage.clock import from_stored
-from storage.transaction import Tx
+from storage.transaction import Row, Tx
 
 SYSTEM = "system"
 PATIENT = "patient"
+# Whoever has the machine.
+OPERATOR = "operator"
+# Above every id.
+_NEWEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,7 @@ class AuditLine:
     action: str
     case_id: int | None
     detail: str | None
+    case_number: str | None
 
 
 def record(
@@ -31,9 +36,19 @@ def record(
 
 def lines(tx: Tx, limit: int = 50, before: int | None = None) -> list[AuditLine]:
     """Give the newest lines first; `before` is the last id of the page before."""
-    sql = """SELECT * FROM audit WHERE :before IS NULL OR id < :before
-             ORDER BY id DESC LIMIT :limit"""
-    return [
-        AuditLine(**{**row, "at": from_stored(row["at"])})
-        for row in tx.rows(sql, before=before, limit=limit)
-    ]
+    sql = """SELECT a.*, c.number AS case_number
+             FROM audit AS a LEFT JOIN cases AS c ON c.id = a.case_id
+             WHERE a.id < :before ORDER BY a.id DESC LIMIT :limit"""
+    return [_line(row) for row in tx.rows(sql, before=before or _NEWEST, limit=limit)]
+
+
+def of_case(tx: Tx, case_id: int) -> list[AuditLine]:
+    """Give all lines about a case, oldest first."""
+    sql = """SELECT a.*, c.number AS case_number
+             FROM audit AS a JOIN cases AS c ON c.id = a.case_id
+             WHERE a.case_id = :id ORDER BY a.id"""
+    return [_line(row) for row in tx.rows(sql, id=case_id)]
+
+
+def _line(row: Row) -> AuditLine:
+    return AuditLine(**{**row, "at": from_stored(row["at"])})

@@ -68,6 +68,12 @@ def prune_backups(folder: Path, before: datetime) -> int:
     return len(old)
 
 
+def keep_newest(folder: Path, pattern: str, count: int) -> None:
+    """Delete all but the last `count` by name of the backups that fit a pattern."""
+    for path in sorted(folder.glob(pattern))[:-count]:
+        path.unlink(missing_ok=True)
+
+
 def read_only(path: Path) -> str:
     """Give the address under which SQLite opens a file without writing to it."""
     return f"{path.resolve().as_uri()}?mode=ro"

@@ -7,7 +7,7 @@ and writes each into `case_events` by itself.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -219,29 +219,41 @@ def set_content(tx: Tx, case_id: int, sha256: str) -> None:
     tx.run("UPDATE cases SET content = :sha256 WHERE id = :id", sha256=sha256, id=case_id)
 
 
-def earlier(tx: Tx, case_id: int) -> Case | None:
-    """Find the same person's earlier, answered case of the same content."""
+_ANSWERED = """(c.state IN ('answered', 'under_review', 'reviewed')
+    OR (c.state = 'refused' AND c.received_at >= :since
+        AND c.reason IN (SELECT value FROM json_each(:reasons))))"""
+
+
+def earlier(tx: Tx, case_id: int, reasons: Collection[str], since: datetime) -> Case | None:
+    """Find the same person's earlier case of the same content that has an answer.
+
+    Those refused for one of the `reasons` have one too, if it was not before `since`.
+    """
     row = tx.row(
-        """SELECT e.* FROM cases AS c
-           JOIN cases AS e ON e.person_id = c.person_id AND e.content = c.content
-           WHERE c.id = :id AND e.id < c.id
-             AND e.state IN ('answered', 'under_review', 'reviewed')
-           ORDER BY e.id DESC""",
+        f"""SELECT c.* FROM cases AS now
+            JOIN cases AS c ON c.person_id = now.person_id AND c.content = now.content
+            WHERE now.id = :id AND c.id < now.id AND {_ANSWERED}
+            ORDER BY c.id DESC""",
         id=case_id,
+        reasons=json.dumps(sorted(reasons)),
+        since=since,
     )
     return None if row is None else to_case(row)
 
 
-def earlier_file(tx: Tx, person_id: int, unique_id: str) -> Case | None:
-    """Find the same person's answered case of just this file, by Telegram's own id for it."""
+def earlier_file(
+    tx: Tx, person_id: int, unique_id: str, reasons: Collection[str], since: datetime
+) -> Case | None:
+    """Find the same person's case of just this file, by Telegram's own id for it; see `earlier`."""
     row = tx.row(
-        """SELECT c.* FROM cases AS c JOIN scans AS s ON s.case_id = c.id
-           WHERE c.person_id = :person AND s.unique_id = :unique
-             AND c.state IN ('answered', 'under_review', 'reviewed')
-             AND (SELECT count(*) FROM scans WHERE case_id = c.id) = 1
-           ORDER BY c.id DESC""",
+        f"""SELECT c.* FROM cases AS c JOIN scans AS s ON s.case_id = c.id
+            WHERE c.person_id = :person AND s.unique_id = :unique AND {_ANSWERED}
+              AND (SELECT count(*) FROM scans WHERE case_id = c.id) = 1
+            ORDER BY c.id DESC""",
         person=person_id,
         unique=unique_id,
+        reasons=json.dumps(sorted(reasons)),
+        since=since,
     )
     return None if row is None else to_case(row)
 

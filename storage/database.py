@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from sqlite_utils import Migrations
 from storage.backups import SUFFIX, back_up, read_only
 from storage.clock import Clock, utc_now
 from storage.errors import StorageBusy, StorageClosed, StorageFull, typed_errors, typed_file_errors
-from storage.migrations import MIGRATIONS, upgrade
+from storage.migrations import MIGRATIONS, refuse_newer, upgrade
 from storage.transaction import Tx, transaction
 
 P = ParamSpec("P")
@@ -115,9 +115,7 @@ class Database:
     async def compact(self) -> bool:
         """Write the whole file anew, and scrub; False if something hindered it.
 
-        `secure_delete` overwrites deleted rows, but not the copies that SQLite leaves in the free
-        part of a page when it moves rows to another: about one erased person in 200 left some
-        bytes. Takes about 10 ms for each MB, during which writers wait, and as much memory.
+        Takes about 10 ms for each MB, during which writers wait, and as much memory.
         """
         try:
             await self.write(_vacuum)
@@ -184,6 +182,22 @@ class Database:
                 return bool(tx.value("PRAGMA wal_checkpoint(TRUNCATE)"))
             finally:
                 tx.value(f"PRAGMA busy_timeout={patience}")
+
+
+def examine(path: Path) -> None:
+    """Look whether a database can be used, in use or not, without changing it; StorageError."""
+    look(path, lambda tx: None)
+
+
+def look(path: Path, work: Callable[[Tx], T]) -> T:
+    """Run `work(tx)` on a database, in use or not, without changing it; raises StorageError."""
+    # Without a log nobody uses it, and as "immutable" it gets none by being read.
+    used = path.with_name(f"{path.name}-wal").exists()
+    address = read_only(path) + ("" if used else "&immutable=1")
+    with typed_errors(), closing(_connect(address, timedelta(seconds=5))) as reader:
+        refuse_newer(reader, MIGRATIONS)
+        with transaction(reader, "BEGIN", utc_now) as tx:
+            return work(tx)
 
 
 def _vacuum(tx: Tx) -> None:

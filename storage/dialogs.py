@@ -20,7 +20,7 @@ def begin(
     tx: Tx, telegram_id: int, kind: str, payload: Mapping[str, object], length: timedelta
 ) -> None:
     """Ask something; whatever was asked before is asked no more."""
-    end(tx, telegram_id)
+    tx.run("DELETE FROM dialogs WHERE telegram_id = :id OR until_at <= :now", id=telegram_id)
     tx.insert(
         "dialogs",
         telegram_id=telegram_id,
@@ -41,5 +41,7 @@ def current(tx: Tx, telegram_id: int) -> Dialog | None:
 
 
 def end(tx: Tx, telegram_id: int) -> bool:
-    """Close the question; False if there was none."""
-    return tx.run("DELETE FROM dialogs WHERE telegram_id = :id", id=telegram_id) == 1
+    """Close the question; False if none was open."""
+    was_open = current(tx, telegram_id) is not None
+    tx.run("DELETE FROM dialogs WHERE telegram_id = :id", id=telegram_id)
+    return was_open

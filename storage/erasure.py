@@ -1,14 +1,20 @@
 """What erasing means, in one place: one case, a person, what is too old.
 
-| | images, files' ids, note, messages | finding | the case's row |
+| | images, files' ids, note, messages, comments | findings, verdicts | the case's row |
 |---|---|---|---|
 | "delete this" | erased | erased | stays the person's: limits count it, nothing shows it |
-| `/forget` | erased | stays | stays without the person and under a new number |
-| retention | erased | stays | stays the person's |
+| `/forget` | erased | stay | stays without the person and under a new number |
+| retention | erased | stay | stays the person's |
 
 Steps and times of a case stay in any case; they hold codes, no words. A case without an answer is
 withdrawn, one under review goes back to answered. The functions here give the ids of images whose
-files are to be unlinked after the commit; `Storage` does both. Backups: see `backups`.
+files are to be unlinked after the commit; `Storage.erase` does both. Backups: see `backups`.
+
+SQLite overwrites what is deleted (`secure_delete`), but not the copies it leaves in the free part
+of a page when it moves rows to another: about one erased person in 200 left some bytes. Only
+writing the whole file anew takes those away; `remnants` counts the erasings since (in
+`user_version`, which is nobody else's), so that it is done no oftener than needed and, after a
+crash, not forgotten.
 """
 
 import json
@@ -38,12 +44,18 @@ class Erased:
     images: tuple[str, ...]
 
 
+NOTHING = Erased(0, ())
+
+
 def delete_case(tx: Tx, case_id: int) -> Erased:
     """Erase one case because its person asks, expired or not; raises CaseGone if it was before."""
     if get(tx, case_id).erased_why in (Why.ASKED, Why.FORGOTTEN):
         raise CaseGone
     erased = _erase(tx, [case_id], Why.ASKED)
     tx.run("DELETE FROM findings WHERE case_id = :id", id=case_id)
+    tx.run("DELETE FROM shadow_findings WHERE case_id = :id", id=case_id)
+    tx.run("DELETE FROM opinions WHERE case_id = :id", id=case_id)
+    tx.run("DELETE FROM reviews WHERE case_id = :id", id=case_id)
     audit.record(tx, audit.PATIENT, "delete_case", case_id)
     return erased
 
@@ -55,7 +67,7 @@ def forget(tx: Tx, person_id: int) -> Erased:
     """
     person = tx.row("SELECT telegram_id FROM people WHERE id = :id", id=person_id)
     if person is None:
-        return Erased(0, ())
+        return NOTHING
     rows = tx.rows("SELECT id, erased_at FROM cases WHERE person_id = :id", id=person_id)
     erased = _erase(tx, [row["id"] for row in rows if row["erased_at"] is None], Why.FORGOTTEN)
     for row in rows:
@@ -66,7 +78,9 @@ def forget(tx: Tx, person_id: int) -> Erased:
             id=row["id"],
         )
     tx.run("DELETE FROM outbox WHERE chat_id = :chat", chat=person["telegram_id"])
+    tx.run("DELETE FROM dialogs WHERE telegram_id = :chat", chat=person["telegram_id"])
     tx.run("DELETE FROM people WHERE id = :id", id=person_id)
+    _leave_remnants(tx)
     audit.record(tx, audit.PATIENT, "forget", detail=f"{len(rows)} cases")
     return erased
 
@@ -77,6 +91,20 @@ def expire(tx: Tx, before: datetime, limit: int = 200) -> Erased:
              ORDER BY received_at LIMIT :limit"""
     due = [row["id"] for row in tx.rows(sql, before=before, limit=limit)]
     return _erase(tx, due, Why.RETENTION)
+
+
+def remnants(tx: Tx) -> int:
+    """Count the erasings since the file was last written anew."""
+    return int(tx.value("PRAGMA user_version"))
+
+
+def written_anew(tx: Tx, known: int) -> None:
+    """Note that the file was written anew after so many erasings; others may have come since."""
+    tx.run(f"PRAGMA user_version = {remnants(tx) - known}")
+
+
+def _leave_remnants(tx: Tx) -> None:
+    tx.run(f"PRAGMA user_version = {remnants(tx) + 1}")
 
 
 def _erase(tx: Tx, case_ids: list[int], why: Why) -> Erased:
@@ -99,6 +127,10 @@ def _erase(tx: Tx, case_ids: list[int], why: Why) -> Erased:
         ids=ids,
         why=why,
     )
+    tx.run(f"DELETE FROM review_queue WHERE case_id {these}", ids=ids)
+    tx.run(f"UPDATE opinions SET comment = NULL WHERE case_id {these}", ids=ids)
     for case_id in case_ids:
         add_event(tx, case_id, "erased", why)
+    if case_ids:
+        _leave_remnants(tx)
     return Erased(len(case_ids), tuple(row["id"] for row in images))

@@ -10,15 +10,19 @@ class StorageError(Exception):
     """Something failed and nothing was changed: every write is whole or not there."""
 
 
-class StorageBusy(StorageError):
+class StorageDown(StorageError):
+    """Nothing can be read or written now, whatever it is; later it may."""
+
+
+class StorageBusy(StorageDown):
     """Another process holds the database; trying again later can help."""
 
 
-class StorageFull(StorageError):
+class StorageFull(StorageDown):
     """The disk, or the room given to the database, is full."""
 
 
-class StorageBroken(StorageError):
+class StorageBroken(StorageDown):
     """The file is damaged, is no database of ours, or cannot be opened."""
 
 
@@ -26,7 +30,7 @@ class StorageTooNew(StorageError):
     """The database was written by a newer version of this program."""
 
 
-class StorageClosed(StorageError):
+class StorageClosed(StorageDown):
     """Asked after `close`."""
 
 

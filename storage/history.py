@@ -1,10 +1,10 @@
 """What a person sent and was told, for themselves: pages, one case, everything."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from storage import people
+from storage import opinions, people
 from storage.cases import (
     Case,
     CaseEvent,
@@ -17,10 +17,20 @@ from storage.cases import (
     to_case,
 )
 from storage.clock import from_stored
+from storage.opinions import Review, Verdict
 from storage.transaction import Row, Tx
 
 # What a person deleted, and what was an earlier case again, is not shown.
 _SHOWN = "duplicate_of IS NULL AND erased_why IS NOT 'asked' AND state <> 'withdrawn'"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a doctor said of a case; who it was is not the patient's to know."""
+
+    verdict: Verdict
+    comment: str | None = field(repr=False)
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ class CaseRecord:
     findings: tuple[StoredFinding, ...]
     events: tuple[CaseEvent, ...]
     images: tuple[str, ...]
+    said: tuple[Said, ...]
+    review: Review | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,8 @@ def record(tx: Tx, case_id: int) -> CaseRecord:
                 "SELECT id FROM images WHERE case_id = :id ORDER BY rowid", id=case_id
             )
         ),
+        said=said(tx, case_id),
+        review=opinions.review_of(tx, case_id),
     )
 
 
@@ -89,6 +103,15 @@ def events(tx: Tx, case_id: int) -> tuple[CaseEvent, ...]:
     return tuple(
         CaseEvent(from_stored(row["at"]), row["step"], row["detail"])
         for row in tx.rows(sql, id=case_id)
+    )
+
+
+def said(tx: Tx, case_id: int) -> tuple[Said, ...]:
+    """Give what doctors finally said of a case, oldest first."""
+    return tuple(
+        Said(each.verdict, each.comment, each.final_at)
+        for each in opinions.final_of(tx, case_id)
+        if each.final_at is not None
     )
 
 

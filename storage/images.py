@@ -13,6 +13,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,7 +25,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from storage.cases import present
 from storage.clock import from_stored
 from storage.database import Database
-from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong, typed_file_errors
+from storage.errors import (
+    ImageDamaged,
+    ImageGone,
+    ImageKeyWrong,
+    StorageError,
+    typed_file_errors,
+)
 from storage.transaction import Row, Tx
 
 _MAGIC = b"IMG1"
@@ -32,6 +39,8 @@ _KEY_ID = 8
 _NONCE = 12
 _HEAD = len(_MAGIC) + _KEY_ID + _NONCE
 _TAG = 16
+# Where a copy of the database was restored, files of the newest rows may have been erased since.
+_TRIED = 100
 
 
 class ImageKind(StrEnum):
@@ -107,9 +116,7 @@ class Images:
         """Keep the files in `folder`, under `key` (32 bytes)."""
         self._database = database
         self._folder = folder
-        self._cipher = AESGCM(key)
-        # Tells a wrong key from a damaged file, and says nothing of the key.
-        self._key_id = hashlib.sha256(b"image key id" + key).digest()[:_KEY_ID]
+        self._key = key
 
     async def put(
         self, data: bytes, case_id: int, kind: ImageKind, media_type: str = "image/png"
@@ -130,7 +137,19 @@ class Images:
     async def load(self, image_id: str) -> bytes:
         """Decrypt an image; raises ImageGone, ImageKeyWrong or ImageDamaged."""
         await self._database.read(get, image_id)
-        return await asyncio.to_thread(self._open, image_id)
+        return await asyncio.to_thread(open_image, self._folder, image_id, self._key)
+
+    async def check_key(self) -> None:
+        """Look whether the key opens what is kept; raises ImageKeyWrong."""
+        await self._database.read(check_key, self._folder, self._key)
+
+    def opens(self, image_id: str) -> bool:
+        """Tell whether an image can be decrypted; for use inside a transaction."""
+        try:
+            open_image(self._folder, image_id, self._key)
+        except StorageError:
+            return False
+        return True
 
     async def unlink(self, image_ids: Iterable[str]) -> None:
         """Delete the files of images whose rows are gone."""
@@ -146,9 +165,9 @@ class Images:
     def _seal(self, data: bytes) -> Sealed:
         image_id = secrets.token_hex(16)
         nonce = secrets.token_bytes(_NONCE)
-        head = _MAGIC + self._key_id + nonce
-        secret = self._cipher.encrypt(nonce, data, head + image_id.encode())
-        path = self._path(image_id)
+        head = _MAGIC + _key_id(self._key) + nonce
+        secret = AESGCM(self._key).encrypt(nonce, data, head + image_id.encode())
+        path = _path(self._folder, image_id)
         partial = path.with_suffix(".part")
         with typed_file_errors():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -164,26 +183,10 @@ class Images:
                 raise
         return Sealed(image_id, len(data))
 
-    def _open(self, image_id: str) -> bytes:
-        with typed_file_errors():
-            try:
-                raw = self._path(image_id).read_bytes()
-            except FileNotFoundError as error:
-                raise ImageGone from error
-        if len(raw) < _HEAD + _TAG or not raw.startswith(_MAGIC):
-            raise ImageDamaged("not an image of ours")
-        head, secret = raw[:_HEAD], raw[_HEAD:]
-        if head[len(_MAGIC) : len(_MAGIC) + _KEY_ID] != self._key_id:
-            raise ImageKeyWrong("encrypted under another key")
-        try:
-            return self._cipher.decrypt(head[-_NONCE:], secret, head + image_id.encode())
-        except InvalidTag as error:
-            raise ImageDamaged("altered or swapped") from error
-
     def _unlink(self, image_ids: list[str]) -> None:
         with typed_file_errors():
             for image_id in image_ids:
-                self._path(image_id).unlink(missing_ok=True)
+                _path(self._folder, image_id).unlink(missing_ok=True)
 
     def _sweep(self, known: set[str], older_than: timedelta) -> int:
         limit = time.time() - older_than.total_seconds()
@@ -196,5 +199,37 @@ class Images:
             path.unlink(missing_ok=True)
         return len(strays)
 
-    def _path(self, image_id: str) -> Path:
-        return self._folder / image_id[:2] / image_id
+
+def open_image(folder: Path, image_id: str, key: bytes) -> bytes:
+    """Decrypt a file of the folder; raises ImageGone, ImageKeyWrong or ImageDamaged."""
+    with typed_file_errors():
+        try:
+            raw = _path(folder, image_id).read_bytes()
+        except FileNotFoundError as error:
+            raise ImageGone from error
+    if len(raw) < _HEAD + _TAG or not raw.startswith(_MAGIC):
+        raise ImageDamaged("not an image of ours")
+    head, secret = raw[:_HEAD], raw[_HEAD:]
+    if head[len(_MAGIC) : len(_MAGIC) + _KEY_ID] != _key_id(key):
+        raise ImageKeyWrong("encrypted under another key")
+    try:
+        return AESGCM(key).decrypt(head[-_NONCE:], secret, head + image_id.encode())
+    except InvalidTag as error:
+        raise ImageDamaged("altered or swapped") from error
+
+
+def check_key(tx: Tx, folder: Path, key: bytes) -> None:
+    """Look whether a key opens the newest image that can be opened; raises ImageKeyWrong."""
+    for row in tx.rows("SELECT id FROM images ORDER BY rowid DESC LIMIT :most", most=_TRIED):
+        with suppress(ImageGone, ImageDamaged):
+            open_image(folder, row["id"], key)
+            return
+
+
+def _key_id(key: bytes) -> bytes:
+    """Tell a wrong key from a damaged file, and nothing of the key."""
+    return hashlib.sha256(b"image key id" + key).digest()[:_KEY_ID]
+
+
+def _path(folder: Path, image_id: str) -> Path:
+    return folder / image_id[:2] / image_id

@@ -15,19 +15,32 @@ _BYTES = 32
 def load_key(data_dir: Path, given: str | None = None) -> bytes:
     """Give the key of the settings, else that of the data dir, made there if there is none.
 
+    Raises ImageKeyWrong, as `find_key` does.
+    """
+    key, path = find_key(data_dir, given), data_dir / KEY_FILE
+    if key is None:
+        return _create(path)
+    if not given:
+        with typed_file_errors():
+            path.chmod(0o600)
+    return key
+
+
+def find_key(data_dir: Path, given: str | None = None) -> bytes | None:
+    """Give the key of the settings, else that of the data dir, None if neither has one yet.
+
     Raises ImageKeyWrong if it is malformed, and if it is missing where images already are: a new
     key would lose them all.
     """
     if given:
-        return _decode(given)
+        return decode(given)
     path = data_dir / KEY_FILE
     with typed_file_errors():
         if path.exists():
-            path.chmod(0o600)
-            return _decode(path.read_text(encoding="utf-8", errors="replace"))
+            return decode(path.read_text(encoding="utf-8", errors="replace"))
     if any((data_dir / "images").glob("??/*")):
         raise ImageKeyWrong(f"{KEY_FILE} is missing beside existing images")
-    return _create(path)
+    return None
 
 
 def _create(path: Path) -> bytes:
@@ -45,7 +58,8 @@ def _create(path: Path) -> bytes:
     return key
 
 
-def _decode(text: str) -> bytes:
+def decode(text: str) -> bytes:
+    """Read a key; raises ImageKeyWrong."""
     try:
         # Both alphabets of base64 are in use for keys.
         key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)

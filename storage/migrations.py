@@ -57,13 +57,19 @@ def upgrade(db: Database, migrations: Migrations, keep_copy: Callable[[str], Non
     `keep_copy` is called with the first step's name before anything changes, unless the database
     is new. Each step is a transaction of its own: a crash leaves it done or not begun.
     """
-    known = {step.name for step in migrations.pending(Database(memory=True))}
-    applied = {step.name for step in migrations.applied(db)}
-    if unknown := sorted(applied - known):
-        raise StorageTooNew(", ".join(unknown))
+    applied = refuse_newer(db, migrations)
     pending = [step.name for step in migrations.pending(db)]
     if applied and pending:
         keep_copy(pending[0])
     if pending:
         migrations.apply(db)
     return pending
+
+
+def refuse_newer(db: Database, migrations: Migrations) -> set[str]:
+    """Give the names of the steps a database has taken; raises StorageTooNew for one not ours."""
+    known = {step.name for step in migrations.pending(Database(memory=True))}
+    applied = {step.name for step in migrations.applied(db)}
+    if unknown := sorted(applied - known):
+        raise StorageTooNew(", ".join(unknown))
+    return applied

@@ -2,7 +2,7 @@
 
 `pending -> sending -> sent`; back to `pending` to try again; `unknown` if it may or may not have
 arrived; `failed`; `dropped` if there is nobody or nothing to send it to any more. In one chat
-everything goes out in the order written, one thing at a time.
+everything goes out in the order written, one thing at a time; only announcements let the rest pass.
 """
 
 import json
@@ -12,11 +12,18 @@ from datetime import datetime
 from enum import StrEnum
 
 from storage.clock import from_stored, from_stored_or_none
+from storage.people import Person
 from storage.transaction import Row, Tx
 
+# The keys of announcements begin so: they go last.
+ANNOUNCEMENT = "broadcast:"
+
 _OPEN = "state IN ('pending', 'sending')"
-# The oldest open row of each chat: nothing in the chat may overtake it.
-_FIRST = f"(SELECT min(id) AS id FROM outbox WHERE {_OPEN} GROUP BY chat_id)"
+_ANNOUNCES = f"key GLOB '{ANNOUNCEMENT}*'"
+# The next row of each chat, which is the oldest that is open, an announcement after all others.
+_FIRST = f"""(SELECT id, min(CASE
+        WHEN state = 'sending' THEN 0 WHEN {_ANNOUNCES} THEN id + (1 << 60) ELSE id END)
+    FROM outbox WHERE {_OPEN} GROUP BY chat_id)"""
 
 
 class OutKind(StrEnum):
@@ -32,7 +39,8 @@ class OutKind(StrEnum):
 
 
 # Among chats, answers go before words, words before edits, and announcements last.
-_URGENCY = "CASE o.kind WHEN 'photo' THEN 0 WHEN 'edit' THEN 2 WHEN 'copy' THEN 3 ELSE 1 END"
+_URGENCY = f"""CASE WHEN o.{_ANNOUNCES} THEN 3
+    WHEN o.kind = 'photo' THEN 0 WHEN o.kind = 'edit' THEN 2 ELSE 1 END"""
 
 # Doing these twice does no more than doing them once.
 REPEATABLE = frozenset({OutKind.EDIT, OutKind.DELETE})
@@ -146,19 +154,20 @@ def drop(tx: Tx, key: str) -> bool:
     )
 
 
-def lease_due(tx: Tx, limit: int = 20, resting: Collection[int] = ()) -> list[OutRow]:
-    """Take what is due, at most one for each chat and none for those `resting`.
-
-    Only the oldest open row of a chat can be due: what comes after it waits.
-    """
+def lease_due(
+    tx: Tx, limit: int = 20, resting: Collection[int] = (), announcements: bool = True
+) -> list[OutRow]:
+    """Take what is due, at most one for each chat and none for those `resting`."""
     due = tx.rows(
         f"""SELECT o.id FROM outbox AS o
             JOIN {_FIRST} AS first ON first.id = o.id
             WHERE o.state = 'pending' AND o.next_try_at <= :now
               AND o.chat_id NOT IN (SELECT value FROM json_each(:resting))
+              AND (:announcements OR NOT o.{_ANNOUNCES})
             ORDER BY {_URGENCY}, o.id LIMIT :limit""",
         now=tx.time,
         resting=json.dumps(sorted(resting)),
+        announcements=announcements,
         limit=limit,
     )
     ids = json.dumps([row["id"] for row in due])
@@ -204,6 +213,7 @@ def recover(tx: Tx) -> Recovered:
         """UPDATE outbox SET state = 'unknown', reason = 'restart', changed_at = :now
            WHERE state = 'sending'"""
     )
+    tx.run("DELETE FROM outbox WHERE state = 'unknown' AND reported_at IS NULL AND fleeting")
     return Recovered(doubtful, again)
 
 
@@ -229,6 +239,15 @@ def of_case(tx: Tx, case_id: int) -> list[OutRow]:
     return _rows(tx, "o.case_id = :case", case=case_id)
 
 
+def elsewhere(tx: Tx, person: Person) -> list[tuple[int, int]]:
+    """Name the messages about a person's cases in the chats of others, by chat and message."""
+    sql = """SELECT chat_id, message_id FROM outbox
+             WHERE case_id IN (SELECT id FROM cases WHERE person_id = :person)
+               AND chat_id <> :chat AND message_id IS NOT NULL"""
+    rows = tx.rows(sql, person=person.id, chat=person.telegram_id)
+    return [(row["chat_id"], row["message_id"]) for row in rows]
+
+
 def next_due(tx: Tx) -> datetime | None:
     """Give the time at which there may be something for `lease_due`, or None."""
     return from_stored_or_none(
@@ -240,8 +259,8 @@ def next_due(tx: Tx) -> datetime | None:
 
 
 def waiting(tx: Tx) -> int:
-    """Count what is not done yet."""
-    return int(tx.value(f"SELECT count(*) FROM outbox WHERE {_OPEN}"))
+    """Count what is not done yet; announcements, which make nobody wait, are left out."""
+    return int(tx.value(f"SELECT count(*) FROM outbox WHERE {_OPEN} AND NOT {_ANNOUNCES}"))
 
 
 def prune(tx: Tx, before: datetime) -> int:

@@ -12,7 +12,8 @@ from storage.transaction import Row, Tx
 class Person:
     """Someone who wrote to the bot.
 
-    `language_code` is what Telegram says, `language` what the person chose instead.
+    `language_code` is what Telegram says, `language` what the person chose instead. Who has opted
+    out gets no announcements.
     """
 
     id: int
@@ -23,6 +24,7 @@ class Person:
     first_seen_at: datetime
     last_seen_at: datetime
     blocked_at: datetime | None
+    opted_out_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,28 @@ def set_language(tx: Tx, person_id: int, language: str | None) -> None:
     tx.run(sql, language=language, id=person_id)
 
 
+def who_chose_a_language(tx: Tx) -> set[int]:
+    """Name those who want another language than Telegram says, by Telegram's ids."""
+    sql = "SELECT telegram_id FROM people WHERE language IS NOT NULL AND blocked_at IS NULL"
+    return {row["telegram_id"] for row in tx.rows(sql)}
+
+
+def opt_out(tx: Tx, person_id: int, out: bool) -> None:
+    """Keep that somebody wants no announcements, or wants them again."""
+    sql = "UPDATE people SET opted_out_at = :at WHERE id = :id"
+    tx.run(sql, at=tx.time if out else None, id=person_id)
+
+
 def consent(tx: Tx, person_id: int, version: str) -> bool:
     """Keep the agreement to a version of the text; False if it was given before."""
     sql = """INSERT INTO consents (person_id, version, given_at) VALUES (:id, :version, :now)
              ON CONFLICT DO NOTHING"""
     return tx.run(sql, id=person_id, version=version) == 1
+
+
+def withdraw_consent(tx: Tx, person_id: int) -> None:
+    """Take all agreements back."""
+    tx.run("DELETE FROM consents WHERE person_id = :id", id=person_id)
 
 
 def has_consent(tx: Tx, person_id: int, version: str) -> bool:
@@ -103,9 +122,12 @@ def block(tx: Tx, telegram_id: int) -> int:
     sql = """UPDATE people SET blocked_at = :now
              WHERE telegram_id = :chat AND blocked_at IS NULL"""
     tx.run(sql, chat=telegram_id)
-    return tx.run(
-        """UPDATE outbox SET state = 'dropped', reason = 'blocked', changed_at = :now
-           WHERE chat_id = :chat AND state = 'pending'""",
+    # The first condition is the index's own.
+    pending = "state IN ('pending', 'sending') AND state = 'pending' AND chat_id = :chat"
+    gone = tx.run(f"DELETE FROM outbox WHERE {pending} AND fleeting", chat=telegram_id)
+    return gone + tx.run(
+        f"""UPDATE outbox SET state = 'dropped', reason = 'blocked', changed_at = :now
+            WHERE {pending}""",
         chat=telegram_id,
     )
 
@@ -120,5 +142,6 @@ def _person(row: Row) -> Person:
         "first_seen_at": from_stored(row["first_seen_at"]),
         "last_seen_at": from_stored(row["last_seen_at"]),
         "blocked_at": from_stored_or_none(row["blocked_at"]),
+        "opted_out_at": from_stored_or_none(row["opted_out_at"]),
     }
     return Person(**{**row, **times})

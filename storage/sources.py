@@ -7,6 +7,13 @@ from datetime import datetime
 from storage.clock import from_stored, from_stored_or_none
 from storage.transaction import Row, Tx
 
+# Above every id.
+_NEWEST = 2**63 - 1
+_COUNTED = """SELECT s.*,
+       (SELECT count(*) FROM people WHERE source_id = s.id) AS people,
+       (SELECT count(*) FROM cases WHERE source_id = s.id) AS cases
+   FROM sources AS s"""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -17,6 +24,15 @@ class Source:
     name: str
     created_at: datetime
     retired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A source, and how many people and pictures came by it."""
+
+    source: Source
+    people: int
+    cases: int
 
 
 def create(tx: Tx, name: str) -> Source:
@@ -44,10 +60,28 @@ def listing(tx: Tx) -> list[Source]:
     return [source for source in found if source is not None]
 
 
+def tallies(tx: Tx, limit: int, before: int = _NEWEST) -> list[Tally]:
+    """Give a page of sources with counts, newest first; `before` is the last of the page before."""
+    sql = f"{_COUNTED} WHERE s.id < :before ORDER BY s.id DESC LIMIT :limit"
+    return [_tally(row) for row in tx.rows(sql, before=before, limit=limit)]
+
+
+def tally(tx: Tx, source_id: int) -> Tally | None:
+    """Find a source, retired or not, and count what came by it."""
+    row = tx.row(f"{_COUNTED} WHERE s.id = :id", id=source_id)
+    return None if row is None else _tally(row)
+
+
 def retire(tx: Tx, source_id: int) -> bool:
     """Let a link count no more; those who came by it stay counted. False if it was so already."""
     sql = "UPDATE sources SET retired_at = :now WHERE id = :id AND retired_at IS NULL"
     return tx.run(sql, id=source_id) == 1
+
+
+def _tally(row: Row) -> Tally:
+    source = _source(row)
+    assert source is not None
+    return Tally(source, row["people"], row["cases"])
 
 
 def _source(row: Row | None) -> Source | None:

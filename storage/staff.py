@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from storage import audit, dialogs
 from storage.clock import from_stored, from_stored_or_none
 from storage.errors import StorageError
 from storage.transaction import Row, Tx
@@ -46,12 +47,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """An open place, taken by whoever comes first with its token."""
+    """An open place, taken by whoever comes first with its token; `invited_by` None: operator."""
 
     id: int
     role: Role
     name: str
-    invited_by: int
+    invited_by: int | None
     made_at: datetime
     expires_at: datetime
     used_by: int | None
@@ -60,8 +61,9 @@ class Invitation:
 def seed_admins(tx: Tx, telegram_ids: Collection[int]) -> None:
     """Make admins of those the settings name, if there never was one."""
     if tx.row("SELECT 1 FROM staff WHERE role = 'admin'") is None:
-        for telegram_id in telegram_ids:
-            add(tx, telegram_id, Role.ADMIN, FIRST_ADMIN)
+        for number, telegram_id in enumerate(telegram_ids, start=1):
+            first = add(tx, telegram_id, Role.ADMIN, f"{FIRST_ADMIN} {number}")
+            audit.record(tx, audit.SYSTEM, "staff_seeded", detail=first.actor)
 
 
 def add(tx: Tx, telegram_id: int, role: Role, name: str, invited_by: int | None = None) -> Member:
@@ -105,24 +107,65 @@ def members(tx: Tx, role: Role | None = None) -> list[Member]:
     return [_member(row) for row in tx.rows(sql, role=role)]
 
 
+def everybody(tx: Tx) -> list[Member]:
+    """Give all who hold or held a role, oldest first."""
+    return [_member(row) for row in tx.rows("SELECT * FROM staff ORDER BY id")]
+
+
+def is_last_admin(tx: Tx, member: Member) -> bool:
+    """Tell whether nobody but this member could invite others."""
+    return [member.id] == [admin.id for admin in members(tx, Role.ADMIN)]
+
+
 def revoke(tx: Tx, member_id: int) -> bool:
-    """End somebody's role; False if it was ended before. Raises LastAdmin."""
+    """End somebody's role and what they hold by it; False if it was ended before.
+
+    Raises LastAdmin.
+    """
     sql = "UPDATE staff SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL"
     try:
-        return tx.run(sql, id=member_id) == 1
+        ended = tx.run(sql, id=member_id) == 1
     except sqlite3.IntegrityError as error:
         raise LastAdmin from error
+    if ended:
+        _take_back(tx, get(tx, member_id))
+    return ended
 
 
-def invite(tx: Tx, role: Role, name: str, by: Member, length: timedelta) -> str:
-    """Make an invitation; gives its token, of which only the hash is kept."""
+def _take_back(tx: Tx, member: Member) -> None:
+    """Close what a member opened: questions, invitations, cases and pictures on their way."""
+    dialogs.end(tx, member.telegram_id)
+    tx.run(
+        """UPDATE invitations SET expires_at = :now
+           WHERE invited_by = :id AND used_by IS NULL AND expires_at > :now""",
+        id=member.id,
+    )
+    tx.run(
+        """UPDATE cases SET state = 'answered', changed_at = :now,
+               lease_worker = NULL, lease_until_at = NULL
+           WHERE state = 'under_review' AND lease_worker = :actor""",
+        actor=member.actor,
+    )
+    if member.role is Role.DOCTOR:
+        tx.run(
+            """UPDATE outbox SET state = 'dropped', reason = 'revoked', changed_at = :now
+               WHERE state IN ('pending', 'sending') AND state = 'pending'
+                 AND chat_id = :chat AND case_id IS NOT NULL
+                 AND (SELECT person_id FROM cases WHERE id = outbox.case_id)
+                     IS NOT (SELECT id FROM people WHERE telegram_id = :chat)""",
+            chat=member.telegram_id,
+        )
+
+
+def invite(tx: Tx, role: Role, name: str, by: Member | None, length: timedelta) -> str:
+    """Make an invitation, None by the operator; gives its token, of which only the hash is kept."""
     token = secrets.token_urlsafe(24)
     tx.insert(
         "invitations",
         token_hash=_hash(token),
         role=role,
         name=name,
-        invited_by=by.id,
+        invited_by=by.id if by else None,
         made_at=tx.time,
         expires_at=tx.time + length,
     )
@@ -142,6 +185,19 @@ def accept(tx: Tx, token: str, telegram_id: int) -> Member | None:
     new = add(tx, telegram_id, Role(row["role"]), row["name"], row["invited_by"])
     tx.run("UPDATE invitations SET used_by = :who WHERE id = :id", who=new.id, id=row["id"])
     return new
+
+
+def invitation(tx: Tx, invitation_id: int) -> Invitation:
+    """Give an invitation, open or not."""
+    row = tx.row("SELECT * FROM invitations WHERE id = :id", id=invitation_id)
+    assert row is not None
+    return _invitation(row)
+
+
+def invitation_of(tx: Tx, token: str) -> Invitation | None:
+    """Find what a token invites to, open or not."""
+    row = tx.row("SELECT * FROM invitations WHERE token_hash = :hash", hash=_hash(token))
+    return None if row is None else _invitation(row)
 
 
 def open_invitations(tx: Tx) -> list[Invitation]:

@@ -74,30 +74,35 @@ class Storage:
         strays = await self.images.sweep()
         return Found(left.unknown, left.again, leases, strays)
 
-    async def delete_case(self, case_id: int) -> erasure.Erased:
-        """Erase one case because its person asks; raises CaseGone."""
-        erased = await self._erase(erasure.delete_case, case_id)
-        await self.database.scrub()
-        return erased
+    async def erase(
+        self, step: Callable[Concatenate[Tx, P], erasure.Erased], *args: P.args, **kwargs: P.kwargs
+    ) -> erasure.Erased:
+        """Run a transaction that erases, and delete the files of the images it names.
 
-    async def forget(self, person_id: int) -> erasure.Erased:
-        """Erase all that is a person's and who they are, down to the bytes in the files."""
-        erased = await self._erase(erasure.forget, person_id)
-        await self.database.compact()
+        `database.scrub` takes the bytes of it out of the log, `compact` the last out of the file.
+        """
+        erased = await self.database.write(step, *args, **kwargs)
+        await self.images.unlink(erased.images)
         return erased
 
     async def expire(self, before: datetime) -> int:
-        """Erase images and texts received before a time; gives the number of cases. For each day.
+        """Erase images and texts received before a time; gives the number of cases. For each hour.
 
         Finishes, too, what a crash or a full disk left undone of earlier erasing.
         """
         cases = 0
-        while (erased := await self._erase(erasure.expire, before)).cases:
+        while (erased := await self.erase(erasure.expire, before)).cases:
             cases += erased.cases
         await self.write(outbox.prune, before)
         await self.images.sweep()
-        await self.database.compact()
+        await self.compact()
         return cases
+
+    async def compact(self) -> None:
+        """Take the last bytes of what was erased out of the file, if anything was."""
+        known = await self.read(erasure.remnants)
+        if known and await self.database.compact():
+            await self.write(erasure.written_anew, known)
 
     async def backup(self, target: Path) -> None:
         """Write a checked copy of the database; raises BackupFailed."""
@@ -114,10 +119,3 @@ class Storage:
     async def __aexit__(self, *_: object) -> None:
         """Close."""
         await self.close()
-
-    async def _erase(
-        self, step: Callable[Concatenate[Tx, P], erasure.Erased], *args: P.args, **kwargs: P.kwargs
-    ) -> erasure.Erased:
-        erased = await self.database.write(step, *args, **kwargs)
-        await self.images.unlink(erased.images)
-        return erased

@@ -37,7 +37,7 @@ class Queue:
 def lease_next(tx: Tx, worker: str, length: timedelta) -> Case | None:
     """Take the oldest case that is due, unless its person has an older one unfinished.
 
-    Check `attempts` before working on it: it counts this lease too.
+    Its album is closed with that. Check `attempts` before working on it: it counts this lease too.
     """
     row = tx.row(
         f"""SELECT c.id FROM cases AS c JOIN {_FIRST} AS first ON first.id = c.id
@@ -49,7 +49,8 @@ def lease_next(tx: Tx, worker: str, length: timedelta) -> Case | None:
     if row is None:
         return None
     taken = tx.row(
-        """UPDATE cases SET attempts = attempts + 1, lease_worker = :worker, lease_until_at = :until
+        """UPDATE cases SET attempts = attempts + 1, album = NULL,
+               lease_worker = :worker, lease_until_at = :until
            WHERE id = :id RETURNING *""",
         id=row["id"],
         worker=worker,
@@ -66,12 +67,14 @@ def renew(tx: Tx, case_id: int, worker: str, length: timedelta) -> None:
     tx.run(sql, until=tx.time + length, id=case_id)
 
 
-def release(tx: Tx, case_id: int, worker: str) -> None:
-    """Give a case back as if it had not been taken, for a stop in good order; raises LeaseLost."""
-    _held(tx, case_id, worker)
+def release(tx: Tx, case_id: int, worker: str, at: datetime | None = None) -> None:
+    """Give a case back as if it had not been taken, for now or for later; raises LeaseLost."""
+    case = _held(tx, case_id, worker)
     tx.run(
-        """UPDATE cases SET attempts = attempts - 1, lease_worker = NULL, lease_until_at = NULL
+        """UPDATE cases SET attempts = attempts - 1, next_try_at = :at,
+               lease_worker = NULL, lease_until_at = NULL
            WHERE id = :id""",
+        at=at or case.next_try_at,
         id=case_id,
     )
 
@@ -119,7 +122,8 @@ def queue(tx: Tx, case_id: int | None = None) -> Queue:
     length = tx.value(f"SELECT count(*) FROM cases WHERE {_UNFINISHED}")
     ahead = length
     if case_id is not None:
-        sql = f"SELECT count(*) FROM cases WHERE {_UNFINISHED} AND id < :id"
+        # The plus keeps SQLite from going through all earlier cases instead of the unfinished.
+        sql = f"SELECT count(*) FROM cases WHERE {_UNFINISHED} AND +id < :id"
         ahead = tx.value(sql, id=case_id)
     latest = "SELECT seconds FROM findings ORDER BY id DESC LIMIT :recent"
     seconds = [row["seconds"] for row in tx.rows(latest, recent=_RECENT)]
@@ -129,6 +133,14 @@ def queue(tx: Tx, case_id: int | None = None) -> Queue:
 def unfinished_of(tx: Tx, person_id: int) -> list[Case]:
     """Give what a person still waits for, oldest first."""
     sql = f"SELECT * FROM cases WHERE person_id = :id AND {_UNFINISHED} ORDER BY id"
+    return [to_case(row) for row in tx.rows(sql, id=person_id)]
+
+
+def awaiting_doctor(tx: Tx, person_id: int) -> list[Case]:
+    """Give the answered cases of which a person waits for a doctor's word, oldest first."""
+    sql = """SELECT * FROM cases
+             WHERE person_id = :id AND state IN ('answered', 'under_review')
+               AND doctor_asked_at IS NOT NULL AND erased_at IS NULL ORDER BY id"""
     return [to_case(row) for row in tx.rows(sql, id=person_id)]
 
 

@@ -23,7 +23,7 @@ CREATE TABLE invitations (
     token_hash TEXT NOT NULL UNIQUE CHECK (length(token_hash) = 64),
     role TEXT NOT NULL CHECK (role IN ('doctor', 'admin')),
     name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 80),
-    invited_by INTEGER NOT NULL REFERENCES staff (id),
+    invited_by INTEGER REFERENCES staff (id),
     made_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     used_by INTEGER REFERENCES staff (id)

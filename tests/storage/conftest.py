@@ -4,14 +4,27 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from storage import Storage, cases, people, work
 from storage.cases import Case, CaseState, FileKind, StoredFinding, Upload, UploadedFile
 from storage.people import Person
+from storage.transaction import Row, Tx
 
 MINUTE = timedelta(minutes=1)
+
+
+class Explaining(Tx):
+    """Writes down how each query is to be answered."""
+
+    plans: ClassVar[list[str]] = []
+
+    def rows(self, sql: str, /, **values: object) -> list[Row]:
+        for step in super().rows(f"EXPLAIN QUERY PLAN {sql}", **values):
+            self.plans.append(step["detail"])
+        return super().rows(sql, **values)
 
 
 class Hands:

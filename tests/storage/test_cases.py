@@ -11,6 +11,7 @@ from storage.errors import CaseGone, IllegalStep
 from storage.transaction import Tx
 
 QUIET = timedelta(seconds=2)
+REASONS = {"broken"}
 
 
 def force(tx: Tx, case_id: int, to: CaseState) -> None:
@@ -115,12 +116,27 @@ async def test_the_same_content_of_the_same_person_is_found(hands: Any, storage:
     again, other = await hands.send(ours), await hands.send(theirs)
     for case in (again, other):
         await storage.write(cases.set_content, case.id, "a" * 64)
-    assert await storage.read(cases.earlier, again.id) is None
+    assert await storage.read(cases.earlier, again.id, REASONS, hands.time) is None
     await hands.bring(first, CaseState.ANSWERED)
-    found = await storage.read(cases.earlier, again.id)
+    found = await storage.read(cases.earlier, again.id, REASONS, hands.time)
     assert found is not None and found.id == first.id
-    assert await storage.read(cases.earlier, other.id) is None
-    assert await storage.read(cases.earlier, first.id) is None
+    assert await storage.read(cases.earlier, other.id, REASONS, hands.time) is None
+    assert await storage.read(cases.earlier, first.id, REASONS, hands.time) is None
+
+
+async def test_a_refused_content_is_found_only_for_a_while_and_for_what_lasts(
+    hands: Any, storage: Storage
+) -> None:
+    person = await hands.person()
+    first, again = await hands.send(person), await hands.send(person)
+    for case in (first, again):
+        await storage.write(cases.set_content, case.id, "a" * 64)
+    await storage.write(cases.advance, first.id, CaseState.REFUSED, reason="broken")
+    found = await storage.read(cases.earlier, again.id, REASONS, hands.time)
+    assert found is not None and found.id == first.id
+    assert await storage.read(cases.earlier, again.id, {"empty"}, hands.time) is None
+    later = hands.time + timedelta(seconds=1)
+    assert await storage.read(cases.earlier, again.id, REASONS, later) is None
 
 
 async def test_a_duplicate_counts_for_limits_and_is_shown_nowhere(
@@ -143,12 +159,12 @@ async def test_a_file_sent_again_is_known_before_it_is_downloaded(
     person = await hands.person()
     upload = Upload(person_id=person.id, files=(hands.file("same"),))
     case = await storage.write(cases.receive, upload)
-    assert await storage.read(cases.earlier_file, person.id, "same") is None
+    assert await storage.read(cases.earlier_file, person.id, "same", REASONS, hands.time) is None
     await hands.bring(case, CaseState.ANSWERED)
-    found = await storage.read(cases.earlier_file, person.id, "same")
+    found = await storage.read(cases.earlier_file, person.id, "same", REASONS, hands.time)
     assert found is not None and found.id == case.id
     other = await hands.person(2)
-    assert await storage.read(cases.earlier_file, other.id, "same") is None
+    assert await storage.read(cases.earlier_file, other.id, "same", REASONS, hands.time) is None
 
 
 async def test_a_finding_comes_back_as_it_was(

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from storage import Storage, audit, cases, erasure, history, outbox, people, work
+from storage import Storage, audit, cases, dialogs, erasure, history, outbox, people, work
 from storage.cases import CaseState, FileKind, Upload, UploadedFile
+from storage.database import Database
 from storage.errors import CaseGone, IllegalStep
 from storage.outbox import Outgoing, OutKind
 from storage.transaction import Tx
@@ -67,7 +68,8 @@ async def test_forget_leaves_no_trace_in_any_file(
         b"abcdef12",
     ]
     assert all(traces(needle) for needle in needles)
-    erased = await storage.forget(person_id)
+    erased = await storage.erase(erasure.forget, person_id)
+    await storage.compact()
     assert (erased.cases, len(erased.images)) == (2, 1)
     needles.append(str(TELEGRAM_ID).encode())
     assert [needle for needle in needles if traces(needle)] == []
@@ -106,7 +108,8 @@ async def test_forget_leaves_no_trace_in_pages_that_were_split_and_merged(
 
     for _ in range(16):
         await storage.write(come_and_go)
-    await storage.forget((await hands.person(9999)).id)
+    await storage.erase(erasure.forget, (await hands.person(9999)).id)
+    await storage.compact()
     kinds = (b"<FILE%04d>", b"<NOTE%04d>")
     assert [n for n in gone for kind in kinds if traces(kind % n)] == []
     assert all(traces(kind % n) for n in living for kind in kinds)
@@ -114,7 +117,7 @@ async def test_forget_leaves_no_trace_in_pages_that_were_split_and_merged(
 
 async def test_what_forget_leaves_is_anonymous(hands: Any, storage: Storage) -> None:
     person_id, case = await full_life(hands, storage)
-    await storage.forget(person_id)
+    await storage.erase(erasure.forget, person_id)
     left = await storage.read(history.record, case.id)
     assert left.case.person_id is None
     assert left.case.number != case.number
@@ -133,7 +136,7 @@ async def test_forget_leaves_others_alone(hands: Any, storage: Storage) -> None:
     case = await hands.send(other, note="mine")
     out = Outgoing(key="o", chat_id=2, kind=OutKind.MESSAGE, case_id=case.id)
     await storage.write(outbox.enqueue, out)
-    await storage.forget(person_id)
+    await storage.erase(erasure.forget, person_id)
     record = await storage.read(history.export, other.id)
     assert record is not None and record.cases[0].case.note == "mine"
     assert await storage.read(outbox.waiting) == 1
@@ -141,8 +144,8 @@ async def test_forget_leaves_others_alone(hands: Any, storage: Storage) -> None:
 
 async def test_who_was_forgotten_comes_back_as_a_stranger(hands: Any, storage: Storage) -> None:
     person_id, case = await full_life(hands, storage)
-    await storage.forget(person_id)
-    assert (await storage.forget(person_id)).cases == 0
+    await storage.erase(erasure.forget, person_id)
+    assert (await storage.erase(erasure.forget, person_id)).cases == 0
     again = await hands.person(TELEGRAM_ID)
     assert again.id != person_id
     assert not await storage.read(people.has_consent, again.id, "1")
@@ -154,7 +157,7 @@ async def test_a_worker_notices_that_its_case_was_taken_back(hands: Any, storage
     person = await hands.person()
     case = await hands.send(person)
     await hands.take("worker")
-    await storage.forget(person.id)
+    await storage.erase(erasure.forget, person.id)
     with pytest.raises(IllegalStep) as said:
         await storage.write(cases.advance, case.id, CaseState.READ, worker="worker")
     assert said.value.before == CaseState.WITHDRAWN
@@ -164,23 +167,24 @@ async def test_deleting_one_case_erases_it_and_nothing_else(
     hands: Any, storage: Storage, folder: Path, traces: Callable[[bytes], list[str]]
 ) -> None:
     person_id, case = await full_life(hands, storage)
-    await storage.delete_case(case.id)
+    await storage.erase(erasure.delete_case, case.id)
     page = await storage.read(history.page, person_id)
     assert [record.case.state for record in page.cases] == [CaseState.RECEIVED]
     assert await storage.read(history.own, person_id, case.number) is None
     assert await storage.read(history.findings, case.id) == ()
     assert await storage.read(outbox.waiting) == 1
+    await storage.database.scrub()
     assert traces(b"abcdef12") == []
     assert traces(b"unique-1") == []
     assert image_count(folder) == 0
     with pytest.raises(CaseGone):
-        await storage.delete_case(case.id)
+        await storage.erase(erasure.delete_case, case.id)
 
 
 async def test_a_deleted_case_counts_for_limits(hands: Any, storage: Storage) -> None:
     person = await hands.person()
     case = await hands.send(person)
-    await storage.delete_case(case.id)
+    await storage.erase(erasure.delete_case, case.id)
     assert await storage.read(history.received_since, person.id, person.first_seen_at) == 1
     assert (await storage.read(cases.get, case.id)).state == CaseState.WITHDRAWN
     assert await hands.take() is None
@@ -190,7 +194,7 @@ async def test_a_case_under_review_that_is_deleted_is_reviewed_no_more(
     hands: Any, storage: Storage
 ) -> None:
     case = await hands.bring(await hands.send(await hands.person()), CaseState.UNDER_REVIEW)
-    await storage.delete_case(case.id)
+    await storage.erase(erasure.delete_case, case.id)
     assert (await storage.read(cases.get, case.id)).state == CaseState.ANSWERED
 
 
@@ -209,7 +213,7 @@ async def test_retention_erases_images_and_texts_and_keeps_the_findings(
     [shown] = left.cases
     assert (shown.case.id, len(shown.findings), shown.files) == (case.id, 1, ())
     assert (await storage.read(cases.get, fresh.id)).note == "fresh"
-    await storage.delete_case(case.id)
+    await storage.erase(erasure.delete_case, case.id)
     assert (await storage.read(history.page, person_id)).cases == ()
 
 
@@ -218,7 +222,7 @@ async def test_the_database_itself_lets_nothing_into_an_erased_case(
     hands: Any, storage: Storage, table: str, a_finding: cases.StoredFinding
 ) -> None:
     case = await hands.send(await hands.person())
-    await storage.delete_case(case.id)
+    await storage.erase(erasure.delete_case, case.id)
     inserts = {
         "scans": "INSERT INTO scans (case_id, message_id, kind, file_id, unique_id)"
         " VALUES (1, 1, 'photo', 'f', 'u')",
@@ -239,6 +243,71 @@ async def test_an_album_whose_case_was_taken_back_starts_a_new_one(
     person = await hands.person()
     first = Upload(person_id=person.id, files=(hands.file(),), album="album")
     case = await storage.write(cases.receive, first)
-    await storage.delete_case(case.id)
+    await storage.erase(erasure.delete_case, case.id)
     later = Upload(person_id=person.id, files=(hands.file(),), album="album")
     assert (await storage.write(cases.receive, later)).id != case.id
+
+
+@pytest.fixture
+def written_anew(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes each time that the whole file is written anew."""
+    compact, times = Database.compact, []
+
+    async def noted(self: Database) -> bool:
+        times.append("now")
+        return await compact(self)
+
+    monkeypatch.setattr(Database, "compact", noted)
+    return times
+
+
+async def test_the_file_is_written_anew_only_if_something_was_erased(
+    hands: Any, storage: Storage, written_anew: list[str]
+) -> None:
+    case = await hands.answered(await hands.person())
+    assert await storage.expire(hands.time - DAY) == 0
+    assert written_anew == []
+    await storage.erase(erasure.delete_case, case.id)
+    for _ in range(2):
+        await storage.expire(hands.time - DAY)
+    assert written_anew == ["now"]
+    hands.wait(2 * DAY)
+    await hands.answered(await hands.person())
+    hands.wait(2 * DAY)
+    assert await storage.expire(hands.time - DAY) == 1
+    assert written_anew == ["now", "now"]
+
+
+async def test_what_erasing_left_is_not_forgotten_over_a_restart(
+    hands: Any, storage: Storage, folder: Path, written_anew: list[str]
+) -> None:
+    await storage.erase(erasure.forget, (await hands.person()).id)
+    await storage.close()
+    async with await Storage.open(folder, clock=hands.now) as after:
+        await after.expire(hands.time - DAY)
+        await after.expire(hands.time - DAY)
+    assert written_anew == ["now"]
+
+
+async def test_what_is_erased_while_the_file_is_written_anew_is_not_missed(
+    hands: Any, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = await hands.person(1), await hands.person(2)
+
+    async def meanwhile(self: Database) -> bool:
+        await storage.erase(erasure.forget, bob.id)
+        return True
+
+    await storage.erase(erasure.forget, ann.id)
+    monkeypatch.setattr(Database, "compact", meanwhile)
+    await storage.compact()
+    assert await storage.read(erasure.remnants) == 1
+
+
+async def test_who_is_forgotten_is_not_left_in_an_open_question(
+    hands: Any, storage: Storage
+) -> None:
+    person = await hands.person()
+    await storage.write(dialogs.begin, person.telegram_id, "consent", {}, DAY)
+    await storage.erase(erasure.forget, person.id)
+    assert await storage.read(dialogs.current, person.telegram_id) is None

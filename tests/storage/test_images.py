@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from storage import Storage, images
+from storage import Storage, erasure, images
 from storage.errors import (
     CaseGone,
     ImageDamaged,
@@ -99,6 +99,25 @@ async def test_a_wrong_key_is_told_from_a_damaged_file(hands: Any, folder: Path)
         assert await again.images.load(image.id) == PIXELS
 
 
+async def test_a_wrong_key_is_noticed_by_the_newest_image_that_is_there(
+    hands: Any, folder: Path
+) -> None:
+    await hands.storage.images.check_key()
+    kept = [await put(hands, hands.storage) for _ in range(3)]
+    await hands.storage.images.check_key()
+    await hands.storage.close()
+    gone, damaged = (folder / "images" / image.id[:2] / image.id for image in kept[1:])
+    gone.unlink()
+    damaged.write_bytes(b"IMG1")
+    async with await Storage.open(folder, image_key=KEY) as other:
+        with pytest.raises(ImageKeyWrong):
+            await other.images.check_key()
+        newer = await other.images.put(PIXELS, kept[0].case_id, ImageKind.SCAN)
+        await other.images.check_key()
+        assert other.images.opens(newer.id)
+        assert not any(other.images.opens(image.id) for image in kept)
+
+
 async def test_an_image_that_is_gone_is_said_to_be_gone(
     hands: Any, storage: Storage, folder: Path
 ) -> None:
@@ -114,7 +133,7 @@ async def test_a_case_erased_meanwhile_gets_no_image(
     hands: Any, storage: Storage, folder: Path
 ) -> None:
     case = await hands.send(await hands.person())
-    await storage.delete_case(case.id)
+    await storage.erase(erasure.delete_case, case.id)
     with pytest.raises(CaseGone):
         await storage.images.put(PIXELS, case.id, ImageKind.SCAN)
     assert image_files(folder) == []

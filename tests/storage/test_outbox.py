@@ -178,6 +178,24 @@ async def test_last_words_leave_no_row(storage: Storage) -> None:
     assert await storage.read(outbox.by_key, "bye") is None
 
 
+async def test_last_words_that_may_or_may_not_have_arrived_leave_no_row(storage: Storage) -> None:
+    await storage.write(outbox.enqueue, out("bye", fleeting=True))
+    await storage.write(outbox.lease_due)
+    assert (await storage.write(outbox.recover)).unknown == 1
+    assert await storage.read(outbox.by_key, "bye") is None
+
+
+async def test_last_words_to_somebody_who_blocked_the_bot_leave_no_row(
+    hands: Any, storage: Storage
+) -> None:
+    person = await hands.person()
+    await storage.write(outbox.enqueue, out("bye", person.telegram_id, fleeting=True))
+    await storage.write(outbox.enqueue, out("more", person.telegram_id))
+    assert await storage.write(people.block, person.telegram_id) == 2
+    assert await storage.read(outbox.by_key, "bye") is None
+    assert await storage.read(outbox.by_key, "more") is not None
+
+
 async def test_old_rows_go_but_not_what_waits_or_is_in_unreported_doubt(
     hands: Any, storage: Storage
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from storage import Storage, cases, history, work
-from storage.cases import CaseState
+from storage.cases import CaseState, Upload
 from storage.errors import LeaseLost
 
 MINUTE = timedelta(minutes=1)
@@ -94,6 +94,46 @@ async def test_a_case_given_back_in_good_order_counts_no_attempt(
     await hands.take("a")
     await storage.write(work.release, case.id, "a")
     assert (await hands.take("b")).attempts == 1
+
+
+async def test_a_case_given_back_for_later_lets_others_pass(hands: Any, storage: Storage) -> None:
+    late, other = await hands.send(await hands.person(1)), await hands.send(await hands.person(2))
+    await hands.take("a")
+    await storage.write(work.release, late.id, "a", hands.time + MINUTE)
+    assert (await hands.take("a")).id == other.id
+    assert await hands.take("b") is None
+    hands.wait(MINUTE)
+    again = await hands.take("b")
+    assert (again.id, again.attempts) == (late.id, 1)
+
+
+async def test_an_album_part_that_comes_late_does_not_hinder_giving_the_case_back(
+    hands: Any, storage: Storage
+) -> None:
+    person = await hands.person()
+    first, late = (
+        Upload(person_id=person.id, files=(hands.file(),), album="album") for _ in range(2)
+    )
+    await storage.write(cases.receive, first)
+    taken = await hands.take("a")
+    assert (await storage.write(cases.receive, late)).id != taken.id
+    await storage.write(work.release, taken.id, "a")
+    assert (await hands.take("a")).id == taken.id
+
+
+async def test_who_waits_for_a_doctor_is_known_until_the_doctor_has_spoken(
+    hands: Any, storage: Storage
+) -> None:
+    person = await hands.person()
+    case = await hands.answered(person)
+    assert await storage.read(work.awaiting_doctor, person.id) == []
+    await storage.write(cases.ask_doctor, case.id)
+    for state in (CaseState.UNDER_REVIEW, CaseState.REVIEWED):
+        assert [each.id for each in await storage.read(work.awaiting_doctor, person.id)] == [
+            case.id
+        ]
+        await storage.write(cases.advance, case.id, state)
+    assert await storage.read(work.awaiting_doctor, person.id) == []
 
 
 async def test_leases_of_a_process_that_is_gone_are_freed_and_their_attempts_count(
