@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,22 @@ from classifier.labels import Label, Modality
 CARD = "card.json"
 
 
+class Flaw(StrEnum):
+    """What does not fit in a model folder."""
+
+    CARD = "card"
+    NAME = "name"
+    LABELS = "labels"
+    FILE = "file"
+    SHAPE = "shape"
+
+
 class BrokenModel(Exception):
     """A model folder that must not be used; says which file and why."""
+
+    def __init__(self, what: str, flaw: Flaw = Flaw.FILE) -> None:
+        super().__init__(what)
+        self.flaw = flaw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +64,17 @@ def read_card(folder: Path) -> Card:
     try:
         raw = json.loads((folder / CARD).read_text(encoding="utf-8"))
         raw["modality"] = Modality(raw["modality"])
-        raw["sure_from"] = {Label(label): share for label, share in raw["sure_from"].items()}
-        raw["labels"] = tuple(Label(label) for label in raw["labels"])
+        raw["figures"] = {
+            name: (float(value), float(low), float(high))
+            for name, (value, low, high) in raw["figures"].items()
+        }
         card = Card(**raw)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BrokenModel(f"{folder.name}/{CARD}: {error}") from error
-    if card.labels != tuple(Label) or set(card.sure_from) != set(Label):
-        raise BrokenModel(f"{folder.name}: labels {card.labels} are not ours")
+        if tuple(card.labels) != tuple(Label) or set(card.sure_from) != set(Label):
+            raise BrokenModel(f"{folder.name}: labels {card.labels} are not ours", Flaw.LABELS)
+        sure_from = {Label(label): float(share) for label, share in card.sure_from.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BrokenModel(f"{folder.name}/{CARD}: {error}", Flaw.CARD) from error
+    card = replace(card, labels=tuple(Label), sure_from=sure_from)
     check_file(folder, card, card.engine_file)
     return card
 

@@ -3,19 +3,16 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
-from classifier.batching import Batcher
 from classifier.engines import Output
 from classifier.labels import Doubt, Finding, FloatArray, Modality
+from classifier.lineup import Lineup
 from classifier.model import Model
-from classifier.preprocess import to_grey, to_input
+from classifier.preprocess import to_grey
 from classifier.reading.isolated import IsolatedReader, Progress
 from classifier.reading.scan import Scan, Study
 from classifier.reading.sources import Source
@@ -32,10 +29,12 @@ class Answer:
     """What came of one source: a finding, or the reason for none.
 
     `shown` is the picture that decided, (rows, columns) in [0, 1]; None if nothing could be read.
+    `deciding` are the slices of a CT that decided, the first of them `shown`.
     """
 
     model: str
     shown: FloatArray | None = None
+    deciding: tuple[FloatArray, ...] = ()
     modality: Modality | None = None
     finding: Finding | None = None
     refusal: RefusalReason | None = None
@@ -45,19 +44,16 @@ class Answer:
 
 
 class Classifier:
-    """Answers sources with the installed models; an async context manager."""
+    """Answers sources with the models given; an async context manager."""
 
     def __init__(self, reader: IsolatedReader, models: Mapping[Modality, Model]) -> None:
         """Use `models`, of which the one for X-rays is needed to tell what a picture is."""
         self._reader = reader
-        self._models = models
-        self._batchers = {modality: Batcher(model.engine) for modality, model in models.items()}
-        self._stack = AsyncExitStack()
+        self._lineup = Lineup(models)
 
     async def __aenter__(self) -> Self:
         """Start the batchers."""
-        for batcher in self._batchers.values():
-            await self._stack.enter_async_context(batcher)
+        await self._lineup.start()
         return self
 
     async def __aexit__(
@@ -67,7 +63,19 @@ class Classifier:
         traceback: TracebackType | None,
     ) -> None:
         """Stop the batchers."""
-        await self._stack.aclose()
+        await self._lineup.close()
+
+    @property
+    def models(self) -> Mapping[Modality, Model]:
+        """The models that what comes from now on is answered with."""
+        return self._lineup.models
+
+    async def use(self, models: Mapping[Modality, Model]) -> None:
+        """Answer with other models from now on; what is under way ends with those it began with."""
+        following = Lineup(models)
+        await following.start()
+        retired, self._lineup = self._lineup, following
+        await retired.retire()
 
     async def classify(self, source: Source, progress: Progress | None = None) -> Answer:
         """Answer one source; a refusal is an answer too. Raises `batching.Busy`."""
@@ -76,7 +84,7 @@ class Classifier:
             study = await self.read(source, progress)
             answer = await self.answer(study)
         except Refusal as refusal:
-            name = self._models[Modality.XRAY].card.name
+            name = self.models[Modality.XRAY].name
             answer = Answer(model=name, refusal=refusal.reason, detail=refusal.detail)
         return replace(answer, seconds=time.monotonic() - begun)
 
@@ -90,41 +98,60 @@ class Classifier:
 
     async def answer(self, study: Study) -> Answer:
         """Answer what was read; `seconds` is for the caller to fill. Raises `batching.Busy`."""
-        model = self._models[Modality.XRAY]
-        middle = study.scans[len(study.scans) // 2]
-        shown = await asyncio.to_thread(to_grey, middle)
-        output = await self._run(model, [shown])
-        modality = model.gate.kind_of(middle, output.features[0])
-        answer = Answer(
-            model=model.card.name, shown=shown, modality=modality, slices=len(study.scans)
-        )
-        if modality is None:
-            return replace(answer, refusal=RefusalReason.NOT_CHEST)
-        if modality is Modality.CT:
-            return await self._answer_ct(study.scans, answer)
-        doubts = _doubts(shown)
-        if model.gate.distance(output.features[0]) > 1:
-            doubts |= {Doubt.UNLIKE_TRAINING}
-        finding = model.finding(output.logits[0], output.features[0], answer.slices, doubts)
-        return replace(answer, finding=finding)
+        async with self._lineup.in_use() as lineup:
+            model = lineup.models[Modality.XRAY]
+            middle = _middle(study)
+            shown = await asyncio.to_thread(to_grey, middle)
+            output = await lineup.run(Modality.XRAY, [shown])
+            modality = model.gate.kind_of(middle, output.features[0])
+            answer = Answer(
+                model=model.name, shown=shown, modality=modality, slices=len(study.scans)
+            )
+            if modality is None:
+                return replace(answer, refusal=RefusalReason.NOT_CHEST)
+            if modality is Modality.XRAY:
+                finding = _of_xray(model, output, shown, answer.slices)
+                return replace(answer, finding=finding)
+            if modality not in lineup.models:
+                return replace(answer, refusal=RefusalReason.NO_CT_MODEL)
+            finding, deciding = await _of_ct(lineup, study.scans)
+            return replace(
+                answer, model=finding.model, shown=deciding[0], deciding=deciding, finding=finding
+            )
 
-    async def _answer_ct(self, scans: Sequence[Scan], answer: Answer) -> Answer:
-        """Classify the slices with lung and show the one that decided."""
-        model = self._models.get(Modality.CT)
-        if model is None:
-            return replace(answer, refusal=RefusalReason.NO_CT_MODEL)
-        chosen = await asyncio.to_thread(lung_slices, scans)
-        greys = [await asyncio.to_thread(to_grey, scans[index]) for index in chosen]
-        output = await self._run(model, greys)
-        logits, deciding = aggregate(output.logits)
-        shown, features = greys[deciding], output.features[deciding]
-        finding = model.finding(logits, features, answer.slices, _doubts(shown))
-        return replace(answer, model=model.card.name, shown=shown, finding=finding)
+    async def estimate(self, study: Study, modality: Modality) -> Finding | None:
+        """Estimate a study of a known kind without a gate; None without a model for it."""
+        async with self._lineup.in_use() as lineup:
+            if modality not in lineup.models:
+                return None
+            if modality is Modality.CT:
+                return (await _of_ct(lineup, study.scans))[0]
+            shown = await asyncio.to_thread(to_grey, _middle(study))
+            output = await lineup.run(modality, [shown])
+            return _of_xray(lineup.models[modality], output, shown, len(study.scans))
 
-    async def _run(self, model: Model, greys: Sequence[FloatArray]) -> Output:
-        size = model.card.input_size
-        inputs = await asyncio.to_thread(lambda: np.stack([to_input(grey, size) for grey in greys]))
-        return await self._batchers[model.card.modality].run(inputs)
+
+def _middle(study: Study) -> Scan:
+    return study.scans[len(study.scans) // 2]
+
+
+def _of_xray(model: Model, output: Output, shown: FloatArray, slices: int) -> Finding:
+    doubts = _doubts(shown)
+    if model.gate.distance(output.features[0]) > 1:
+        doubts |= {Doubt.UNLIKE_TRAINING}
+    return model.finding(output.logits[0], output.features[0], slices, doubts)
+
+
+async def _of_ct(lineup: Lineup, scans: Sequence[Scan]) -> tuple[Finding, tuple[FloatArray, ...]]:
+    """Classify the slices with lung; gives those that decided, too, the first most."""
+    model = lineup.models[Modality.CT]
+    chosen = await asyncio.to_thread(lung_slices, scans)
+    greys = [await asyncio.to_thread(to_grey, scans[index]) for index in chosen]
+    output = await lineup.run(Modality.CT, greys)
+    logits, indices = aggregate(output.logits)
+    deciding = tuple(greys[index] for index in indices)
+    features, doubts = output.features[indices[0]], _doubts(deciding[0])
+    return model.finding(logits, features, len(scans), doubts), deciding
 
 
 def _doubts(shown: FloatArray) -> frozenset[Doubt]:

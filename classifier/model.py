@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from classifier.card import BrokenModel, Card, check_file, read_card
-from classifier.engines import Engine
-from classifier.gate import Gate
+from classifier.card import CARD, BrokenModel, Card, Flaw, check_file, read_card, sha256
+from classifier.engines import Engine, EngineDown
+from classifier.gate import KINDS, Gate
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
 from classifier.saliency import Head, class_maps, pneumonia_map
 
@@ -28,12 +28,22 @@ class EngineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model folder, loaded and checked."""
+    """A model folder, loaded and checked.
+
+    `digest` is the sha256 of its card, which names that of every file: two builds of one name are
+    two models.
+    """
 
     card: Card
     engine: Engine
     head: Head
     gate: Gate
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """Name this build, as findings do."""
+        return build_name(self.card.name, self.digest)
 
     def finding(
         self, logits: FloatArray, features: FloatArray, slices: int, doubts: frozenset[Doubt]
@@ -51,9 +61,14 @@ class Model:
             label=label if sure else None,
             saliency=pneumonia_map(class_maps(features, self.head)),
             doubts=doubts,
-            model=self.card.name,
+            model=self.name,
             slices=slices,
         )
+
+
+def build_name(name: str, digest: str) -> str:
+    """Name a build of a model: `resnet34_xray@1f0c99ab`."""
+    return f"{name}@{digest[:8]}"
 
 
 def calibrated(logits: FloatArray, temperature: float) -> FloatArray:
@@ -68,14 +83,54 @@ def calibrated(logits: FloatArray, temperature: float) -> FloatArray:
 
 
 def load_model(folder: Path, kind: EngineKind = EngineKind.ONNX, url: str = "") -> Model:
-    """Load a model folder; raises BrokenModel if a file is missing or not the card's.
+    """Load a model folder; raises BrokenModel if a file is missing, altered or does not fit.
 
-    With a `url`, that of a server of the Open Inference Protocol V2, the network runs there.
+    With a `url`, that of a server of the Open Inference Protocol V2, the network runs there. Such a
+    server may be down for now, so it is not asked: that is left to `check_fit`.
     """
     card = read_card(folder)
-    gate = Gate.load(check_file(folder, card, GATE))
-    head = Head.load(check_file(folder, card, HEAD))
-    return Model(card, _engine(folder, card, kind, url), head, gate)
+    gate, head = check_file(folder, card, GATE), check_file(folder, card, HEAD)
+    try:
+        engine = _engine(folder, card, kind, url)
+        model = Model(card, engine, Head.load(head), Gate.load(gate), sha256(folder / CARD))
+    except (BrokenModel, ImportError):
+        raise
+    except Exception as error:
+        # ONNX Runtime has a kind of error for each way in which a file can be wrong.
+        raise _misfit(card, error) from error
+    if not url:
+        check_fit(model)
+    return model
+
+
+def check_fit(model: Model) -> None:
+    """Run the network once; raises BrokenModel unless card, network, head and gate go together.
+
+    Raises EngineDown if the network runs elsewhere and gives no answer.
+    """
+    card, head, gate = model.card, model.head, model.gate
+    try:
+        output = model.engine.run(np.zeros((1, card.input_size, card.input_size, 1), np.float32))
+    except EngineDown:
+        raise
+    except Exception as error:
+        raise _misfit(card, error) from error
+    labels, channels = len(card.labels), output.features.shape[-1]
+    shapes = {
+        "logits": (output.logits.shape, (1, labels)),
+        "features": (output.features.shape[:1] + output.features.shape[3:], (1, channels)),
+        "head": (head.kernel.shape + head.bias.shape, (channels, labels, labels)),
+        "gate": (gate.kernel.shape + gate.bias.shape, (channels, len(KINDS), len(KINDS))),
+        "likeness": (gate.mean.shape + gate.whitening.shape[:1], (channels, channels)),
+    }
+    for part, (found, wanted) in shapes.items():
+        if found != wanted:
+            what = f"{card.name}: {part} is {found} and not {wanted}"
+            raise BrokenModel(what, Flaw.SHAPE)
+
+
+def _misfit(card: Card, error: Exception) -> BrokenModel:
+    return BrokenModel(f"{card.name}: {type(error).__name__}", Flaw.SHAPE)
 
 
 def load_installed(

@@ -11,6 +11,8 @@ from classifier.reading.scan import Scan, Units
 LUNG_HU = (-950.0, -500.0)
 FEWEST_LUNG = 0.5
 SHARE_DECIDING = 0.25
+# So many of those that decided are worth a look one by one.
+MOST_NAMED = 3
 
 
 def lung_slices(scans: Sequence[Scan]) -> list[int]:
@@ -24,8 +26,8 @@ def lung_slices(scans: Sequence[Scan]) -> list[int]:
     return [int(index) for index in np.flatnonzero(lung >= FEWEST_LUNG * lung.max())]
 
 
-def aggregate(logits: FloatArray) -> tuple[FloatArray, int]:
-    """Make one row of logits (3,) of many (n, 3), and name the slice that decided most.
+def aggregate(logits: FloatArray) -> tuple[FloatArray, list[int]]:
+    """Make one row of logits (3,) of many (n, 3), and name up to three slices that decided most.
 
     The mean over the quarter of slices that speak most for pneumonia: few slices of a sick lung
     show the illness.
@@ -34,7 +36,7 @@ def aggregate(logits: FloatArray) -> tuple[FloatArray, int]:
     count = max(1, round(SHARE_DECIDING * len(logits)))
     deciding = np.argsort(pneumonia)[-count:]
     mean: FloatArray = logits[deciding].mean(0)
-    return mean, int(deciding[-1])
+    return mean, deciding[::-1][:MOST_NAMED].tolist()
 
 
 def _lung_share(scan: Scan) -> float:

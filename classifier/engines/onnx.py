@@ -1,12 +1,17 @@
 """ONNX Runtime on the CPU: the default engine."""
 
+import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from classifier.engines import Output
 from classifier.labels import FloatArray
+
+# Otherwise ONNX Runtime reports its use to Microsoft; it looks when it is loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime
 
 
 class OnnxEngine:

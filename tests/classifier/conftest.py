@@ -46,7 +46,7 @@ def make_model(modality: Modality) -> Model:
         trained_on="nothing",
         command="none",
     )
-    return Model(card, BrightnessEngine(head), head, gate)
+    return Model(card, BrightnessEngine(head), head, gate, digest="5" * 64)
 
 
 @pytest.fixture

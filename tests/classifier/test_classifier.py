@@ -103,7 +103,7 @@ async def test_a_refused_file_is_an_answer(xray_model: Model) -> None:
     given = await answer(Refusal(RefusalReason.EMPTY), xray_model)
     assert given.refusal is RefusalReason.EMPTY
     assert (given.shown, given.modality, given.slices) == (None, None, 0)
-    assert given.model == xray_model.card.name
+    assert given.model == xray_model.name
 
 
 async def test_without_a_ct_model_a_series_is_shown_but_not_estimated(xray_model: Model) -> None:
@@ -122,6 +122,6 @@ async def test_a_ct_model_brings_findings_by_being_there(
     given = await answer(Study(scans), xray_model, ct_model)
     assert given.finding is not None
     assert given.finding.slices == 5
-    assert given.model == given.finding.model == ct_model.card.name
+    assert given.model == given.finding.model == ct_model.name
     assert given.shown is not None
     np.testing.assert_allclose(given.shown[30, 48], (-300 + 1350) / 1500, atol=1e-6)

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ from classifier.model import MODELS, EngineKind, Model, calibrated, load_install
 from training import dataset
 from training.evaluate import run_engine
 from training.export import agreement
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", params=list(EngineKind))
@@ -33,6 +37,14 @@ def test_a_picture_gets_the_same_answer_in_any_batch(engine: Engine, inputs: Flo
     together = engine.run(inputs).logits
     alone = np.concatenate([engine.run(inputs[i : i + 1]).logits for i in range(3)])
     np.testing.assert_allclose(together, alone, atol=1e-3)
+
+
+def test_an_engine_reports_its_use_to_nobody(tmp_path: Path) -> None:
+    program = "from classifier.model import load_installed; load_installed()"
+    subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={"HOME": str(tmp_path)}, check=True
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_int8_agrees_with_float_on_held_out_pictures(shared_data: Path) -> None:

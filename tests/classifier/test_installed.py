@@ -1,0 +1,86 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from classifier.card import BrokenModel, Flaw, sha256
+from classifier.installed import find_models
+from classifier.model import load_model
+
+from .tiny_models import install_model
+
+
+def edit_card(folder: Path, **changes: object) -> None:
+    raw = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(raw | changes))
+
+
+def garble(folder: Path) -> None:
+    """Swap the network for something else, and the card's sha256 with it."""
+    (folder / "model.onnx").write_bytes(b"no network at all")
+    files = json.loads((folder / "card.json").read_text())["files"]
+    edit_card(folder, files=files | {"model.onnx": sha256(folder / "model.onnx")})
+
+
+def test_models_of_all_places_are_found_by_name_and_build(tmp_path: Path) -> None:
+    for place in ("shipped", "installed"):
+        install_model(tmp_path / place, "one", flipped=place == "installed")
+    install_model(tmp_path / "installed", "two")
+    places = (tmp_path / "shipped", tmp_path / "installed", tmp_path / "none")
+    found = find_models(places)
+    assert not found.broken
+    assert sorted(each.card.name for each in found.models) == ["one", "one", "two"]
+    assert len({each.name for each in found.models}) == 3
+    for each in found.models:
+        loaded = load_model(each.folder)
+        assert (loaded.name, loaded.digest) == (each.name, each.digest)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "flaw"),
+    [
+        (lambda folder: (folder / "card.json").write_text("{"), Flaw.CARD),
+        (lambda folder: edit_card(folder, figures={"accuracy": "good"}), Flaw.CARD),
+        (lambda folder: edit_card(folder, name="another"), Flaw.NAME),
+        (lambda folder: edit_card(folder, labels=["viral", "normal", "bacterial"]), Flaw.LABELS),
+        (lambda folder: (folder / "model.onnx").write_bytes(b"altered"), Flaw.FILE),
+    ],
+)
+def test_a_folder_that_does_not_fit_is_told_apart_and_harms_no_other(
+    tmp_path: Path, spoil: Callable[[Path], object], flaw: Flaw
+) -> None:
+    install_model(tmp_path, "whole")
+    install_model(tmp_path, "spoilt")
+    spoil(tmp_path / "spoilt")
+    found = find_models([tmp_path])
+    assert [each.card.name for each in found.models] == ["whole"]
+    assert [error.flaw for error in found.broken] == [flaw]
+    assert "spoilt" in str(found.broken[0])
+
+
+@pytest.mark.parametrize("shape", [{"size": 48}, {"labels": 2}, {"features": 5}])
+def test_a_network_whose_sizes_are_not_the_cards_is_refused(
+    tmp_path: Path, shape: dict[str, int]
+) -> None:
+    install_model(tmp_path, "odd", **shape)
+    with pytest.raises(BrokenModel, match="odd") as refused:
+        load_model(tmp_path / "odd")
+    assert refused.value.flaw is Flaw.SHAPE
+
+
+def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
+    install_model(tmp_path, "odd")
+    garble(tmp_path / "odd")
+    with pytest.raises(BrokenModel) as refused:
+        load_model(tmp_path / "odd")
+    assert refused.value.flaw is Flaw.SHAPE
+
+
+@pytest.mark.parametrize("name", ["head.npz", "gate.npz"])
+def test_a_head_or_gate_that_was_altered_is_refused(tmp_path: Path, name: str) -> None:
+    install_model(tmp_path, "odd")
+    (tmp_path / "odd" / name).write_bytes(b"altered")
+    with pytest.raises(BrokenModel, match=name) as refused:
+        load_model(tmp_path / "odd")
+    assert refused.value.flaw is Flaw.FILE
