@@ -1,14 +1,16 @@
 """What a picture may go through on its way from another hospital, at random."""
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from classifier.labels import FloatArray
 
 Grey = NDArray[np.uint8]
+Augment = Callable[[Grey, np.random.Generator], Grey]
 
 ROTATION_DEGREES = 12.0
 SCALE_LOG = 0.18
@@ -18,6 +20,17 @@ GAMMA_LOG = 0.45
 CONTRAST = 0.35
 BRIGHTNESS = 0.12
 NOISE = 0.04
+
+FAR_CHANCE = 0.2
+UNEVEN_LIGHT = 0.4
+CROP_SIDE = 0.75
+BORDER_SIDE = 0.12
+COARSEST = 0.4
+
+
+def vary(augment: Augment | None, pixels: Grey, rng: np.random.Generator) -> Grey:
+    """Augment each picture of (n, size, size)."""
+    return np.stack([augment(each, rng) for each in pixels]) if augment else pixels
 
 
 def augment(pixels: Grey, rng: np.random.Generator) -> Grey:
@@ -31,6 +44,15 @@ def augment(pixels: Grey, rng: np.random.Generator) -> Grey:
     if rng.random() < 0.15:
         image = _recompressed(image, int(rng.integers(25, 95)))
     return np.asarray(image)
+
+
+def augment_far(pixels: Grey, rng: np.random.Generator) -> Grey:
+    """Vary one picture (size, size) uint8 further than one hospital's machines do."""
+    image = Image.fromarray(pixels)
+    for change in (_processed, _windowed, _unevenly_lit, _cropped, _bordered, _coarse):
+        if rng.random() < FAR_CHANCE:
+            image = change(image, rng)
+    return augment(np.asarray(image), rng)
 
 
 def mixup(
@@ -82,3 +104,49 @@ def _recompressed(image: Image.Image, quality: int) -> Image.Image:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer, formats=("JPEG",))
+
+
+def _processed(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Equalise the histogram, more or less, as the machine's own processing may."""
+    return Image.blend(image, ImageOps.equalize(image), rng.uniform(0, 0.8))
+
+
+def _windowed(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Stretch the greys and cut their ends off, as a narrower window does."""
+    return ImageOps.autocontrast(image, (rng.uniform(0, 12), rng.uniform(0, 12)))
+
+
+def _unevenly_lit(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Brighten one side and darken the other, as a light box or a flash does."""
+    angle = rng.uniform(0, 2 * np.pi)
+    across, down = np.meshgrid(*(np.linspace(-1, 1, side, dtype=np.float32) for side in image.size))
+    slope = np.cos(angle) * across + np.sin(angle) * down
+    light = 1 + np.float32(rng.uniform(0, UNEVEN_LIGHT)) * slope
+    return Image.fromarray(np.clip(np.asarray(image) * light, 0, 255).astype(np.uint8))
+
+
+def _cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Cut a smaller rectangle out and fill the picture with it, aspect not kept."""
+    sides = rng.uniform(CROP_SIDE, 1, 2)
+    left, top = rng.uniform(0, 1 - sides)
+    box = np.array([left, top, left + sides[0], top + sides[1]]) * (image.size * 2)
+    return image.resize(image.size, Image.Resampling.BILINEAR, tuple(box))
+
+
+def _bordered(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Paint stripes along the edges in one grey: collimation, film holder, screen."""
+    left, top, right, bottom = rng.uniform(0, BORDER_SIDE, 4) * (image.size * 2)
+    grey = int(rng.choice((0, 255, int(rng.integers(256))), p=(0.5, 0.25, 0.25)))
+    framed = Image.new("L", image.size, grey)
+    inner = (int(left), int(top), int(image.width - right), int(image.height - bottom))
+    framed.paste(image.crop(inner), inner)
+    return framed
+
+
+def _coarse(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Lose detail by going through a smaller picture."""
+    coarseness = rng.uniform(COARSEST, 0.9)
+    small = image.resize(
+        (int(image.width * coarseness), int(image.height * coarseness)), Image.Resampling.BILINEAR
+    )
+    return small.resize(image.size, Image.Resampling.BILINEAR)

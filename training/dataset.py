@@ -1,4 +1,4 @@
-"""A labelled folder as examples, split by patient, loaded through the serving preprocessing."""
+"""Labelled folders as examples, split by patient, loaded through the serving preprocessing."""
 
 import hashlib
 import re
@@ -15,17 +15,25 @@ from classifier.preprocess import to_grey, to_input
 from classifier.reading.picture import read_picture
 
 LABELS = tuple(Label)
+# What may be written down of a picture; None is pneumonia of a cause that nobody noted.
+WRITTEN = (*LABELS, None)
+# Row: what is written down. Column: may the truth be this label?
+MAY_BE = np.array([[True, 0, 0], [0, True, 0], [0, 0, True], [0, True, True]], bool)
 FOLDS = 5
 TUNING_SHARE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled picture; `patient` groups the pictures that must not be torn apart."""
+    """One labelled picture; `patient` groups the pictures that must not be torn apart.
+
+    `label` is None for pneumonia of unknown cause. `source` names the folder it came from.
+    """
 
     path: Path
-    label: Label
+    label: Label | None
     patient: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +47,15 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """`pixels` (n, size, size) uint8 and `classes` (n,) int, the index of each label."""
+    """`pixels` (n, size, size) uint8, `classes` (n,) int indices into `WRITTEN`, `sources` (n,)."""
 
     pixels: NDArray[np.uint8]
     classes: NDArray[np.int64]
+    sources: NDArray[np.str_]
+
+    def of(self, rows: NDArray[np.bool_]) -> "Pictures":
+        """Take the chosen rows, (n,) of them, alone."""
+        return Pictures(self.pixels[rows], self.classes[rows], self.sources[rows])
 
     def inputs(self) -> FloatArray:
         """Give what the network takes: (n, size, size, 1) float32 in [0, 1]."""
@@ -52,39 +65,57 @@ class Pictures:
 def find_examples(folder: Path) -> list[Example]:
     """List `<folder>/<label>/**`, byte-identical copies once, in a fixed order.
 
+    The labels are normal, bacterial and viral, or normal and pneumonia (of unknown cause).
     Raises ValueError if a label's folder is missing or empty, or one picture has two labels.
     """
     examples: dict[str, Example] = {}
-    for label in LABELS:
-        paths = sorted(path for path in (folder / label).rglob("*") if path.is_file())
+    for name, label in _names_of_labels(folder).items():
+        paths = sorted(path for path in (folder / name).rglob("*") if path.is_file())
         if not paths:
-            raise ValueError(f"{folder / label} holds no picture")
+            raise ValueError(f"{folder / name} holds no picture")
         for path in paths:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            example = Example(path, label, patient_of(path.relative_to(folder)))
+            example = Example(path, label, patient_of(path.relative_to(folder)), folder.name)
             if examples.setdefault(digest, example).label is not label:
                 raise ValueError(f"{path} also stands under {examples[digest].label}")
     return list(examples.values())
+
+
+def find_all(folders: Sequence[Path]) -> list[Example]:
+    """List the examples of several folders, each a source of its own."""
+    return [example for folder in folders for example in find_examples(folder)]
 
 
 def patient_of(path: Path) -> str:
     """Tell the patient of `<label>/<file>` or `<label>/<patient>/<file>`.
 
     Kaggle's `person12_virus_…` numbers patients within a label, `IM-0115-…` and
-    `NORMAL2-IM-0115-…` the children without pneumonia. Any other file is a patient of its own.
+    `NORMAL2-IM-0115-…` the children without pneumonia; the NIH's `00001803_001` names patient and
+    visit, whatever was found on it. Any other file is a patient of its own.
     """
     label, *folders, name = path.parts
     if folders:
         return f"{label}/{folders[0]}"
+    if visit := re.match(r"(\d{8})_\d{3}\b", name):
+        return f"nih/{visit[1]}"
     numbered = re.match(r"person(\d+)_|(?:NORMAL2-)?IM-(\d+)-", name)
     return f"{label}/{numbered[1] or numbered[2] if numbered else path.stem}"
 
 
 def split(examples: Sequence[Example], fold: int = 0, seed: int = 0) -> Split:
-    """Hold out one fifth by patient, and an eighth of the rest for choosing and calibrating."""
-    rest, held_out = _cut(examples, FOLDS, fold, seed)
-    train, tuning = _cut(rest, TUNING_SHARE, 0, seed)
-    return Split(train, tuning, held_out)
+    """Hold out one fifth by patient, and an eighth of the rest for choosing and calibrating.
+
+    Each source is cut by itself: another source beside it does not move its cuts.
+    """
+    whole = Split([], [], [])
+    for source in dict.fromkeys(example.source for example in examples):
+        mine = [example for example in examples if example.source == source]
+        rest, held_out = _cut(mine, FOLDS, fold, seed)
+        train, tuning = _cut(rest, TUNING_SHARE, 0, seed)
+        whole.train.extend(train)
+        whole.tuning.extend(tuning)
+        whole.held_out.extend(held_out)
+    return whole
 
 
 def load_pictures(examples: Sequence[Example], size: int) -> Pictures:
@@ -93,14 +124,21 @@ def load_pictures(examples: Sequence[Example], size: int) -> Pictures:
     for row, example in zip(pixels, examples, strict=True):
         grey = to_grey(read_picture(example.path.read_bytes()))
         row[:] = np.rint(to_input(grey, size)[..., 0] * 255)
-    return Pictures(pixels, np.array([LABELS.index(each.label) for each in examples]))
+    classes = np.array([WRITTEN.index(each.label) for each in examples])
+    return Pictures(pixels, classes, np.array([each.source for each in examples]))
+
+
+def _names_of_labels(folder: Path) -> dict[str, Label | None]:
+    if (folder / "pneumonia").is_dir():
+        return {"normal": Label.NORMAL, "pneumonia": None}
+    return {label: label for label in LABELS}
 
 
 def _cut(
     examples: Sequence[Example], parts: int, part: int, seed: int
 ) -> tuple[list[Example], list[Example]]:
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    labels = [example.label for example in examples]
+    labels = [str(example.label) for example in examples]
     patients = [example.patient for example in examples]
     rest, cut = list(folds.split(labels, labels, patients))[part]
     return [examples[i] for i in rest], [examples[i] for i in cut]

@@ -3,24 +3,27 @@
 import json
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import track
+from scipy.special import softmax
 
 from classifier.labels import FloatArray
-from training.augment import augment, mixup
-from training.dataset import LABELS, Pictures
+from training.batches import batches
+from training.dataset import MAY_BE, Pictures
 from training.fused_norm import fuse
+from training.loss import WrittenLabelLoss
 from training.recipe import Recipe
 
-Batch = tuple[FloatArray, FloatArray]
+# On a GPU copying the weights out takes as long as a step.
+AVERAGED_STEPS = 16
+LOOK_SECONDS = 60
 
 
 @dataclass
@@ -34,7 +37,10 @@ class Progress:
 
 
 class Average:
-    """An exponential moving average of all weights, batch norm's statistics among them."""
+    """An exponential moving average of all weights, batch norm's statistics among them.
+
+    `decay` is that of one step; the average is moved every `AVERAGED_STEPS`.
+    """
 
     def __init__(self, weights: list[FloatArray], decay: float) -> None:
         self.weights = [weight.copy() for weight in weights]
@@ -42,7 +48,7 @@ class Average:
 
     def update(self, weights: list[FloatArray], step: int) -> None:
         """Move towards `weights`; slowly only once there are steps to average over."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+        decay = min(self.decay, (1 + step) / (10 + step)) ** AVERAGED_STEPS
         for average, weight in zip(self.weights, weights, strict=True):
             average += (1 - decay) * (weight - average)
 
@@ -53,38 +59,58 @@ def fit(
     load: Callable[[int], tuple[Pictures, Pictures]],
     run: Path,
     seed: int,
-) -> tuple[list[FloatArray], Progress]:
-    """Train and give the best weights with the run's history; resumes from `run` after a kill.
+    pool: Executor,
+) -> None:
+    """Train into `run`; the same `run` goes on where it was killed.
 
-    `load` gives the training and tuning pictures at a size. The weights given are those with the
-    lowest loss on the tuning pictures if the recipe stops early, else the last (averaged) ones.
+    `load` gives the training and tuning pictures at a size, `pool` augments. Quick epochs are
+    looked at and saved only once a minute.
     """
     keras.utils.set_random_seed(seed)
     run.mkdir(parents=True, exist_ok=True)
     model, average, progress = _resume(recipe, model, run)
-    size = 0
-    while progress.epoch < recipe.epochs and not _is_over(recipe, progress):
-        if recipe.phase_at(progress.epoch).size != size:
-            size = recipe.phase_at(progress.epoch).size
+    size, epoch, looked = 0, progress.epoch, time.monotonic()
+    while epoch < recipe.epochs and not _is_over(recipe, progress):
+        if recipe.phase_at(epoch).size != size:
+            size = recipe.phase_at(epoch).size
             train, tuning = load(size)
-        begun = time.monotonic()
-        loss = _train_epoch(recipe, model, average, train, progress.epoch, seed)
+        loss = _train_epoch(recipe, model, average, train, epoch, seed, pool)
+        epoch += 1
+        seconds = time.monotonic() - looked
+        if recipe.patience is None and epoch < recipe.epochs and seconds < LOOK_SECONDS:
+            continue
+        looked = time.monotonic()
         weights = average.weights if average else model.get_weights()
-        figures = _evaluate(model, weights, tuning)
-        figures |= {"size": size, "loss": loss, "seconds": time.monotonic() - begun}
-        _note(recipe, progress, figures, weights, run)
+        figures = {"epoch": epoch, "size": size, "loss": loss, "seconds": seconds}
+        _note(recipe, progress, figures | _evaluate(model, weights, tuning), weights, run)
         _checkpoint(model, average, progress, run)
+
+
+def trained(run: Path) -> tuple[list[FloatArray], Progress]:
+    """Give a run's best weights so far and its history.
+
+    The best are those with the lowest loss on the tuning pictures if the recipe stops early, else
+    the last (averaged) ones.
+    """
     with np.load(run / "best.npz") as best:
-        return [best[name] for name in best.files], progress
+        weights = [best[name].astype(np.float32) for name in best.files]
+    return weights, _progress(run)
+
+
+def is_finished(recipe: Recipe, run: Path) -> bool:
+    """Tell whether nothing is left to train in `run`."""
+    progress = _progress(run)
+    return progress.epoch >= recipe.epochs or _is_over(recipe, progress)
 
 
 def learning_rate(recipe: Recipe, epoch: float) -> float:
-    """Tell the rate at a (fractional) epoch: linear warm-up, then constant or cosine to 1 %."""
+    """Tell the rate at a (fractional) epoch: linear warm-up, constant, half a cosine to 1 %."""
     if epoch < recipe.warmup_epochs:
         return recipe.learning_rate * (epoch + 0.01) / recipe.warmup_epochs
-    if not recipe.cosine:
+    left = recipe.epochs - epoch
+    if left >= recipe.decay_epochs:
         return recipe.learning_rate
-    part = (epoch - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)
+    part = 1 - left / recipe.decay_epochs
     return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
 
 
@@ -95,55 +121,17 @@ def _train_epoch(
     pictures: Pictures,
     epoch: int,
     seed: int,
+    pool: Executor,
 ) -> float:
     steps = max(1, len(pictures.classes) // recipe.batch)
-    batches = _ahead(_batches(recipe, pictures, epoch, seed))
+    made = batches(recipe, pictures, epoch, seed, pool)
     losses = []
-    for step, (x, y) in enumerate(track(batches, f"epoch {epoch + 1}", steps)):
+    for step, (x, y) in enumerate(track(made, f"epoch {epoch + 1}", steps)):
         model.optimizer.learning_rate = learning_rate(recipe, epoch + step / steps)
         losses.append(model.train_on_batch(x, y))
-        if average:
+        if average and step % AVERAGED_STEPS == 0:
             average.update(model.get_weights(), epoch * steps + step)
     return float(np.mean(losses))
-
-
-def _batches(
-    recipe: Recipe, pictures: Pictures, epoch: int, seed: int
-) -> Iterator[Callable[[], Batch]]:
-    """Give each batch as a call that makes it, so that it can be made ahead."""
-    rng = np.random.default_rng([seed, epoch])
-    count = len(pictures.classes)
-    if recipe.balance:
-        rarity = 1 / np.bincount(pictures.classes)[pictures.classes]
-        order = rng.choice(count, count, p=rarity / rarity.sum())
-    else:
-        order = rng.permutation(count)
-    for start in range(0, max(1, count - recipe.batch + 1), recipe.batch):
-        chosen, child = order[start : start + recipe.batch], rng.spawn(1)[0]
-        yield partial(_batch, recipe, pictures, chosen, child)
-
-
-def _batch(
-    recipe: Recipe, pictures: Pictures, chosen: np.ndarray, rng: np.random.Generator
-) -> Batch:
-    pixels = pictures.pixels[chosen]
-    if recipe.augment:
-        pixels = np.stack([augment(each, rng) for each in pixels])
-    x = pixels[..., np.newaxis].astype(np.float32) / 255
-    y = np.eye(len(LABELS), dtype=np.float32)[pictures.classes[chosen]]
-    return mixup(x, y, recipe.mixup, rng) if recipe.mixup else (x, y)
-
-
-def _ahead(calls: Iterable[Callable[[], Batch]], depth: int = 2) -> Iterator[Batch]:
-    """Make batches in another thread while the network is busy with the ones before."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting: deque[Future[Batch]] = deque()
-        for call in calls:
-            waiting.append(pool.submit(call))
-            if len(waiting) > depth:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _evaluate(
@@ -153,11 +141,11 @@ def _evaluate(
     model.set_weights(weights)
     logits = model.predict(pictures.inputs(), batch_size=32, verbose=0).astype(np.float64)
     model.set_weights(current)
-    logits -= logits.max(1, keepdims=True)
-    log_probabilities = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    loss = -log_probabilities[np.arange(len(logits)), pictures.classes].mean()
-    accuracy = (logits.argmax(1) == pictures.classes).mean()
-    return {"tuning_loss": float(loss), "tuning_accuracy": float(accuracy)}
+    shares = softmax(logits, axis=1)
+    possible = MAY_BE[pictures.classes]
+    right = possible[np.arange(len(logits)), logits.argmax(1)]
+    loss = -np.log(np.maximum((shares * possible).sum(1), 1e-12))
+    return {"tuning_loss": float(loss.mean()), "tuning_accuracy": float(right.mean())}
 
 
 def _is_over(recipe: Recipe, progress: Progress) -> bool:
@@ -171,14 +159,16 @@ def _note(
     weights: list[FloatArray],
     run: Path,
 ) -> None:
-    """Enter the epoch in the history and keep its weights if they are the ones to give."""
-    progress.epoch += 1
-    progress.history.append({"epoch": progress.epoch, **figures})
+    """Enter the figures in the history and keep the weights if they are the ones to give."""
+    progress.epoch = int(figures["epoch"])
+    progress.history.append(figures)
     gained = figures["tuning_loss"] < progress.best_loss
     progress.best_loss = min(figures["tuning_loss"], progress.best_loss)
     progress.epochs_without_gain = 0 if gained else progress.epochs_without_gain + 1
     if gained or recipe.patience is None:
-        _save_arrays(run / "best.npz", weights)
+        # Rounded as in a model folder: see resnet.save_weights.
+        halves = [each.astype(np.float16) if each.ndim > 1 else each for each in weights]
+        _save_arrays(run / "best.npz", halves)
     print(", ".join(f"{name} {value:.4g}" for name, value in progress.history[-1].items()))
 
 
@@ -199,18 +189,16 @@ def _checkpoint(model: keras.Model, average: Average | None, progress: Progress,
 def _resume(
     recipe: Recipe, model: keras.Model, run: Path
 ) -> tuple[keras.Model, Average | None, Progress]:
-    saved = run / "progress.json"
-    progress = Progress(**json.loads(saved.read_text())) if saved.exists() else Progress()
+    progress = _progress(run)
     if progress.epoch:
         model = keras.models.load_model(run / f"epoch{progress.epoch}.keras")
     else:
         model = fuse(model)
         model.compile(
             optimizer=recipe.optimizer(recipe.learning_rate),
-            loss=keras.losses.CategoricalCrossentropy(
-                from_logits=True, label_smoothing=recipe.label_smoothing
-            ),
-            jit_compile=False,
+            loss=WrittenLabelLoss(recipe.flips, recipe.label_smoothing),
+            # Slower on a CPU with TensorFlow; without it JAX runs operation by operation.
+            jit_compile=keras.backend.backend() == "jax",
         )
     if recipe.ema is None:
         return model, None, progress
@@ -221,7 +209,12 @@ def _resume(
     return model, average, progress
 
 
-def _save_arrays(path: Path, arrays: list[FloatArray]) -> None:
+def _progress(run: Path) -> Progress:
+    saved = run / "progress.json"
+    return Progress(**json.loads(saved.read_text())) if saved.exists() else Progress()
+
+
+def _save_arrays(path: Path, arrays: Sequence[NDArray[np.floating]]) -> None:
     scratch = path.with_suffix(".tmp.npz")
     np.savez(scratch, *arrays)
     scratch.replace(path)

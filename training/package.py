@@ -1,13 +1,9 @@
 """Everything between trained weights and a model folder with an honest card."""
 
-import csv
-import importlib.metadata
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -17,7 +13,7 @@ from classifier.card import Card, sha256
 from classifier.engines import Engine
 from classifier.engines.onnx import OnnxEngine
 from classifier.gate import Gate
-from classifier.labels import Label, Modality
+from classifier.labels import FloatArray, Label, Modality
 from classifier.model import GATE, HEAD, WEIGHTS, calibrated
 from classifier.preprocess import to_grey, to_input
 from classifier.reading.detect import detect
@@ -25,12 +21,14 @@ from classifier.reading.dicom import read_dicom
 from classifier.reading.picture import read_picture
 from classifier.reading.scan import FileKind, Scan
 from training import calibrate, evaluate, export
-from training.dataset import Pictures, Split, load_pictures
-from training.evaluate import Predictions, run_engine
+from training.dataset import MAY_BE, Pictures, Split, load_pictures
+from training.evaluate import run_engine
 from training.export import Agreement
+from training.figures import Classes, Predictions, figures, stress_figures
 from training.fit_gate import fit_gate
 from training.model_card import write_model_card
 from training.negatives import negatives
+from training.record import add_rows, circumstances, columns, versions
 
 INT8 = "model.int8.onnx"
 FLOAT = "model.onnx"
@@ -54,6 +52,14 @@ class Run:
     data: str
 
 
+class GateMaker(Protocol):
+    """Makes the gate of a network."""
+
+    def make(self, engine: Engine, split: Split, tuning: Pictures, size: int) -> Gate:
+        """Make it from what the network `engine` sees of the pictures."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class GatePictures:
     """What only the gate learns from: X-rays of other people and machines, and CT slices."""
@@ -61,14 +67,36 @@ class GatePictures:
     more_xray: Sequence[Path]
     ct: Sequence[Path]
 
+    def make(self, engine: Engine, split: Split, tuning: Pictures, size: int) -> Gate:
+        """Fit a gate anew."""
+        more_xray, ct = (
+            np.stack([to_input(to_grey(_read(path)), size) for path in paths])
+            for paths in (self.more_xray, self.ct)
+        )
+        xray = load_pictures(split.train[::GATE_EVERY], size).inputs()
+        return fit_gate(
+            xray=run_engine(engine, xray).features,
+            more_xray=run_engine(engine, more_xray).features,
+            ct=run_engine(engine, ct).features,
+            neither=run_engine(engine, negatives(NEGATIVES, size)[..., np.newaxis]).features,
+            chosen=run_engine(engine, tuning.inputs()).features,
+        )
+
 
 def package(
-    network: keras.Model, run: Run, split: Split, gate: GatePictures, size: int, folder: Path
+    network: keras.Model,
+    run: Run,
+    split: Split,
+    gate: GateMaker,
+    size: int,
+    folder: Path,
+    out_of_fold: tuple[FloatArray, Classes] | None = None,
 ) -> Card:
     """Write a model folder and give its card.
 
-    `network` in float32. Temperature, thresholds and
-    gate come from the tuning part, the figures from the held-out part with the engine shipped.
+    `network` in float32. Temperature and thresholds come from `out_of_fold` logits (n, 3) and
+    classes (n,), else from the tuning part; the gate from the tuning part, the figures from the
+    held-out part with the engine shipped. The card's are those of the first source.
     """
     folder.mkdir(parents=True, exist_ok=True)
     resnet.save_weights(network, folder / WEIGHTS)
@@ -78,15 +106,22 @@ def package(
     file, agreed = _export(network, split, tuning, held_out, size, folder)
     export.head_of(folder / file).save(folder / HEAD)
     engine = OnnxEngine(folder / file)
-    _fit_gate(engine, split, tuning, gate, size).save(folder / GATE)
-    tuned = run_engine(engine, tuning.inputs()).logits
-    temperature = calibrate.fit_temperature(tuned, tuning.classes)
-    sure_from = calibrate.sure_from(calibrated(tuned, temperature), tuning.classes)
-    predictions = Predictions(
-        calibrated(run_engine(engine, held_out.inputs()).logits, temperature),
-        held_out.classes,
-        tuple(example.patient for example in split.held_out),
-    )
+    gate.make(engine, split, tuning, size).save(folder / GATE)
+    logits, classes = out_of_fold or (run_engine(engine, tuning.inputs()).logits, tuning.classes)
+    temperature = calibrate.fit_temperature(logits, classes)
+    sure_from = calibrate.sure_from(calibrated(logits, temperature), classes)
+
+    def predict(pictures: Pictures) -> FloatArray:
+        return calibrated(run_engine(engine, pictures.inputs()).logits, temperature)
+
+    patients = tuple(example.patient for example in split.held_out)
+    predictions = Predictions(predict(held_out), held_out.classes, patients)
+    sources = {
+        source: predictions.of(held_out.sources == source)
+        for source in dict.fromkeys(held_out.sources.tolist())
+    }
+    first, *others = sources
+    own = held_out.of(held_out.sources == first)
     card = Card(
         name=run.name,
         modality=Modality.XRAY,
@@ -97,41 +132,27 @@ def package(
         recipe=run.recipe,
         trained_on=run.data,
         command=run.command,
-        figures=evaluate.figures(predictions),
+        figures=figures(sources[first]),
         files={name: sha256(folder / name) for name in (file, WEIGHTS, HEAD, GATE)},
-        details=_details(run, split, agreed, predictions, sure_from),
+        details=_details(run, split, agreed, sources[first], sure_from)
+        | {
+            "calibrated_on": "out-of-fold" if out_of_fold else "tuning",
+            "stress": stress_figures(predict, own),
+            "other_sources": {source: figures(sources[source]) for source in others},
+        },
     )
     card.write(folder)
     write_model_card(card, folder)
-    evaluate.draw_confusion(predictions, folder / "confusion.png")
-    evaluate.draw_reliability(predictions, folder / "reliability.png")
+    evaluate.draw_confusion(sources[first], folder / "confusion.png")
+    evaluate.draw_reliability(sources[first], folder / "reliability.png")
     return card
 
 
 def add_result(card: Card, run: Run, path: Path) -> None:
     """Append one row for a run to the results; a new file starts with a header."""
-    row = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "name": run.name,
-        "recipe": run.recipe,
-        "seed": run.seed,
-        "fold": run.fold,
-        "epochs": run.epochs,
-        "minutes": round(run.minutes, 1),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": card.details["versions"],
-        "engine": card.engine_file,
-        "command": run.command,
-    }
-    for name, (value, low, high) in card.figures.items():
-        row |= {name: f"{value:.4f}", f"{name}_low": f"{low:.4f}", f"{name}_high": f"{high:.4f}"}
-    is_new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, list(row), lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+    about = {name: getattr(run, name) for name in ("name", "recipe", "seed", "fold", "epochs")}
+    about |= {"minutes": round(run.minutes, 1), "engine": card.engine_file, "command": run.command}
+    add_rows(path, [circumstances() | about | columns(card.figures)])
 
 
 def _export(
@@ -160,22 +181,6 @@ def _export(
     return kept, agreed
 
 
-def _fit_gate(
-    engine: Engine, split: Split, tuning: Pictures, pictures: GatePictures, size: int
-) -> Gate:
-    more_xray, ct = (
-        np.stack([to_input(to_grey(_read(path)), size) for path in paths])
-        for paths in (pictures.more_xray, pictures.ct)
-    )
-    return fit_gate(
-        xray=run_engine(engine, load_pictures(split.train[::GATE_EVERY], size).inputs()).features,
-        more_xray=run_engine(engine, more_xray).features,
-        ct=run_engine(engine, ct).features,
-        neither=run_engine(engine, negatives(NEGATIVES, size)[..., np.newaxis]).features,
-        chosen=run_engine(engine, tuning.inputs()).features,
-    )
-
-
 def _read(path: Path) -> Scan:
     """Read a picture or the first frame of a DICOM file; raises Refusal."""
     data = path.read_bytes()
@@ -192,11 +197,15 @@ def _details(
     parts = {"train": split.train, "tuning": split.tuning, "held_out": split.held_out}
     guesses = predictions.probabilities.argmax(1)
     needed = np.array([sure_from[label] for label in Label])[guesses]
-    sure, right = predictions.probabilities.max(1) >= needed, guesses == predictions.classes
+    sure, right = predictions.probabilities.max(1) >= needed, MAY_BE[predictions.classes, guesses]
     return {
         "run": asdict(run),
         "pictures": {name: len(part) for name, part in parts.items()},
         "patients": {name: len({each.patient for each in part}) for name, part in parts.items()},
+        "measured": {
+            "pictures": len(predictions.patients),
+            "patients": len(set(predictions.patients)),
+        },
         "int8_agreement": asdict(agreed),
         "sure_share": float(sure.mean()),
         "sure": {
@@ -204,8 +213,5 @@ def _details(
             for index, label in enumerate(Label)
             for mine in (sure & (guesses == index),)
         },
-        "versions": ", ".join(
-            f"{name} {importlib.metadata.version(name)}"
-            for name in ("keras", "tensorflow", "onnxruntime")
-        ),
+        "versions": versions(),
     }

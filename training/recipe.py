@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import keras
 
+from training.augment import Augment
+
 
 class Start(StrEnum):
     """Where the weights come from."""
@@ -34,12 +36,13 @@ class Recipe:
     batch: int
     start: Start = Start.SCRATCH
     warmup_epochs: float = 0.0
-    cosine: bool = False
+    decay_epochs: float = 0.0
     patience: int | None = None
-    augment: bool = False
+    augment: Augment | None = None
     balance: bool = False
     mixup: float = 0.0
     label_smoothing: float = 0.0
+    flips: float = 0.0
     ema: float | None = None
     dropout: float = 0.3
 

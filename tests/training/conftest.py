@@ -1,7 +1,9 @@
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from PIL import Image
 
 PATIENTS = 12
@@ -33,3 +35,32 @@ def ct_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         disc = ((x - 16) ** 2 + (y - 16) ** 2 < radius**2) * np.uint8(180)
         Image.fromarray(disc).save(folder / f"{radius}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def adults_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes, pneumonia of unknown cause, with the NIH's names: two visits each."""
+    folder = tmp_path_factory.mktemp("adults")
+    rng = np.random.default_rng(1)
+    for first, (label, left) in enumerate((("normal", 2), ("pneumonia", 17))):
+        (folder / label).mkdir()
+        for patient in range(PATIENTS):
+            for visit in range(2):
+                pixels = rng.integers(0, 80, (40, 40), np.uint8)
+                pixels[10:30, left : left + 20] += 150
+                name = f"{100 * first + patient:08}_{visit:03}.png"
+                Image.fromarray(pixels).save(folder / label / name)
+    return folder
+
+
+@pytest.fixture
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network of a few weights in place of ResNet-34: what is tested is how it is trained."""
+
+    def build(dropout: float) -> keras.Model:
+        grey = keras.Input((None, None, 1))
+        x = layers.Conv2D(8, 5, 4, use_bias=False)(grey)
+        x = layers.GlobalAveragePooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
+        return keras.Model(grey, layers.Dense(3, dtype="float32")(layers.Dropout(dropout)(x)))
+
+    monkeypatch.setattr("training.network.resnet.build", build)

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from classifier.labels import Label
-from training.dataset import find_examples, load_pictures, patient_of, split
+from training.dataset import (
+    FOLDS,
+    WRITTEN,
+    find_all,
+    find_examples,
+    load_pictures,
+    patient_of,
+    split,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +25,8 @@ from training.dataset import find_examples, load_pictures, patient_of, split
         ("normal/NORMAL2-IM-0115-0001-0002.jpeg", "normal/0115"),
         ("normal/anything-else.png", "normal/anything-else"),
         ("normal/patient7/first.png", "normal/patient7"),
+        ("normal/00001803_001.jpg", "nih/00001803"),
+        ("pneumonia/00001803_004.jpg", "nih/00001803"),
     ],
 )
 def test_pictures_of_one_patient_are_known_by_their_names(path: str, patient: str) -> None:
@@ -38,6 +48,26 @@ def test_the_folds_hold_out_each_picture_once(labelled_folder: Path) -> None:
     examples = find_examples(labelled_folder)
     held_out = [each.path for fold in range(5) for each in split(examples, fold).held_out]
     assert sorted(held_out) == sorted(each.path for each in examples)
+
+
+def test_another_source_beside_it_moves_no_picture_of_a_source(
+    labelled_folder: Path, adults_folder: Path
+) -> None:
+    for fold in range(FOLDS):
+        alone, both = (
+            split(find_examples(labelled_folder), fold),
+            split(find_all([labelled_folder, adults_folder]), fold),
+        )
+        for part in ("train", "tuning", "held_out"):
+            mine = [e for e in getattr(both, part) if e.source == labelled_folder.name]
+            assert mine == getattr(alone, part)
+            assert len(getattr(both, part)) > len(mine)
+
+
+def test_pneumonia_of_unknown_cause_is_known_as_such(adults_folder: Path) -> None:
+    pictures = load_pictures(find_examples(adults_folder), 32)
+    assert [WRITTEN[index] for index in np.unique(pictures.classes)] == [Label.NORMAL, None]
+    assert set(pictures.sources) == {adults_folder.name}
 
 
 def test_the_split_is_the_same_on_every_run(labelled_folder: Path) -> None:

@@ -1,17 +1,19 @@
 import csv
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from classifier import resnet
 from classifier.labels import Modality
 from classifier.model import EngineKind, load_model
-from training import dataset, evaluate, loop, train
+from training import dataset, evaluate, train
+from training.augment import augment
+from training.batches import workers
+from training.network import train_network
 from training.recipe import Phase, Recipe, load
 
 TINY = Recipe(
@@ -21,8 +23,8 @@ TINY = Recipe(
     learning_rate=1e-3,
     batch=8,
     warmup_epochs=0.5,
-    cosine=True,
-    augment=True,
+    decay_epochs=1.5,
+    augment=augment,
     balance=True,
     mixup=0.2,
     label_smoothing=0.1,
@@ -32,7 +34,10 @@ TINY = Recipe(
 
 @pytest.fixture(scope="module")
 def trained(
-    labelled_folder: Path, ct_folder: Path, tmp_path_factory: pytest.TempPathFactory
+    labelled_folder: Path,
+    adults_folder: Path,
+    ct_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A run of the command line over generated pictures: the folder with all it wrote."""
     run = tmp_path_factory.mktemp("run")
@@ -40,7 +45,7 @@ def trained(
         patch.setattr(train.recipe, "load", lambda name: TINY)
         train.main(
             "recipes/tiny",
-            labelled_folder,
+            [labelled_folder, adults_folder],
             run,
             ct_folder,
             labelled_folder,
@@ -78,33 +83,23 @@ def test_the_model_can_be_measured_on_any_labelled_folder(
     assert (tmp_path / "out" / "reliability.png").stat().st_size > 1000
 
 
-def _pictures(folder: Path) -> Callable[[int], tuple[dataset.Pictures, dataset.Pictures]]:
-    parts = dataset.split(dataset.find_examples(folder))
-    return lambda size: (
-        dataset.load_pictures(parts.train, size),
-        dataset.load_pictures(parts.tuning, size),
-    )
-
-
-def test_a_run_killed_after_an_epoch_goes_on_where_it_was(
-    labelled_folder: Path, tmp_path: Path
+@pytest.mark.usefixtures("tiny_network")
+def test_a_run_that_was_cut_off_is_packaged_at_the_size_it_had_come_to(
+    labelled_folder: Path, ct_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    half = replace(TINY, phases=TINY.phases[:1])
-    loop.fit(half, resnet.build(), _pictures(labelled_folder), tmp_path, seed=0)
-    _, progress = loop.fit(TINY, resnet.build(), _pictures(labelled_folder), tmp_path, seed=0)
-    assert [row["epoch"] for row in progress.history] == [1, 2]
-    assert [row["size"] for row in progress.history] == [32, 40]
-
-
-def test_a_recipe_with_patience_stops_and_keeps_its_best_weights(
-    labelled_folder: Path, tmp_path: Path
-) -> None:
-    stuck = replace(
-        TINY, phases=(Phase(size=32, epochs=9),), learning_rate=0.0, patience=1, ema=None
-    )
-    _, progress = loop.fit(stuck, resnet.build(), _pictures(labelled_folder), tmp_path, seed=0)
-    assert progress.epoch < 9
-    assert progress.epochs_without_gain == 1
+    cut_off = replace(TINY, phases=TINY.phases[:1])
+    parts = dataset.split(dataset.find_examples(labelled_folder))
+    with workers(0) as pool:
+        network, _ = train_network(cut_off, parts, tmp_path, None, 0, pool)
+    packaged: list[Any] = []
+    monkeypatch.setattr(train.recipe, "load", lambda name: TINY)
+    monkeypatch.setattr(train, "package", lambda *given: packaged.extend(given))
+    monkeypatch.setattr(train, "add_result", lambda *given: None)
+    train.main("recipes/tiny", [labelled_folder], tmp_path, ct_folder, ct_folder, as_it_stands=True)
+    ours, about, _, _, size, *_ = packaged
+    assert (about.epochs, size) == (1, 32)
+    # Rounded alike, and nothing learned since.
+    np.testing.assert_array_equal(ours.get_weights()[0], network.get_weights()[0])
 
 
 def test_the_papers_recipe_is_its_table_1() -> None:
@@ -112,17 +107,10 @@ def test_the_papers_recipe_is_its_table_1() -> None:
     assert isinstance(recipe.optimizer(recipe.learning_rate), keras.optimizers.Adagrad)
     assert (recipe.batch, recipe.learning_rate, recipe.dropout) == (64, 0.01, 0.3)
     assert (recipe.patience, recipe.epochs) == (4, 1000)
-    assert not recipe.augment
+    assert recipe.augment is None
     assert recipe.label_smoothing == 0
 
 
 def test_an_unknown_recipe_is_an_error() -> None:
     with pytest.raises(ValueError, match="no recipe"):
         load("recipes/none")
-
-
-def test_the_rate_warms_up_and_then_falls() -> None:
-    recipe = load("recipes/xray")
-    rates = [loop.learning_rate(recipe, epoch) for epoch in (0, 1, recipe.epochs)]
-    assert rates[1] == pytest.approx(recipe.learning_rate)
-    assert rates[0] == pytest.approx(rates[2]) == pytest.approx(recipe.learning_rate / 100)

@@ -11,6 +11,7 @@ better on its training pictures: it was held back, not overfitted. So mixup is o
 
 import keras
 
+from training.augment import augment
 from training.recipe import Phase, Recipe, Start
 
 RECIPE = Recipe(
@@ -21,8 +22,8 @@ RECIPE = Recipe(
     batch=32,
     start=Start.FOLDED_RESNET18,
     warmup_epochs=1,
-    cosine=True,
-    augment=True,
+    decay_epochs=19,
+    augment=augment,
     balance=True,
     label_smoothing=0.05,
     ema=0.995,

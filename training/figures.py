@@ -1,0 +1,155 @@
+"""Figures with intervals: accuracy, ranking, calibration; for three classes and for two."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics
+
+from classifier.labels import FloatArray, Label
+from training.dataset import WRITTEN, Pictures
+from training.stress import STRESSES, stressed
+
+NORMAL = tuple(Label).index(Label.NORMAL)
+UNKNOWN = WRITTEN.index(None)
+BINS = 15
+STRESS_FIGURES = ("accuracy", "pneumonia_accuracy", "sensitivity", "specificity")
+
+Classes = NDArray[np.int64]
+Interval = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """`probabilities` (n, 3), `classes` (n,) indices into `WRITTEN`, each picture's patient."""
+
+    probabilities: FloatArray
+    classes: Classes
+    patients: tuple[str, ...]
+
+    def of(self, rows: NDArray[np.bool_]) -> "Predictions":
+        """Take the chosen rows, (n,) of them, alone."""
+        patients = tuple(np.array(self.patients)[rows].tolist())
+        return Predictions(self.probabilities[rows], self.classes[rows], patients)
+
+
+def figures(predictions: Predictions, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
+    """Measure everything: value, lower and upper end of the 95 % bootstrap interval.
+
+    Patients are drawn, not pictures: those of one patient are not independent.
+    """
+    values = measure(predictions.classes, predictions.probabilities)
+    members: dict[str, list[int]] = {}
+    for row, patient in enumerate(predictions.patients):
+        members.setdefault(patient, []).append(row)
+    groups = list(members.values())
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(resamples):
+        chosen = rng.integers(0, len(groups), len(groups))
+        rows = np.concatenate([groups[group] for group in chosen])
+        drawn.append(measure(predictions.classes[rows], predictions.probabilities[rows]))
+    return {name: (value, *_ends([each[name] for each in drawn])) for name, value in values.items()}
+
+
+def _ends(drawn: Sequence[float]) -> tuple[float, float]:
+    known = [value for value in drawn if not np.isnan(value)] or [np.nan]
+    low, high = np.percentile(known, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def expected_calibration_error(classes: Classes, probabilities: FloatArray) -> float:
+    """Mean gap between confidence and accuracy over 15 equal bins (Guo et al. 2017)."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == classes
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = [
+        abs(confidence[bins == each].mean() - right[bins == each].mean()) * (bins == each).mean()
+        for each in np.unique(bins)
+    ]
+    return float(sum(gaps))
+
+
+def measure(classes: Classes, probabilities: FloatArray) -> dict[str, float]:
+    """Measure everything once; pictures of unknown cause leave only the two-class figures."""
+    two = _of_pneumonia(classes, probabilities)
+    return two if (classes == UNKNOWN).any() else _of_three(classes, probabilities) | two
+
+
+def _of_three(classes: Classes, probabilities: FloatArray) -> dict[str, float]:
+    guesses = probabilities.argmax(1)
+    one_hot = np.eye(len(Label))[classes]
+    return {
+        "accuracy": float((guesses == classes).mean()),
+        "balanced_accuracy": float(
+            np.nanmean([(guesses == each)[classes == each].mean() for each in np.unique(classes)])
+        ),
+        "macro_f1": float(metrics.f1_score(classes, guesses, average="macro")),
+        "macro_auroc": _macro_auroc(one_hot, probabilities),
+        "brier": float(((probabilities - one_hot) ** 2).sum(1).mean()),
+        "ece": expected_calibration_error(classes, probabilities),
+    }
+
+
+def _of_pneumonia(classes: Classes, probabilities: FloatArray) -> dict[str, float]:
+    score = 1 - probabilities[:, NORMAL]
+    ill, called_ill = classes != NORMAL, score > 0.5
+    return {
+        "pneumonia_accuracy": float((ill == called_ill).mean()),
+        "pneumonia_auroc": _auroc(ill.astype(int), score),
+        "sensitivity": float(called_ill[ill].mean()) if ill.any() else np.nan,
+        "specificity": float((~called_ill)[~ill].mean()) if not ill.all() else np.nan,
+        "specificity_at_98": _specificity_at(0.98, ill, score),
+    }
+
+
+def _specificity_at(sensitivity: float, ill: NDArray[np.bool_], score: FloatArray) -> float:
+    """Give the share of healthy below the score that so many of the ill reach."""
+    if ill.all() or not ill.any():
+        return float("nan")
+    needed = np.sort(score[ill])[int((1 - sensitivity) * ill.sum())]
+    return float((score[~ill] < needed).mean())
+
+
+def _macro_auroc(one_hot: NDArray[np.float64], probabilities: FloatArray) -> float:
+    return float(np.mean([_auroc(*pair) for pair in zip(one_hot.T, probabilities.T, strict=True)]))
+
+
+def _auroc(truth: NDArray[Any], scores: FloatArray) -> float:
+    """Give NaN where a class is missing: a small folder, or an unlucky resample."""
+    return float(metrics.roc_auc_score(truth, scores)) if np.ptp(truth) else float("nan")
+
+
+def table(measured: dict[str, Interval]) -> str:
+    """Write figures as a Markdown table."""
+    rows = [
+        f"| {name} | {value:.4f} | {low:.4f} – {high:.4f} |"
+        for name, (value, low, high) in measured.items()
+    ]
+    return "\n".join(["| figure | value | 95 % interval |", "|---|---|---|", *rows])
+
+
+def stress_figures(
+    predict: Callable[[Pictures], FloatArray], pictures: Pictures
+) -> dict[str, dict[str, float]]:
+    """Measure under each stress; `predict` gives probabilities (n, 3)."""
+    return {
+        kind: measure(
+            pictures.classes, predict(replace(pictures, pixels=stressed(pictures.pixels, kind)))
+        )
+        for kind in STRESSES
+    }
+
+
+def stress_table(clean: dict[str, Interval], stress: dict[str, dict[str, float]]) -> str:
+    """Write what is right under each stress, next to the clean pictures, as a Markdown table."""
+    names = [name for name in STRESS_FIGURES if name in clean]
+    kinds = {"clean": {name: value for name, (value, *_) in clean.items()}, **stress}
+    rows = [
+        f"| {kind} | {' | '.join(f'{values[name]:.4f}' for name in names)} |"
+        for kind, values in kinds.items()
+    ]
+    return "\n".join(
+        [f"| pictures | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|", *rows]
+    )

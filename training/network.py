@@ -1,0 +1,54 @@
+"""A recipe and a split in, a trained network out."""
+
+from concurrent.futures import Executor
+from pathlib import Path
+
+import keras
+
+from classifier import resnet
+from classifier.labels import FloatArray
+from training.dataset import Example, Pictures, Split, load_pictures
+from training.loop import Progress, fit, is_finished, trained
+from training.recipe import Recipe, Start
+
+
+def train_network(
+    chosen: Recipe, parts: Split, run: Path, start: Path | None, seed: int, pool: Executor
+) -> tuple[keras.Model, Progress]:
+    """Train in bfloat16, give the network in float32; the same `run` goes on where it was killed.
+
+    `start` are folded ResNet-18 weights (.npz).
+    """
+    if not is_finished(chosen, run):
+        _train(chosen, parts, run, start, seed, pool)
+    return trained_network(chosen, run)
+
+
+def trained_network(chosen: Recipe, run: Path) -> tuple[keras.Model, Progress]:
+    """Give a run's network as it stands, in float32, also of a run that was cut off."""
+    keras.config.set_dtype_policy("float32")
+    weights, progress = trained(run)
+    network = resnet.build(chosen.dropout)
+    network.set_weights(weights)
+    return network, progress
+
+
+def _train(
+    chosen: Recipe, parts: Split, run: Path, start: Path | None, seed: int, pool: Executor
+) -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.utils.set_random_seed(seed)
+    model = resnet.build(chosen.dropout)
+    if start is not None and chosen.start is Start.FOLDED_RESNET18:
+        resnet.load_folded_start(model, start, _sample(parts.train, chosen.phases[0].size))
+
+    def load(size: int) -> tuple[Pictures, Pictures]:
+        return load_pictures(parts.train, size), load_pictures(parts.tuning, size)
+
+    fit(chosen, model, load, run, seed, pool)
+
+
+def _sample(examples: list[Example], size: int, count: int = 64) -> FloatArray:
+    """Take pictures evenly from the list: the start's statistics should not be of one class."""
+    chosen = examples[:: max(1, len(examples) // count)]
+    return load_pictures(chosen, size).inputs()
