@@ -1,0 +1,187 @@
+"""A doctor says what a case is: noted, commented, given, taken back in time, or final."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from telegram import Update
+
+from bot import answers
+from bot.context import Context, Services
+from bot.doctor import card
+from bot.doctor.leases import tell_admins
+from bot.doctor.review import with_case
+from bot.replies import Acting, reply_as, tapped_number
+from bot.say import say
+from bot.wake import rest
+from storage import cases, dialogs, opinions, reviews, staff
+from storage.cases import Case
+from storage.clock import utc_now
+from storage.dialogs import Dialog
+from storage.errors import StorageError
+from storage.opinions import LONGEST_COMMENT, Opinion, OpinionState, Outcome, Settled, Verdict
+from storage.staff import Role
+from storage.transaction import Tx
+
+log = logging.getLogger(__name__)
+
+ASKED = "comment"
+LONGEST_REST = 5.0
+
+
+async def note(update: Update, context: Context) -> None:
+    """Note the verdict tapped and ask for a comment."""
+    verdict = Verdict(tapped_number(update).partition(":")[2])
+
+    def act(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
+        if _open(tx, case, OpinionState.GIVEN) is None:
+            opinions.draft(tx, acting.member, case, verdict)
+            _ask_comment(tx, services, acting, case)
+        card.refresh(tx, services, acting, case, key)
+
+    await with_case(update, context, act)
+
+
+async def take_comment(update: Update, context: Context, dialog: Dialog) -> None:
+    """Put what a doctor wrote to the verdict they noted."""
+    message = update.effective_message
+    assert message is not None
+    text = (message.text or "").strip()
+
+    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
+        texts, case = acting.texts, cases.get(tx, int(str(dialog.payload["case"])))
+        opinion, length = _open(tx, case, OpinionState.DRAFT), card.units(text)
+        if opinion is None or opinion.doctor_id != acting.member.id:
+            dialogs.end(tx, acting.chat)
+            say(tx, key, acting.chat, texts("comment.too_late"))
+        elif not text:
+            say(tx, key, acting.chat, texts("comment.words", number=case.number))
+        elif length > LONGEST_COMMENT:
+            limits = {"length": length, "longest": LONGEST_COMMENT}
+            say(tx, key, acting.chat, texts("comment.too_long", **limits))
+        else:
+            opinions.comment(tx, opinion, text)
+            _ask_comment(tx, services, acting, case)
+            card.refresh(tx, services, acting, case, f"{key}:card")
+            say(tx, key, acting.chat, texts("comment.noted", number=case.number))
+
+    await reply_as(Role.DOCTOR, update, context, reply)
+
+
+async def send(update: Update, context: Context) -> None:
+    """Give the verdict that was noted."""
+    await with_case(update, context, _give)
+
+
+async def ask_second(update: Update, context: Context) -> None:
+    """Give the verdict that was noted, and have another doctor look."""
+
+    def act(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
+        if reviews.another(tx, case.id):
+            _give(tx, services, acting, case, key, second=True)
+        else:
+            say(tx, key, acting.chat, acting.texts("second.nobody", number=case.number))
+
+    await with_case(update, context, act)
+
+
+async def go_back(update: Update, context: Context) -> None:
+    """Forget the verdict that was noted."""
+
+    def act(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
+        if opinion := _open(tx, case, OpinionState.DRAFT):
+            opinions.discard(tx, opinion)
+            _ask_no_more(tx, acting)
+        card.refresh(tx, services, acting, case, key)
+
+    await with_case(update, context, act)
+
+
+async def undo(update: Update, context: Context) -> None:
+    """Take a verdict back before it counts."""
+
+    def act(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
+        opinion = _open(tx, case, OpinionState.GIVEN)
+        if opinion and not opinions.undo(tx, acting.member, opinion, services.settings.lease):
+            text = acting.texts("undo.back_in_queue", number=case.number)
+            card.change(tx, acting.member, case, key, text)
+            return
+        if opinion:
+            _ask_comment(tx, services, acting, case)
+        card.refresh(tx, services, acting, case, key)
+
+    await with_case(update, context, act)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Makes verdicts final when their time has come, and tells patients."""
+
+    services: Services
+
+    async def run(self) -> None:
+        """Settle what is due, wait, and again, until cancelled."""
+        services = self.services
+        while True:
+            try:
+                if await services.storage.write(settle, services):
+                    services.wake.outbox.set()
+                until = await services.storage.read(opinions.next_due)
+                await rest(services.wake.verdicts, until, utc_now(), LONGEST_REST)
+            except StorageError as error:
+                log.error("verdicts cannot be settled: %s", type(error).__name__)
+                await asyncio.sleep(1)
+
+
+def settle(tx: Tx, services: Services) -> bool:
+    """Make final what is due and tell everybody concerned; False if nothing was due."""
+    settled = opinions.settle_due(tx)
+    for each in settled:
+        _tell_doctor(tx, services, each)
+        if each.outcome is Outcome.DECIDED:
+            answers.reviewed(tx, services, each.case)
+        elif each.outcome is Outcome.DISPUTED:
+            tell_admins(tx, services, each.case)
+    return bool(settled)
+
+
+def _give(
+    tx: Tx, services: Services, acting: Acting, case: Case, key: str, *, second: bool = False
+) -> None:
+    opinion = _open(tx, case, OpinionState.DRAFT)
+    if opinion is not None:
+        opinions.give(tx, acting.member, opinion, services.settings.undo, second=second)
+        _ask_no_more(tx, acting)
+    card.refresh(tx, services, acting, case, key)
+
+
+def _open(tx: Tx, case: Case, state: OpinionState) -> Opinion | None:
+    opinion = opinions.open_of(tx, case.id)
+    return opinion if opinion is not None and opinion.state is state else None
+
+
+def _ask_comment(tx: Tx, services: Services, acting: Acting, case: Case) -> None:
+    """Wait for a comment for as long as the doctor holds the case, which begins anew."""
+    length = services.settings.lease
+    reviews.renew(tx, case.id, tx.time + length)
+    dialogs.begin(tx, acting.chat, ASKED, {"case": case.id}, length)
+
+
+def _ask_no_more(tx: Tx, acting: Acting) -> None:
+    dialog = dialogs.current(tx, acting.chat)
+    if dialog is not None and dialog.kind == ASKED:
+        dialogs.end(tx, acting.chat)
+
+
+def _tell_doctor(tx: Tx, services: Services, settled: Settled) -> None:
+    opinion, case = settled.opinion, settled.case
+    doctor = staff.get(tx, opinion.doctor_id)
+    texts = services.texts_in(tx, doctor.telegram_id)
+    review = opinions.review_of(tx, case.id)
+    text = texts(
+        f"settled.{settled.outcome}",
+        number=case.number,
+        own=texts(f"verdict.{opinion.verdict}"),
+        verdict=texts(f"verdict.{review.verdict}") if review else "",
+    )
+    card.change(tx, doctor, case, f"settled:{opinion.id}", text)

@@ -1,0 +1,29 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bot.doctor.card import given
+from bot.texts.catalogue import Texts
+from classifier.report_texts import Language
+
+CASE: Any = SimpleNamespace(number="ABCD2345")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "second", "english", "chinese"),
+    [
+        (0, False, "</b>: <b>Normal</b>", "<b>正常</b>"),
+        (1, False, "This counts in 1 second.", "1秒钟后生效"),
+        (60, False, "This counts in 60 seconds.", "60秒钟后生效"),
+        (1, True, "In 1 second another doctor is asked.", "1秒钟后会请另一位医生看"),
+    ],
+)
+def test_how_long_a_verdict_can_be_taken_back_is_told_as_people_say_it(
+    seconds: int, second: bool, english: str, chinese: str
+) -> None:
+    opinion: Any = SimpleNamespace(verdict="normal", second=second)
+    for language, expected in ((Language.ENGLISH, english), (Language.CHINESE, chinese)):
+        told = given(Texts(language), CASE, opinion, seconds)
+        assert expected in told
+        assert ("\n" in told) == bool(seconds)
