@@ -6,16 +6,76 @@ from typing import Any
 from telegram.ext import CommandHandler, filters
 
 from bot.access import Holds, StaffTapHandler
+from bot.admin import (
+    audit,
+    disputes,
+    export,
+    health,
+    intake,
+    invitations,
+    model_choice,
+    model_comparison,
+    models,
+    sources,
+    staff,
+    stats,
+)
+from bot.admin.broadcast import compose
+from bot.admin.broadcast import handlers as broadcast
 from bot.context import BotApplication, Command
 from bot.dialogs import Taker
+from storage.opinions import Verdict
 from storage.staff import Role
 
 PRIVATE = filters.ChatType.PRIVATE
 
-COMMANDS: Mapping[str, Command] = {}
-TAPS: Mapping[str, Command] = {}
+COMMANDS: Mapping[str, Command] = {
+    "staff": staff.show,
+    "audit": audit.show,
+    "disputes": disputes.show,
+    "model": models.show,
+    "export": export.show,
+    "qr": sources.show_all,
+    "stats": stats.show,
+    "health": health.show,
+    "pause": intake.begin_pause,
+    "resume": intake.end_pause,
+    "broadcast": compose.show,
+}
+TAPS: Mapping[str, Command] = {
+    rf"^{staff.PAGE}:\d+$": staff.turn,
+    rf"^{staff.REVOKE}:\d+$": staff.ask_to_revoke,
+    rf"^{staff.REVOKE_SURE}:\d+$": staff.revoke,
+    rf"^{staff.KEEP}:$": staff.keep,
+    rf"^{invitations.INVITE}:(doctor|admin)$": invitations.ask_name,
+    rf"^{invitations.WITHDRAW}:\d+$": invitations.withdraw,
+    rf"^{audit.PAGE}:\d+$": audit.turn,
+    rf"^{audit.FILE}:$": audit.send_all,
+    rf"^{disputes.CHOOSE}:\w+:({'|'.join(Verdict)})$": disputes.choose,
+    rf"^{disputes.RETURN}:\w+$": disputes.send_back,
+    rf"^{models.SHOW}:[0-9a-f]{{16}}$": models.show_one,
+    rf"^{model_choice.USE}:[0-9a-f]{{16}}$": model_choice.ask,
+    rf"^{model_choice.USE_SURE}:[0-9a-f]{{16}}$": model_choice.use,
+    rf"^{model_choice.LISTEN}:[0-9a-f]{{16}}$": model_choice.listen,
+    rf"^{model_choice.STOP}:(xray|ct)$": model_choice.stop,
+    rf"^{model_choice.KEEP}:$": model_choice.keep,
+    rf"^{model_choice.COMPARE}:$": model_comparison.show,
+    rf"^{export.SEND}:$": export.send,
+    rf"^{export.KEEP}:$": export.keep,
+    rf"^{sources.PAGE}:\d+$": sources.show_older,
+    rf"^{sources.MAKE}:$": sources.ask_name,
+    rf"^{sources.SHOW}:\d+$": sources.show,
+    rf"^{sources.POSTER}:\d+:(png|pdf)$": sources.send_poster,
+    rf"^{sources.RETIRE}:\d+$": sources.ask_to_retire,
+    rf"^{sources.RETIRE_SURE}:\d+$": sources.retire,
+    **broadcast.TAPS,
+}
 # What takes the message that answers an open question of a kind.
-DIALOGS: Mapping[str, Taker] = {}
+DIALOGS: Mapping[str, Taker] = {
+    invitations.ASKED: invitations.take_name,
+    sources.ASKED: sources.take_name,
+    **broadcast.DIALOGS,
+}
 
 
 def add_handlers(application: BotApplication) -> None:

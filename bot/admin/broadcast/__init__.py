@@ -1,0 +1,1 @@
+"""Announcements: composed, addressed, previewed, sent or scheduled, watched, reported."""

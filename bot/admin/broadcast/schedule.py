@@ -1,0 +1,95 @@
+"""Sending later: a time is asked for, read back, and kept with a second tap."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from telegram import Update
+
+from bot.admin.broadcast import confirm, report
+from bot.admin.broadcast.confirm import LATER
+from bot.admin.broadcast.times import Past, Unreadable, read_time
+from bot.admin.broadcast.words import drop_button, heading, when
+from bot.context import Context, Services
+from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.say import edit_here, say
+from storage import broadcasts, dialogs
+from storage.dialogs import Dialog
+from storage.staff import Role
+from storage.transaction import Tx
+
+AT = "cast_at"
+TIME = "broadcast.time"
+TIME_TO_ANSWER = timedelta(hours=1)
+
+
+async def ask_time(update: Update, context: Context) -> None:
+    """Ask when it is to go out."""
+    await answer_tap(update, context)
+    broadcast_id = int(tapped_number(update))
+
+    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
+        if confirm.draft(tx, broadcast_id) is None:
+            edit_here(tx, key, update, acting.texts("broadcast.over"))
+            return
+        dialogs.begin(tx, acting.chat, TIME, {"broadcast": broadcast_id}, TIME_TO_ANSWER)
+        zone = services.settings.time_zone
+        now = when(services, acting.texts, tx.time)
+        say(tx, key, acting.chat, acting.texts("broadcast.when", zone=zone, now=now))
+
+    await reply_as(Role.ADMIN, update, context, reply)
+
+
+async def take_time(update: Update, context: Context, dialog: Dialog) -> None:
+    """Read the time and ask for the second tap; what cannot be meant is asked for again."""
+    assert update.effective_message is not None
+    words = update.effective_message.text or ""
+    broadcast_id = int(str(dialog.payload["broadcast"]))
+
+    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
+        texts, broadcast = acting.texts, confirm.draft(tx, broadcast_id)
+        if broadcast is None:
+            dialogs.end(tx, acting.chat)
+            say(tx, key, acting.chat, texts("broadcast.over"))
+            return
+        try:
+            at = read_time(words, tx.time, ZoneInfo(services.settings.time_zone))
+        except Unreadable:
+            say(tx, key, acting.chat, texts("broadcast.time_unread"))
+            return
+        except Past:
+            say(tx, key, acting.chat, texts("broadcast.time_past"))
+            return
+        dialogs.end(tx, acting.chat)
+        count = confirm.reach(tx, services, broadcast).pending
+        sentence = texts("broadcast.ask_at", when=when(services, texts, at), count=count)
+        buttons = [
+            [(texts("broadcast.at"), f"{AT}:{broadcast_id}:{int(at.timestamp())}")],
+            [(texts("broadcast.other_time"), f"{LATER}:{broadcast_id}")],
+            drop_button(texts, broadcast_id),
+        ]
+        say(tx, key, acting.chat, f"{heading(tx, texts, broadcast)}\n{sentence}", buttons)
+
+    await reply_as(Role.ADMIN, update, context, reply)
+
+
+async def schedule(update: Update, context: Context) -> None:
+    """Keep the time."""
+    await answer_tap(update, context)
+    broadcast_id, seconds = map(int, tapped_number(update).split(":"))
+    at = datetime.fromtimestamp(seconds, UTC)
+
+    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
+        texts, broadcast = acting.texts, confirm.draft(tx, broadcast_id)
+        if broadcast is None:
+            edit_here(tx, key, update, texts("broadcast.over"))
+        elif at <= tx.time:
+            again = [[(texts("broadcast.other_time"), f"{LATER}:{broadcast_id}")]]
+            edit_here(tx, key, update, texts("broadcast.time_past"), again)
+        elif not confirm.settle(tx, broadcast):
+            edit_here(tx, key, update, texts("broadcast.no_preview"))
+        else:
+            broadcasts.schedule(tx, broadcast_id, at)
+            report.note(tx, acting.member.actor, "broadcast_scheduled", broadcast_id)
+            edit_here(tx, key, update, *report.status(tx, services, texts, broadcast_id))
+
+    await reply_as(Role.ADMIN, update, context, reply)
