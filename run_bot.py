@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -97,7 +98,7 @@ async def _answer(
     bar.remove_task(slices)
     if answer.shown is not None:
         await asyncio.to_thread(_draw, answer, f"{number:04}", language, out / f"{source.name}.png")
-    return replace(answer, shown=None)
+    return replace(answer, shown=None, deciding=())
 
 
 def _draw(answer: Answer, case: str, language: Language, path: Path) -> None:
@@ -144,27 +145,28 @@ def _as_line(source: Source, answer: Answer) -> str:
     return f"{source.path}: {answer.finding.label or UNSURE} ({shares})"
 
 
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Tell in a line what an operator can mend."""
+    from bot.mending import MENDABLE, mend
+
+    try:
+        yield
+    except MENDABLE as error:
+        _stop(mend(error))
+
+
 @app.command()
+@_told_plainly()
 def run() -> None:
     """Run the bot: polling, or a webhook when WEBHOOK_URL is set."""
-    from telegram.error import InvalidToken
-
-    from bot.app import AlreadyRunning
     from bot.app import run as run_until_stopped
-    from bot.logs import set_up_logs
-    from storage.errors import StorageError
 
-    settings = _settings()
-    set_up_logs(settings.secrets)
-    try:
-        asyncio.run(run_until_stopped(settings))
-    except InvalidToken:
-        _stop("TELEGRAM_BOT_TOKEN is not one that Telegram knows; ask @BotFather")
-    except (AlreadyRunning, BrokenModel, StorageError) as error:
-        _stop(f"{type(error).__name__}: {error}")
+    asyncio.run(run_until_stopped(_settings()))
 
 
 @app.command(name="try")
+@_told_plainly()
 def try_out(
     data_dir: Annotated[Path | None, typer.Option(help="kept; default: a temporary one")] = None,
     port: Annotated[int, typer.Option(help="of the page")] = 8080,
@@ -190,17 +192,22 @@ def check() -> None:
 
 
 @app.command()
+@_told_plainly()
 def qr(
     source: Annotated[str, typer.Option(help="clinic that the link names")] = "",
     out: Annotated[Path, typer.Option(help="FILE.png, .svg or .pdf")] = Path("poster.png"),
 ) -> None:
     """Make the printable poster with the QR code that opens the bot."""
+    from bot.admin.sources import LONGEST_NAME
     from bot.links import deep_link
     from bot.poster import poster
 
     kind = out.suffix.lower().removeprefix(".")
     if kind not in ("png", "svg", "pdf"):
         raise typer.BadParameter("the file's name must end in .png, .svg or .pdf")
+    source = " ".join(source.split())
+    if len(source) > LONGEST_NAME:
+        raise typer.BadParameter(f"a clinic's name has at most {LONGEST_NAME} letters")
     settings = _settings()
     link = asyncio.run(deep_link(settings, source))
     out.write_bytes(poster(link, source or settings.clinic, kind))
@@ -208,30 +215,72 @@ def qr(
 
 
 @app.command()
-def backup(file: Annotated[Path, typer.Argument(help="must not exist yet")]) -> None:
-    """Write a checked copy of the database; the bot may go on meanwhile."""
-    from storage.backups import back_up
-    from storage.errors import StorageError
+@_told_plainly()
+def backup(
+    file: Annotated[
+        Path | None, typer.Argument(help="a new file; default: one in the data dir's backups/")
+    ] = None,
+) -> None:
+    """Write a checked copy of the database; the bot may go on meanwhile.
+
+    Only what lies in the data dir's `backups` is deleted with the retention period; a copy
+    elsewhere has to be deleted by hand.
+    """
+    from storage.backups import SUFFIX, back_up
+    from storage.clock import utc_now
+    from storage.database import BACKUPS
+
+    database = _database(_settings())
+    target = file or database.parent / BACKUPS / f"by-hand-{utc_now():%Y%m%dT%H%M%SZ}{SUFFIX}"
+    back_up(database, target)
+    print(f"{target}: written and checked")
+
+
+@app.command()
+@_told_plainly()
+def invite(
+    role: Annotated[Literal["doctor", "admin"], typer.Option(help="that the link gives")],
+    name: Annotated[str, typer.Option(help="for /staff and /audit")],
+) -> None:
+    """Invite a doctor or an admin by a link that works once, also where no admin is left."""
+    from bot.admin.invitations import LONGEST_NAME, tidy
+    from bot.links import invitation_link
+    from bot.times import told
+    from storage.staff import Role
+
+    name = tidy(name)
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise typer.BadParameter(f"a name has 1 to {LONGEST_NAME} letters")
+    settings = _settings()
+    _database(settings)
+    link, until = asyncio.run(invitation_link(settings, Role(role), name))
+    print(f"{link}\nWorks once, until {told(settings, until, Language.ENGLISH)}.")
+
+
+def _database(settings: "Settings") -> Path:
+    """Find the database that the bot has made."""
     from storage.store import DATABASE
 
-    try:
-        back_up(_settings().data_dir / DATABASE, file)
-    except StorageError as error:
-        _stop(f"{type(error).__name__}: {error}")
-    print(f"{file}: written and checked")
+    path = settings.data_dir / DATABASE
+    if not path.exists():
+        where = settings.data_dir
+        _stop(f"There is no database in {where}: the bot has not run here; check BOT_DATA_DIR")
+    return path
 
 
 def _settings() -> "Settings":
-    from bot.settings import BadSettings, load_settings
+    """Load the settings and have their secrets kept out of the logs."""
+    from bot.logs import set_up_logs
+    from bot.settings import load_settings
 
-    try:
-        return load_settings()
-    except BadSettings as error:
-        _stop(str(error))
+    settings = load_settings()
+    set_up_logs(settings.secrets, settings.log_format)
+    return settings
 
 
 def _stop(message: str) -> NoReturn:
-    errors.print(message, markup=False)
+    # Soft wrapping: a path or a command is copied whole.
+    errors.print(message, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(2)
 
 

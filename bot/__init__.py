@@ -1,1 +1,3 @@
 """Telegram: everything a person sees."""
+
+__version__ = "0.1.0"

@@ -1,5 +1,6 @@
 """Roles as filters, used where handlers are registered."""
 
+import asyncio
 from typing import Any
 
 from telegram import Update
@@ -14,19 +15,18 @@ class Roles:
 
     def __init__(self) -> None:
         self._held: frozenset[tuple[int, Role]] = frozenset()
+        self._loading = asyncio.Lock()
 
     async def load(self, storage: Storage) -> None:
         """Read them; to be called whenever they changed."""
-        members = await storage.read(staff.members)
-        self._held = frozenset((member.telegram_id, member.role) for member in members)
+        # One after the other: what was read earlier must not replace what was read later.
+        async with self._loading:
+            members = await storage.read(staff.members)
+            self._held = frozenset((member.telegram_id, member.role) for member in members)
 
     def of(self, telegram_id: int) -> frozenset[Role]:
         """Give the roles somebody holds."""
         return frozenset(role for who, role in self._held if who == telegram_id)
-
-    def everybody(self) -> frozenset[int]:
-        """Give all who hold a role."""
-        return frozenset(who for who, _ in self._held)
 
 
 class Holds(filters.UpdateFilter):

@@ -1,23 +1,24 @@
 """What a patient is told about a case, written with the step of the case that it tells."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 
-from bot import notices
+from bot import doctors_word, notices, redrawn
 from bot.context import Services
-from bot.deliveries import RESULT
+from bot.deliveries import AGAIN, RESULT, REVIEW
 from bot.say import Buttons, edit, say, show
 from bot.settings import Results
 from bot.texts.catalogue import Texts
 from classifier.classifier import Answer
-from classifier.labels import Label
+from classifier.labels import Finding, Label
 from classifier.refusals import RefusalReason
 from classifier.report_texts import WORDS, percent
 from storage import cases, history, images, outbox, people, work
-from storage.cases import UNFINISHED, Case, CaseState, Saliency, StoredFinding
+from storage.cases import UNFINISHED, Case, CaseState, Saliency, StoredFinding, UploadedFile
 from storage.errors import LeaseLost
 from storage.images import ImageKind, Sealed
+from storage.outbox import OutKind
 from storage.people import Person
 from storage.staff import Role
 from storage.transaction import Tx
@@ -29,15 +30,20 @@ REPORT_TYPE = "image/jpeg"
 # With a second's worth of messages waiting, only what matters is said.
 CROWDED = 30
 
+# What is wrong with the file itself, and is told again for so long: a later model may read it.
+LASTING = frozenset(RefusalReason) - {RefusalReason.TOO_COSTLY}
+REFUSED_FOR = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """An answer with its two pictures, kept but not yet entered."""
+    """An answer with its pictures, kept but not yet entered."""
 
     answer: Answer
-    scan: Sealed | None
-    report: Sealed | None
     seconds: float
+    scan: Sealed | None = None
+    report: Sealed | None = None
+    slices: tuple[Sealed, ...] = ()
 
 
 def progress_key(case: Case) -> str:
@@ -60,6 +66,17 @@ def withdraw(tx: Tx, services: Services, case: Case, person: Person) -> None:
     _progress(tx, text, case, person, "end")
 
 
+def withdraw_all(tx: Tx, services: Services, person: Person) -> int:
+    """Take back what a person still waits for; gives how much."""
+    # The answer of a classified one is on its way.
+    waiting = [
+        case for case in work.unfinished_of(tx, person.id) if case.state is not CaseState.CLASSIFIED
+    ]
+    for case in waiting:
+        withdraw(tx, services, case, person)
+    return len(waiting)
+
+
 def refuse(
     tx: Tx, services: Services, case: Case, person: Person, worker: str, reason: str, sentence: str
 ) -> None:
@@ -73,13 +90,26 @@ def refuse(
 def repeat(tx: Tx, services: Services, case: Case, person: Person, content: str) -> bool:
     """Give an earlier answer to the same content again; False if there is none."""
     cases.set_content(tx, case.id, content)
-    earlier = cases.earlier(tx, case.id)
-    if earlier is None:
+    earlier = cases.earlier(tx, case.id, LASTING, tx.time - REFUSED_FOR)
+    if earlier is None or not _can_be_shown(tx, services, earlier):
         return False
     cases.mark_duplicate(tx, case.id, earlier.id)
-    show_again(tx, services, earlier, person, f"again:{case.id}")
+    show_again(tx, services, earlier, person, f"{AGAIN}{case.id}")
     _progress(tx, again(services, earlier, person), case, person, "end")
     return True
+
+
+def earlier_of(tx: Tx, services: Services, person: Person, file: UploadedFile) -> Case | None:
+    """Find the case in which this very file was answered before, if that can be shown again."""
+    earlier = cases.earlier_file(tx, person.id, file.unique_id, LASTING, tx.time - REFUSED_FOR)
+    return earlier if earlier and _can_be_shown(tx, services, earlier) else None
+
+
+def _can_be_shown(tx: Tx, services: Services, earlier: Case) -> bool:
+    """Tell whether an earlier answer can be given again; one without a picture always can."""
+    if earlier.state is CaseState.REFUSED and earlier.reason != RefusalReason.NO_CT_MODEL:
+        return True
+    return redrawn.can_show(tx, services, earlier)
 
 
 def again(services: Services, earlier: Case, person: Person) -> str:
@@ -95,19 +125,50 @@ def show_again(tx: Tx, services: Services, earlier: Case, person: Person, key: s
     if waits_for_doctor(services, earlier):
         return
     texts, chat = services.texts_of(person), person.telegram_id
+    if earlier.state is CaseState.REFUSED:
+        _refuse_again(tx, texts, earlier, chat, key)
+        return
     findings, buttons = history.findings(tx, earlier.id), result_buttons(texts, earlier)
     text = texts("result.case", number=earlier.number)
     if findings:
         text = caption(texts, findings[-1], earlier.number)
-    for picture in images.of_case(tx, earlier.id, ImageKind.REPORT):
-        name = f"{key}:{picture.id}"
-        show(tx, name, chat, picture.id, text, buttons, case_id=earlier.id)
+    redrawn.show_again(tx, key, chat, earlier, texts.language, text, buttons)
+    if word := doctors_word.text(tx, texts, earlier):
+        say(tx, f"{key}:word", chat, word, case_id=earlier.id)
+
+
+def _refuse_again(tx: Tx, texts: Texts, case: Case, chat: int, key: str) -> None:
+    reason = RefusalReason(str(case.reason))
+    sentence = escape(WORDS[texts.language].refusals[reason])
+    if reason is RefusalReason.NO_CT_MODEL:
+        buttons = [[_delete(texts, case)]]
+        redrawn.show_again(tx, key, chat, case, texts.language, sentence, buttons)
+    else:
+        say(tx, f"{key}:0", chat, sentence, case_id=case.id)
+
+
+def reviewed(tx: Tx, services: Services, case: Case) -> None:
+    """Tell what doctors said, and show the answer now if it waited for that."""
+    person = people.get(tx, case.person_id) if case.person_id else None
+    if person is None:
+        return
+    texts, chat = services.texts_of(person), person.telegram_id
+    word = doctors_word.text(tx, texts, case)
+    assert word is not None
+    say(tx, f"{REVIEW}{case.id}:0", chat, word, case_id=case.id)
+    shown = [row for row in outbox.of_case(tx, case.id) if row.key.startswith(RESULT)]
+    if any(row.kind is OutKind.PHOTO for row in shown):
+        return
+    text = texts("word.picture", number=case.number)
+    buttons = [[(texts("button.meaning"), f"meaning:{case.number}")], [_delete(texts, case)]]
+    key = f"{REVIEW}{case.id}:picture"
+    redrawn.show_again(tx, key, chat, case, texts.language, text, buttons)
 
 
 def waits_for_doctor(services: Services, case: Case) -> bool:
     """Tell whether the patient is not to see an answer before a doctor did."""
     after_review = services.settings.results is Results.AFTER_REVIEW
-    return after_review and case.state is not CaseState.REVIEWED
+    return after_review and case.state not in (CaseState.REVIEWED, CaseState.REFUSED)
 
 
 def finish(
@@ -121,21 +182,24 @@ def finish(
     """Enter what was found and have it sent: all of it or nothing."""
     texts = services.texts_of(person)
     found = [each for each in drawn if each.answer.finding is not None]
-    entered = [_enter_images(tx, case, each) for each in drawn]
+    gravest = min(found, key=_normal) if found else None
+    # The pictures that the finding is about come first.
+    order = sorted(range(len(drawn)), key=lambda index: drawn[index] is not gravest)
+    entered = {index: _enter_images(tx, case, drawn[index]) for index in order}
     done = texts("progress.done" if found else "progress.refused", number=case.number)
-    if not found:
+    if gravest is None:
         reason = drawn[0].answer.refusal if drawn else RefusalReason.NOTHING_INSIDE
         cases.advance(tx, case.id, CaseState.REFUSED, worker=worker, reason=reason)
     else:
         if cases.get(tx, case.id).state is CaseState.RECEIVED:
             cases.advance(tx, case.id, CaseState.READ, worker=worker)
-        cases.add_finding(tx, case.id, _gravest(found))
+        cases.add_finding(tx, case.id, _stored(gravest))
         cases.advance(tx, case.id, CaseState.CLASSIFIED, worker=worker)
         if services.settings.results is Results.AFTER_REVIEW:
             _wait_for_review(tx, texts, case, person)
             return
-    for index, (each, image_id) in enumerate(zip(drawn, entered, strict=True)):
-        _send(tx, services, case, person, each, image_id, f"{RESULT}{case.id}:{index}")
+    for index, each in enumerate(drawn):
+        _send(tx, services, case, person, each, entered[index], f"{RESULT}{case.id}:{index}")
     # After the answer, which is what the patient waits for.
     _progress(tx, done, case, person, "end")
 
@@ -178,11 +242,12 @@ def result_buttons(texts: Texts, case: Case) -> Buttons:
     """Give the buttons under an answer."""
     return [
         [(texts("button.meaning"), f"meaning:{case.number}")],
-        [
-            (texts("button.doctor"), f"doctor:{case.number}"),
-            (texts("button.delete"), f"delete:{case.number}"),
-        ],
+        [(texts("button.doctor"), f"doctor:{case.number}"), _delete(texts, case)],
     ]
+
+
+def _delete(texts: Texts, case: Case) -> tuple[str, str]:
+    return texts("button.delete"), f"delete:{case.number}"
 
 
 def caption(texts: Texts, finding: StoredFinding, number: str) -> str:
@@ -215,8 +280,7 @@ def _send(
     assert answer.refusal is not None
     sentence = escape(WORDS[texts.language].refusals[answer.refusal])
     if answer.refusal is RefusalReason.NO_CT_MODEL and image_id is not None:
-        delete = [[(texts("button.delete"), f"delete:{case.number}")]]
-        show(tx, key, chat, image_id, sentence, delete, case_id=case.id)
+        show(tx, key, chat, image_id, sentence, [[_delete(texts, case)]], case_id=case.id)
     else:
         say(tx, key, chat, sentence, case_id=case.id)
 
@@ -244,21 +308,23 @@ def _progress(tx: Tx, text: str, case: Case, person: Person, stage: str) -> None
 
 
 def _enter_images(tx: Tx, case: Case, drawn: Drawn) -> str | None:
-    """Give both pictures to the case; gives the id of the annotated one."""
+    """Give its pictures to the case; gives the id of the annotated one."""
     if drawn.scan is None or drawn.report is None:
         return None
     images.attach(tx, drawn.scan, case.id, ImageKind.SCAN)
+    for slice_ in drawn.slices:
+        images.attach(tx, slice_, case.id, ImageKind.SLICE)
     return images.attach(tx, drawn.report, case.id, ImageKind.REPORT, REPORT_TYPE).id
 
 
-def _gravest(found: list[Drawn]) -> StoredFinding:
-    """Keep the finding of an album that speaks most for pneumonia."""
-    return min(map(_stored, found), key=lambda finding: finding.normal)
-
-
 def _stored(drawn: Drawn) -> StoredFinding:
-    finding = drawn.answer.finding
-    assert finding is not None
+    """Write a finding as it is kept; an album has the one that speaks most for pneumonia."""
+    assert drawn.answer.finding is not None
+    return stored(drawn.answer.finding, drawn.seconds)
+
+
+def stored(finding: Finding, seconds: float) -> StoredFinding:
+    """Write a finding down as it is kept."""
     rows, columns = finding.saliency.shape
     return StoredFinding(
         model=finding.model,
@@ -267,6 +333,11 @@ def _stored(drawn: Drawn) -> StoredFinding:
         label=finding.label,
         doubts=tuple(finding.doubts),
         slices=finding.slices,
-        seconds=drawn.seconds,
+        seconds=seconds,
         saliency=Saliency(rows, columns, finding.saliency.astype("<f4").tobytes()),
     )
+
+
+def _normal(drawn: Drawn) -> float:
+    assert drawn.answer.finding is not None
+    return drawn.answer.finding.probabilities[Label.NORMAL]

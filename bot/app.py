@@ -2,71 +2,86 @@
 
 import asyncio
 import contextlib
-import fcntl
 import logging
+import os
 import shutil
 import signal
+import threading
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from pathlib import Path
 from typing import Any
 
-from telegram.error import InvalidToken, TelegramError
 from telegram.ext import ExtBot
 
-from bot import deliveries, jobs, menus
-from bot.application import build, make_bot
+from bot import broadcasting, deliveries, jobs, menus, metrics
+from bot.admin import model_choice
+from bot.application import build
 from bot.builders import BUILDERS
+from bot.connection import make_bot
 from bot.context import BotApplication, Services
+from bot.doctor.verdicts import Verdicts
+from bot.lock import only_one
+from bot.models import Models
 from bot.outbox import Outbox
-from bot.receive import listen, poll
+from bot.receive import insist, listen, poll
 from bot.settings import Settings
+from bot.shadow import Shadow
 from bot.wake import Wake
 from bot.worker import SIDE_BY_SIDE, Worker
 from classifier.classifier import Classifier
-from classifier.model import load_installed
+from classifier.model import MODELS, load_installed
 from classifier.reading.isolated import IsolatedReader
 from storage import Storage, staff
 
 log = logging.getLogger(__name__)
 
-UNREACHABLE_SECONDS = 5.0
-
-
-class AlreadyRunning(Exception):
-    """Another bot uses this data dir."""
+# By then, from the wish to stop, each stage has ended or is left: what it holds goes on after the
+# next start. What was being sent then is in doubt, as after a crash.
+STAGES_END_BY = (1.0, 2.0, 3.5)
+ASIDE_SECONDS = 0.5
+# By then the process ends whatever hangs, such as a thread that waits for another machine.
+END_SECONDS = 4.5
 
 
 async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     """Run the bot until it is told to stop; raises AlreadyRunning, StorageError, BrokenModel."""
     stop = stop or asyncio.Event()
-    with _only_one(settings.data_dir), _signals(stop), IsolatedReader() as reader:
+    with only_one(settings.data_dir), _signals(stop), IsolatedReader() as reader:
         # The reader's children start while the model loads.
         models = await asyncio.to_thread(load_installed, url=settings.classifier_url)
-        async with _services(settings) as services, Classifier(reader, models) as classifier:
+        async with (
+            Classifier(reader, models) as active,
+            Classifier(reader, {}) as candidates,
+            _services(settings, active, candidates) as services,
+        ):
             bot = make_bot(settings)
             application = build(bot, services)
             if await _introduced(application, stop):
                 async with _started(application):
-                    await _serve(application, bot, services, classifier, stop)
+                    await _serve(application, bot, services, stop)
 
 
 async def _serve(
     application: BotApplication,
     bot: ExtBot[None],
     services: Services,
-    classifier: Classifier,
     stop: asyncio.Event,
 ) -> None:
     """Run all loops; the first that breaks, or the wish to stop, ends them in order."""
-    settings = services.settings
+    settings, shadow = services.settings, Shadow(services)
     outbox = Outbox(bot, services, BUILDERS)
-    workers = [Worker(f"worker-{n}", bot, services, classifier) for n in range(SIDE_BY_SIDE)]
+    workers = [Worker(f"worker-{n}", bot, services, shadow) for n in range(SIDE_BY_SIDE)]
     jobs.schedule(application)
     incoming = listen(application, settings) if settings.webhook_url else poll(application)
     # In the order in which they end: no more updates, then no more work, then no more words.
     stages: list[list[Coroutine[Any, Any, None]]] = [
-        [incoming, menus.publish(bot, services)],
-        [worker.run() for worker in workers],
+        [incoming, menus.publish(bot, services), metrics.serve(services)],
+        [
+            *(worker.run() for worker in workers),
+            shadow.run(),
+            Verdicts(services).run(),
+            broadcasting.feed(services),
+        ],
         [outbox.run()],
     ]
     tasks = [[asyncio.create_task(loop) for loop in stage] for stage in stages]
@@ -79,24 +94,32 @@ async def _serve(
             task.result()
     finally:
         stopping.cancel()
-        for stage_tasks in tasks:
+        begun = time.monotonic()
+        for stage_tasks, seconds in zip(tasks, STAGES_END_BY, strict=True):
             for task in stage_tasks:
                 task.cancel()
-            await asyncio.wait(stage_tasks, timeout=5)
+            left = begun + seconds - time.monotonic()
+            await asyncio.wait(stage_tasks, timeout=max(left, 0))
         log.info("stopped")
 
 
 @contextlib.asynccontextmanager
-async def _services(settings: Settings) -> AsyncIterator[Services]:
+async def _services(
+    settings: Settings, active: Classifier, candidates: Classifier
+) -> AsyncIterator[Services]:
     # A process that was killed may have left what patients sent.
     await asyncio.to_thread(shutil.rmtree, settings.incoming, ignore_errors=True)
     await asyncio.to_thread(settings.incoming.mkdir, mode=0o700)
     key = settings.image_key.get_secret_value() if settings.image_key else None
     async with await Storage.open(settings.data_dir, image_key=key) as storage:
+        await storage.images.check_key()
         found = await storage.recover()
-        services = Services(settings, storage, Wake())
+        places = (MODELS, settings.models)
+        models = Models(storage, active, candidates, places, settings.classifier_url)
+        services = Services(settings, storage, Wake(), models)
         await storage.write(staff.seed_admins, settings.admin_ids)
         await services.roles.load(storage)
+        await model_choice.begin(services)
         await storage.write(deliveries.report_doubtful, services)
         log.info("database open; left behind: %s", found)
         yield services
@@ -104,18 +127,15 @@ async def _services(settings: Settings) -> AsyncIterator[Services]:
 
 async def _introduced(application: BotApplication, stop: asyncio.Event) -> bool:
     """Ask Telegram who this bot is until it answers; False if told to stop meanwhile."""
-    while not stop.is_set():
-        try:
-            await application.initialize()
-        except InvalidToken:
-            raise
-        except TelegramError as error:
-            log.warning("Telegram cannot be reached (%s); trying again", type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), UNREACHABLE_SECONDS)
-        else:
-            return True
-    return False
+    asking = asyncio.create_task(insist(application.initialize))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not asking.done():
+        asking.cancel()
+        return False
+    asking.result()
+    return True
 
 
 @contextlib.asynccontextmanager
@@ -125,28 +145,31 @@ async def _started(application: BotApplication) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await application.stop()
+        # What was begun beside the handlers, and jobs, are done again where they matter.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ASIDE_SECONDS):
+                await application.stop()
         await application.shutdown()
 
 
-@contextlib.contextmanager
-def _only_one(data_dir: Path) -> Iterator[None]:
-    """Hold the data dir's lock; the kernel lets go of it however this process ends."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (data_dir / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise AlreadyRunning(f"another bot uses {data_dir}") from None
-        yield
+def _end_now() -> None:
+    log.warning("ended without waiting for what hangs")
+    os._exit(0)
 
 
 @contextlib.contextmanager
 def _signals(stop: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     wanted = (signal.SIGTERM, signal.SIGINT)
+
+    def end() -> None:
+        stop.set()
+        last = threading.Timer(END_SECONDS, _end_now)
+        last.daemon = True
+        last.start()
+
     for number in wanted:
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     try:
         yield
     finally:

@@ -1,19 +1,28 @@
-"""Does everything a bot needs work? Each with ok, or what mends it."""
+"""Does everything a bot needs work? Each with ok, or what mends it; nothing is changed by looking.
+
+A running bot can be looked at too: its data dir is only read.
+"""
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from telegram.error import InvalidToken, TelegramError
-
-from bot.application import make_bot
+from bot.connection import make_bot
+from bot.logs import set_up_logs
+from bot.mending import MENDABLE, mend
 from bot.settings import BadSettings, Settings, load_settings
-from classifier.card import BrokenModel
-from classifier.model import load_installed
-from storage import Storage
-from storage.errors import StorageError
+from classifier.labels import Modality
+from classifier.model import Model, check_fit, load_installed
+from storage.database import examine
+from storage.keys import find_key
+from storage.reader import Reader
+from storage.store import DATABASE, IMAGES
+
+# Loads the models, or gives those in use.
+Models = Callable[[], Mapping[Modality, Model]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,50 +34,66 @@ class Check:
 
 
 async def check_all() -> list[Check]:
-    """Look at settings, data dir, database, model and Telegram."""
+    """Look at the settings, and with them at everything else."""
     try:
         settings = load_settings()
     except BadSettings as error:
-        return [Check("settings", str(error))]
-    looks: dict[str, Callable[[Settings], Awaitable[str]]] = {
-        "data dir": _data_dir,
-        "database": _database,
-        "model": _model,
-        "Telegram": _telegram,
+        return [Check("settings", mend(error))]
+    set_up_logs(settings.secrets, settings.log_format)
+    load = partial(load_installed, url=settings.classifier_url)
+    return [Check("settings"), *await check_with(settings, load)]
+
+
+async def check_with(settings: Settings, models: Models) -> list[Check]:
+    """Look at data dir, database, image key, models and Telegram, all at the same time."""
+    looks: dict[str, Awaitable[str]] = {
+        "data dir": asyncio.to_thread(_looked, _data_dir, settings),
+        "database": asyncio.to_thread(_looked, _database, settings),
+        "image key": asyncio.to_thread(_looked, _image_key, settings),
+        "model": asyncio.to_thread(_looked, partial(_model, models), settings),
+        "Telegram": _telegram(settings),
     }
-    found = [Check(name, await look(settings)) for name, look in looks.items()]
-    return [Check("settings"), *found]
+    mends = await asyncio.gather(*looks.values())
+    return [Check(name, found) for name, found in zip(looks, mends, strict=True)]
 
 
-async def _data_dir(settings: Settings) -> str:
-    folder: Path = settings.data_dir
-    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-    writable = await asyncio.to_thread(os.access, folder, os.W_OK | os.X_OK)
-    return "" if writable else "make BOT_DATA_DIR writable for this user"
-
-
-async def _database(settings: Settings) -> str:
-    key = settings.image_key.get_secret_value() if settings.image_key else None
+def _looked(look: Callable[[Settings], str | None], settings: Settings) -> str:
     try:
-        async with await Storage.open(settings.data_dir, image_key=key):
-            return ""
-    except StorageError as error:
-        return f"{type(error).__name__}: {error}"
+        return look(settings) or ""
+    except MENDABLE as error:
+        return mend(error)
 
 
-async def _model(settings: Settings) -> str:
-    try:
-        await asyncio.to_thread(load_installed)
-    except BrokenModel as error:
-        return f"{error}; check the repository out again"
-    return ""
+def _data_dir(settings: Settings) -> str | None:
+    folder = settings.data_dir.resolve()
+    # What is missing is made at the first start.
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK):
+        return None
+    return f"make {there} a folder that this user may write to, or change BOT_DATA_DIR"
+
+
+def _database(settings: Settings) -> None:
+    path: Path = settings.data_dir / DATABASE
+    if path.exists():
+        examine(path)
+
+
+def _image_key(settings: Settings) -> None:
+    given = settings.image_key.get_secret_value() if settings.image_key else None
+    key = find_key(settings.data_dir, given)
+    if key and any((settings.data_dir / IMAGES).glob("??/*")):
+        Reader(settings.data_dir, key).check_key()
+
+
+def _model(models: Models, _: Settings) -> None:
+    for model in models().values():
+        check_fit(model)
 
 
 async def _telegram(settings: Settings) -> str:
     try:
         async with make_bot(settings):
             return ""
-    except InvalidToken:
-        return "TELEGRAM_BOT_TOKEN is not one that Telegram knows; ask @BotFather"
-    except TelegramError as error:
-        return f"cannot be reached ({type(error).__name__}); check TELEGRAM_API_URL and the network"
+    except MENDABLE as error:
+        return mend(error)

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from telegram import Update
 from telegram.ext import Application, CallbackContext, ExtBot, JobQueue
 
 from bot.access import Roles
+from bot.models import Models
 from bot.settings import Settings
 from bot.texts.catalogue import Texts, language_of
 from bot.wake import Wake
 from classifier.report_texts import Language
 from storage import Storage, people
+from storage.clock import utc_now
 from storage.people import Person
 from storage.transaction import Tx
 
@@ -26,7 +29,9 @@ class Services:
     settings: Settings
     storage: Storage
     wake: Wake
+    models: Models
     roles: Roles = field(default_factory=Roles)
+    started_at: datetime = field(default_factory=utc_now)
 
     def language_of(self, person: Person) -> Language:
         """Choose what a person reads: their own choice, else Telegram's, else the default."""

@@ -1,10 +1,12 @@
 """What follows when something arrived, was refused, or may have arrived."""
 
 from dataclasses import replace
+from html import escape
+from typing import Any
 
 from bot import notices, say
 from bot.context import Services
-from storage import audit, cases, outbox, people, work
+from storage import audit, cases, outbox, people, reviews, work
 from storage.cases import Case, CaseState
 from storage.outbox import OutRow, OutState
 from storage.staff import Role
@@ -12,6 +14,13 @@ from storage.transaction import Tx
 
 # Rows whose arrival answers a case have keys that begin so.
 RESULT = "result:"
+# An earlier answer, given again.
+AGAIN = "again:"
+# What doctors said.
+REVIEW = "review:"
+ANSWERS = (RESULT, AGAIN, REVIEW)
+# The reason of a row that asks for what is there no more, or not for its chat.
+MISSING = "Missing"
 
 
 def arrived(tx: Tx, row: OutRow, message_id: int | None) -> None:
@@ -23,10 +32,42 @@ def arrived(tx: Tx, row: OutRow, message_id: int | None) -> None:
     _answered(tx, row)
 
 
-def refused(tx: Tx, row: OutRow, reason: str) -> None:
-    """Mark a row that Telegram will not take; its case is as answered as it can be."""
-    outbox.failed(tx, row.id, reason)
+def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
+    """Mark a row that cannot be sent; if it is an answer, tell its patient and the admins."""
+    if not undelivered(tx, row, reason) or row.case_id is None:
+        return
+    if "instead" in row.payload and reason != MISSING:
+        _say_instead(tx, row)
+    if not row.key.startswith(ANSWERS):
+        return
+    # Once for all the pictures of an album.
+    key = f"undelivered:{row.key.rpartition(':')[0]}"
+    say.say(tx, key, row.chat_id, services.texts_in(tx, row.chat_id)("refusal.failed"))
+    notices.tell(
+        tx,
+        services,
+        Role.ADMIN,
+        key,
+        "admin.undelivered",
+        number=cases.get(tx, row.case_id).number,
+        error=escape(reason),
+    )
+
+
+def _say_instead(tx: Tx, row: OutRow) -> None:
+    """Let the words under a picture that cannot be sent stand alone."""
+    payload: Any = row.payload
+    text = f"{payload['instead']}\n\n{payload['text']}"
+    key = f"{row.key}:text"
+    say.say(tx, key, row.chat_id, text, payload["buttons"], case_id=row.case_id)
+
+
+def undelivered(tx: Tx, row: OutRow, reason: str) -> bool:
+    """Mark a row that cannot be sent; its case is as answered as it can be. False if it is gone."""
+    if not outbox.failed(tx, row.id, reason):
+        return False
     _answered(tx, replace(row, reason=reason), "not_delivered")
+    return True
 
 
 def blocked(tx: Tx, telegram_id: int) -> None:
@@ -56,7 +97,7 @@ def report_doubtful(tx: Tx, services: Services) -> None:
     rows = outbox.unreported(tx)
     for row in rows:
         _answered(tx, row, "delivery_unknown")
-        if row.case_id is None:
+        if row.case_id is None or not row.key.startswith(ANSWERS):
             continue
         number = cases.get(tx, row.case_id).number
         notices.tell(
@@ -72,3 +113,4 @@ def _answered(tx: Tx, row: OutRow, doubt: str | None = None) -> None:
         audit.record(tx, audit.SYSTEM, doubt, row.case_id, row.reason)
     if cases.get(tx, row.case_id).state is CaseState.CLASSIFIED:
         cases.advance(tx, row.case_id, CaseState.ANSWERED)
+        reviews.enter(tx, row.case_id)

@@ -1,17 +1,24 @@
 """The commands Telegram offers, and what it says of the bot, in both languages."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 
 from telegram import Bot, BotCommand, BotCommandScopeAllPrivateChats, BotCommandScopeChat
-from telegram.error import TelegramError
+from telegram.error import BadRequest, Forbidden, InvalidToken
 
-from bot.context import Services
+from bot.context import Context, Services
+from bot.receive import insist
 from bot.texts.catalogue import Texts
 from classifier.report_texts import Language
+from storage import people, staff
 from storage.staff import Role
+from storage.transaction import Tx
 
 log = logging.getLogger(__name__)
+
+# What asking again does not mend.
+HOPELESS = (BadRequest, Forbidden, InvalidToken)
 
 PATIENT = (
     "start",
@@ -20,13 +27,26 @@ PATIENT = (
     "help",
     "language",
     "privacy",
+    "announcements",
     "mydata",
     "forget",
     "cancel",
 )
 OF_ROLE: Mapping[Role, tuple[str, ...]] = {
-    Role.DOCTOR: (),
-    Role.ADMIN: (),
+    Role.DOCTOR: ("review", "worklist", "case", "mystats", "digest"),
+    Role.ADMIN: (
+        "staff",
+        "audit",
+        "disputes",
+        "qr",
+        "stats",
+        "health",
+        "pause",
+        "resume",
+        "broadcast",
+        "model",
+        "export",
+    ),
 }
 
 
@@ -36,32 +56,54 @@ def commands_of(roles: Collection[Role]) -> tuple[str, ...]:
 
 
 async def publish(bot: Bot, services: Services) -> None:
-    """Set menus and descriptions; the bot works without them, so a failure is only logged."""
-    try:
-        for texts, code in _languages(services):
-            scope = BotCommandScopeAllPrivateChats()
-            await bot.set_my_commands(_menu(texts, ()), scope=scope, language_code=code)
-            await bot.set_my_description(texts("bot.description"), language_code=code)
-            short = texts("bot.short_description")
-            await bot.set_my_short_description(short, language_code=code)
-    except TelegramError as error:
-        log.warning("menus could not be set: %s", type(error).__name__)
-    for telegram_id in services.roles.everybody():
+    """Set menus and descriptions, however often it takes; the bot works without them meanwhile."""
+    scope = BotCommandScopeAllPrivateChats()
+    for texts, code in _languages(services):
+        menu, text = _menu(texts, ()), texts("bot.description")
+        short = texts("bot.short_description")
+        for call in (
+            partial(bot.set_my_commands, menu, scope=scope, language_code=code),
+            partial(bot.set_my_description, text, language_code=code),
+            partial(bot.set_my_short_description, short, language_code=code),
+        ):
+            await _until_set(call)
+    for telegram_id in await services.storage.read(_with_own_menu):
         await publish_for(bot, services, telegram_id)
 
 
+def _with_own_menu(tx: Tx) -> set[int]:
+    # Those who were revoked too: the menu may have been left when the bot was stopped.
+    members = {each.telegram_id for each in staff.everybody(tx)}
+    return members | people.who_chose_a_language(tx)
+
+
+async def role_changed(context: Context, telegram_id: int) -> None:
+    """Let a change of somebody's roles count at once; the menu of their chat follows."""
+    await context.services.roles.load(context.storage)
+    publishing = publish_for(context.bot, context.services, telegram_id)
+    context.application.create_task(publishing)
+
+
 async def publish_for(bot: Bot, services: Services, telegram_id: int) -> None:
-    """Set the menu of one chat as the roles are now."""
+    """Set the menu of one chat as roles and the language chosen are now."""
     roles, scope = services.roles.of(telegram_id), BotCommandScopeChat(telegram_id)
+    person = await services.storage.read(people.by_telegram_id, telegram_id)
+    chosen = Texts(Language(person.language)) if person and person.language else None
+    for texts, code in _languages(services):
+        if roles or chosen:
+            menu = _menu(chosen or texts, roles)
+            call = partial(bot.set_my_commands, menu, scope=scope, language_code=code)
+        else:
+            call = partial(bot.delete_my_commands, scope=scope, language_code=code)
+        await _until_set(call)
+
+
+async def _until_set(call: Callable[[], Awaitable[bool]]) -> None:
     try:
-        for texts, code in _languages(services):
-            if roles:
-                await bot.set_my_commands(_menu(texts, roles), scope=scope, language_code=code)
-            else:
-                await bot.delete_my_commands(scope=scope, language_code=code)
-    except TelegramError as error:
+        await insist(call, HOPELESS)
+    except HOPELESS as error:
         # Somebody named in the settings may never have written to the bot.
-        log.info("the menu of a chat could not be set: %s", type(error).__name__)
+        log.info("a menu cannot be set: %s", type(error).__name__)
 
 
 def _languages(services: Services) -> list[tuple[Texts, Language | None]]:

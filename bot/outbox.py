@@ -10,11 +10,21 @@ from typing import Any
 import httpx
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, InputMediaPhoto
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError, TimedOut
+from telegram.error import (
+    BadRequest,
+    Forbidden,
+    InvalidToken,
+    RetryAfter,
+    TelegramError,
+    TimedOut,
+)
 
 from bot import deliveries
 from bot.building import Builder
+from bot.connection import pause_asked
 from bot.context import Services
+from bot.errors import report
+from bot.mending import mend
 from bot.pace import Pace
 from bot.wake import rest
 from storage import Storage, outbox
@@ -49,6 +59,7 @@ class Outbox:
     builders: Mapping[str, Builder]
     pace: Pace = field(default_factory=Pace)
     _flying: set[asyncio.Task[None]] = field(default_factory=set)
+    _told: bool = False
 
     async def run(self) -> None:
         """Send what is due, wait, and again; what is in flight when cancelled is finished."""
@@ -81,7 +92,8 @@ class Outbox:
 
     async def _lease(self, room: int, resting: tuple[int, ...]) -> list[OutRow]:
         """Take rows; those taken while being stopped are put back, since nothing of them went."""
-        taking = asyncio.ensure_future(self._storage.write(outbox.lease_due, room, resting))
+        spare = self.pace.spare()
+        taking = asyncio.ensure_future(self._storage.write(outbox.lease_due, room, resting, spare))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -100,6 +112,7 @@ class Outbox:
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)
+        self.pace.land()
         self.services.wake.outbox.set()
         if not task.cancelled() and (error := task.exception()):
             log.error("a row of the outbox could not be marked: %s", type(error).__name__)
@@ -108,27 +121,30 @@ class Outbox:
         try:
             mark = await self._outcome(row)
         except Exception as error:
-            # Its text may hold what the row says; and nobody knows how far it came.
-            log.error("row %s of the outbox: %s", row.id, type(error).__name__)
+            # Nobody knows how far it came.
+            await report(self.services, error, f"row {row.id} of the outbox")
             mark = self._doubtful(row)
         # Whatever happens to the database now, what was sent must not be sent again.
         while True:
             try:
                 await self._storage.write(mark)
                 # The person's next case may have waited for this answer.
-                self.services.wake.cases.set()
+                if row.case_id is not None:
+                    self.services.wake.cases.set()
                 return
             except StorageError as error:
                 log.error("the outbox cannot be written: %s", type(error).__name__)
                 await asyncio.sleep(1)
+            except Exception as error:
+                await report(self.services, error, f"marking row {row.id} of the outbox")
+                return
 
     async def _outcome(self, row: OutRow) -> Mark:
         """Send a row and give what to write down about it."""
         try:
             message_id = await self._call(row)
         except RetryAfter as error:
-            seconds = error.retry_after
-            wait = seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
+            wait = pause_asked(error)
             self.pace.stop_all(wait)
             return lambda tx: outbox.retry(tx, row.id, tx.time + wait)
         except Forbidden:
@@ -137,18 +153,26 @@ class Outbox:
             if "not modified" in error.message.lower():
                 return lambda tx: deliveries.arrived(tx, row, None)
             reason = error.message[:80]
-            return lambda tx: deliveries.refused(tx, row, reason)
+            return lambda tx: deliveries.refused(tx, self.services, row, reason)
         except (ImageGone, ImageDamaged, ImageKeyWrong, Missing) as error:
             lost = type(error).__name__
-            return lambda tx: deliveries.refused(tx, row, lost)
+            return lambda tx: deliveries.refused(tx, self.services, row, lost)
         except StorageError:
             # Nothing went out: what was to be sent could not be read.
             return _again(row)
         except TelegramError as error:
+            if isinstance(error, InvalidToken):
+                self._tell_once(error)
             if row.kind in REPEATABLE or surely_not_sent(error):
                 return _again(row)
             return self._doubtful(row)
         return lambda tx: deliveries.arrived(tx, row, message_id)
+
+    def _tell_once(self, error: InvalidToken) -> None:
+        """Log what an operator has to mend: with a webhook nothing else would say so."""
+        if not self._told:
+            self._told = True
+            log.error("nothing can be sent: %s", mend(error))
 
     def _doubtful(self, row: OutRow) -> Mark:
         return lambda tx: deliveries.doubtful(tx, self.services, row)
@@ -184,12 +208,11 @@ class Outbox:
                 )
                 return copied.message_id
             case OutKind.EDIT:
-                await self.bot.edit_message_text(
-                    text=payload["text"],
-                    message_id=_aim(row),
-                    reply_markup=markup,
-                    **common,
-                )
+                edit = {"message_id": _aim(row), "reply_markup": markup, **common}
+                if payload.get("captioned"):
+                    await self.bot.edit_message_caption(caption=payload["text"], **edit)
+                else:
+                    await self.bot.edit_message_text(text=payload["text"], **edit)
             case OutKind.DELETE:
                 await self.bot.delete_message(row.chat_id, _aim(row))
         return None
@@ -265,8 +288,9 @@ def surely_not_sent(error: TelegramError) -> bool:
     cause = error.__cause__
     if isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
         return True
-    # An answer with a status came back: the server says that it did not do it.
-    return not isinstance(error, TimedOut) and not isinstance(cause, httpx.HTTPError)
+    # A status came back that says no, with a reason that could be read or without.
+    said_no = cause is None or isinstance(cause, TelegramError)
+    return said_no and not isinstance(error, TimedOut)
 
 
 def _again(row: OutRow) -> Mark:
@@ -275,5 +299,5 @@ def _again(row: OutRow) -> Mark:
 
 
 def _blocked(tx: Tx, row: OutRow) -> None:
-    deliveries.refused(tx, row, "blocked")
+    deliveries.undelivered(tx, row, "blocked")
     deliveries.blocked(tx, row.chat_id)

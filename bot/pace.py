@@ -1,6 +1,7 @@
 """Telegram's limits: 30 messages a second in all, one a second in a chat with a short burst."""
 
 import time
+from collections import deque
 from datetime import UTC, datetime, timedelta
 
 A_SECOND = 30
@@ -18,6 +19,9 @@ class Pace:
         self._last = 0.0
         # When a chat's burst would be whole again.
         self._whole: dict[int, float] = {}
+        self._flying = 0
+        # When those that landed within the last second did.
+        self._landed: deque[float] = deque()
 
     def room(self) -> int:
         """Tell how many may go out now."""
@@ -29,6 +33,24 @@ class Pace:
         now = time.monotonic()
         self._last = max(self._last, now) + 1 / A_SECOND
         self._whole[chat] = max(self._whole.get(chat, now), now) + 1
+        self._flying += 1
+
+    def land(self) -> None:
+        """Note that one is over, whatever became of it."""
+        self._flying -= 1
+        self._landed.append(time.monotonic())
+
+    def spare(self) -> bool:
+        """Tell whether what can wait may go out too.
+
+        What is under way may arrive this moment, and what landed within a second may have arrived
+        just before: with those counted, no second of Telegram's has more than its limit, however
+        unevenly messages travel.
+        """
+        since = time.monotonic() - 1
+        while self._landed and self._landed[0] <= since:
+            self._landed.popleft()
+        return self._flying + len(self._landed) + TOGETHER <= A_SECOND
 
     def stop_all(self, wait: timedelta) -> None:
         """Send nothing for a while, because Telegram says so."""
@@ -42,12 +64,14 @@ class Pace:
         return tuple(chat for chat, whole in self._whole.items() if whole - now > BURST - 1)
 
     def earliest(self) -> datetime | None:
-        """Tell when there is room again, or else when the first resting chat may be written to."""
+        """Tell when there is room again, or else when more may go out than now."""
         now = time.monotonic()
         if not self.room():
             return _after(self._last - now - (TOGETHER - 1) / A_SECOND)
         waits = [whole - now - (BURST - 1) for whole in self._whole.values()]
-        return _after(min(resting)) if (resting := [wait for wait in waits if wait > 0]) else None
+        if not self.spare() and self._landed:
+            waits.append(self._landed[0] + 1 - now)
+        return _after(min(later)) if (later := [wait for wait in waits if wait > 0]) else None
 
 
 def _after(seconds: float) -> datetime:

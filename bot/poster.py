@@ -17,6 +17,7 @@ WIDTH, HEIGHT = 1240, 1754
 INK, PAPER, QUIET_INK = (16, 24, 40), (255, 255, 255), (90, 100, 116)
 CODE = 640
 MODULE_BORDER = 4
+LARGEST_NAME, TWO_LINES_FROM, SMALLEST_NAME = 56, 40, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def _lines(clinic: str) -> list[Line]:
     chinese, english = (Texts(language) for language in (Language.CHINESE, Language.ENGLISH))
     bold, regular = fonts.Weight.BOLD, fonts.Weight.REGULAR
     lines = [
-        Line(clinic, 56, bold, INK, 160),
+        *_name(clinic),
         Line(chinese("poster.title"), 68, bold, INK, 280),
         Line(english("poster.title"), 44, regular, INK, 350),
     ]
@@ -75,7 +76,19 @@ def _lines(clinic: str) -> list[Line]:
         top += 120
     lines.append(Line(chinese("poster.warning"), 30, regular, QUIET_INK, 1610))
     lines.append(Line(english("poster.warning"), 26, regular, QUIET_INK, 1654))
-    return [line for line in lines if line.text]
+    return lines
+
+
+def _name(clinic: str) -> list[Line]:
+    """Set a clinic's name as large as it fits into one line, or else into two."""
+    bold = fonts.Weight.BOLD
+    for size in range(LARGEST_NAME, SMALLEST_NAME, -2):
+        rows = fonts.wrap(clinic, bold, size, WIDTH - 160)
+        shortened = any(row.endswith("…") for row in rows)
+        if not shortened and len(rows) <= (1 if size > TWO_LINES_FROM else 2):
+            break
+    top = 160 - 52 * (len(rows) - 1)
+    return [Line(row, size, bold, INK, top + 52 * number) for number, row in enumerate(rows)]
 
 
 def _svg(link: str, lines: list[Line]) -> str:

@@ -1,14 +1,12 @@
 """Updates in, by polling or webhook: none is confirmed to Telegram before it is written down."""
 
 import asyncio
-import contextlib
 import hmac
 import json
 import logging
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from weakref import WeakValueDictionary
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,22 +14,24 @@ from starlette.routing import Route
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
+from bot.connection import pause_asked
 from bot.context import BotApplication
+from bot.loopback import serving
 from bot.settings import Settings
 
 log = logging.getLogger(__name__)
 
 WANTED = (Update.MESSAGE, Update.CALLBACK_QUERY, Update.MY_CHAT_MEMBER)
 POLL_SECONDS = 25
+FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
 HOOK_PATH = "/telegram"
-HOOK_HOST = "127.0.0.1"
 LARGEST_UPDATE = 1024 * 1024
 
 
 async def poll(application: BotApplication) -> None:
     """Fetch updates until cancelled; the next fetch confirms only what was handled."""
-    bot, offset, wait = application.bot, None, 1.0
+    bot, offset, wait = application.bot, None, FIRST_WAIT
     await insist(bot.delete_webhook)
     while True:
         try:
@@ -44,10 +44,10 @@ async def poll(application: BotApplication) -> None:
             if isinstance(error, Conflict):
                 log.error("another program fetches this bot's updates")
             wait = min(wait * 2, LONGEST_WAIT)
-            pause = error.retry_after if isinstance(error, RetryAfter) else wait
-            await asyncio.sleep(pause if isinstance(pause, float | int) else pause.total_seconds())
+            asked = pause_asked(error).total_seconds() if isinstance(error, RetryAfter) else wait
+            await asyncio.sleep(asked)
             continue
-        wait = 1.0
+        wait = FIRST_WAIT
         failed = await handle(application, updates)
         first = min(failed, default=float("inf"))
         confirmed = [update.update_id for update in updates if update.update_id < first]
@@ -56,17 +56,21 @@ async def poll(application: BotApplication) -> None:
             await asyncio.sleep(wait)
 
 
-async def insist(call: Callable[[], Awaitable[object]]) -> None:
-    """Ask Telegram until it has done it; raises InvalidToken."""
-    wait = 1.0
+async def insist(
+    call: Callable[[], Awaitable[object]],
+    hopeless: tuple[type[TelegramError], ...] = (InvalidToken,),
+) -> None:
+    """Ask Telegram until it has done it; raises what is `hopeless`."""
+    wait = FIRST_WAIT
     while True:
         try:
             await call()
             return
-        except InvalidToken:
+        except hopeless:
             raise
         except TelegramError as error:
-            log.warning("Telegram did not take it (%s); trying again", type(error).__name__)
+            # Its text is Telegram's word on our address or secret, and no person's.
+            log.warning("Telegram did not take it (%s); trying again", error.message)
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
 
@@ -84,15 +88,6 @@ async def handle(application: BotApplication, updates: Sequence[Update]) -> set[
 
     await asyncio.gather(*map(one_by_one, by_person.values()))
     return application.take_failed({update.update_id for update in updates})
-
-
-class HookServer(uvicorn.Server):
-    """A server whose signals are handled by the program around it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Leave the signals alone."""
-        yield
 
 
 async def listen(application: BotApplication, settings: Settings) -> None:
@@ -120,18 +115,7 @@ async def listen(application: BotApplication, settings: Settings) -> None:
         return Response(status_code=500 if update.update_id in failed else 200)
 
     app = Starlette(routes=[Route(HOOK_PATH, take, methods=["POST"])])
-    config = uvicorn.Config(
-        app,
-        HOOK_HOST,
-        settings.webhook_port,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=2,
-    )
-    server = HookServer(config)
-    serving = asyncio.create_task(server.serve())
-    try:
+    async with serving(app, settings.webhook_port) as server:
         await insist(
             lambda: application.bot.set_webhook(
                 settings.webhook_url.rstrip("/") + HOOK_PATH,
@@ -140,8 +124,4 @@ async def listen(application: BotApplication, settings: Settings) -> None:
                 max_connections=20,
             )
         )
-        await asyncio.shield(serving)
-    finally:
-        # What is being taken in is finished, and the port is free afterwards.
-        server.should_exit = True
-        await asyncio.wait([serving], timeout=4)
+        await asyncio.shield(server)

@@ -58,8 +58,13 @@ async def reply_as(role: Role, update: Update, context: Context, reply: StaffRep
     await reply_once(update, context, act)
 
 
-async def answer_tap(update: Update, text: str | None = None) -> None:
-    """Let the button stop turning; a tap too old to answer is still obeyed."""
+async def answer_tap(update: Update, context: Context, text: str | None = None) -> None:
+    """Let the button stop turning, while the tap is obeyed: nobody waits for Telegram."""
+    context.application.create_task(_answer(update, text))
+
+
+async def _answer(update: Update, text: str | None) -> None:
+    """Answer a tap; one too old to answer is still obeyed."""
     assert update.callback_query is not None
     with suppress(TelegramError):
         await update.callback_query.answer(text)

@@ -38,9 +38,20 @@ def say(
 
 
 def edit(
-    tx: Tx, key: str, chat: int, target: str, text: str, *, case_id: int | None = None
+    tx: Tx,
+    key: str,
+    chat: int,
+    target: str,
+    text: str,
+    buttons: Buttons = (),
+    *,
+    case_id: int | None = None,
+    captioned: bool = False,
 ) -> None:
-    """Have an earlier message changed; edits of it that still wait are dropped."""
+    """Have an earlier message changed; edits of it that still wait are dropped.
+
+    What stands under a picture is its caption, and `captioned`.
+    """
     outbox.drop_edits(tx, target)
     outbox.enqueue(
         tx,
@@ -48,15 +59,23 @@ def edit(
             key=key,
             chat_id=chat,
             kind=OutKind.EDIT,
-            payload={"text": text},
+            payload={"text": text, "buttons": buttons, "captioned": captioned},
             case_id=case_id,
             target=target,
         ),
     )
 
 
-def edit_here(tx: Tx, key: str, update: Update, text: str, *, fleeting: bool = False) -> None:
-    """Have the message whose button was tapped changed; its buttons go."""
+def edit_here(
+    tx: Tx,
+    key: str,
+    update: Update,
+    text: str,
+    buttons: Buttons = (),
+    *,
+    fleeting: bool = False,
+) -> None:
+    """Have the message whose button was tapped changed; its buttons go, or others come."""
     query = update.callback_query
     assert query is not None
     if query.message is None:
@@ -67,7 +86,11 @@ def edit_here(tx: Tx, key: str, update: Update, text: str, *, fleeting: bool = F
             key=key,
             chat_id=query.message.chat.id,
             kind=OutKind.EDIT,
-            payload={"text": text, "message_id": query.message.message_id},
+            payload={
+                "text": text,
+                "buttons": buttons,
+                "message_id": query.message.message_id,
+            },
             fleeting=fleeting,
         ),
     )
@@ -106,7 +129,65 @@ def show(
     )
 
 
-def send_file(tx: Tx, key: str, chat: int, build: str, caption: str, **values: object) -> None:
+def show_album(
+    tx: Tx, key: str, chat: int, images: Sequence[str], caption: str, *, case_id: int | None = None
+) -> None:
+    """Have two to ten stored pictures sent together."""
+    payload = {"text": caption, "images": images}
+    outbox.enqueue(
+        tx,
+        Outgoing(key=key, chat_id=chat, kind=OutKind.ALBUM, payload=payload, case_id=case_id),
+    )
+
+
+def send_file(
+    tx: Tx,
+    key: str,
+    chat: int,
+    build: str,
+    caption: str,
+    *,
+    case_id: int | None = None,
+    fleeting: bool = False,
+    **values: object,
+) -> None:
     """Have a file sent that `build` names; `values` tell its builder which."""
     payload = {"text": caption, "build": build, **values}
-    outbox.enqueue(tx, Outgoing(key=key, chat_id=chat, kind=OutKind.DOCUMENT, payload=payload))
+    outbox.enqueue(
+        tx,
+        Outgoing(
+            key=key,
+            chat_id=chat,
+            kind=OutKind.DOCUMENT,
+            payload=payload,
+            case_id=case_id,
+            fleeting=fleeting,
+        ),
+    )
+
+
+def show_made(
+    tx: Tx,
+    key: str,
+    chat: int,
+    build: str,
+    caption: str,
+    buttons: Buttons = (),
+    *,
+    case_id: int | None = None,
+    fleeting: bool = False,
+    **values: object,
+) -> None:
+    """Have a picture sent that `build` names; `values` tell its builder which."""
+    payload = {"text": caption, "buttons": buttons, "build": build, **values}
+    outbox.enqueue(
+        tx,
+        Outgoing(
+            key=key,
+            chat_id=chat,
+            kind=OutKind.PHOTO,
+            payload=payload,
+            case_id=case_id,
+            fleeting=fleeting,
+        ),
+    )

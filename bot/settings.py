@@ -1,16 +1,29 @@
 """What an operator sets, from the environment or `.env`; every missing or bad value at once."""
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from classifier.report_texts import Language
+from storage.errors import ImageKeyWrong
+from storage.keys import decode
 
 TELEGRAM = "https://api.telegram.org"
+# What Telegram takes as a webhook's secret.
+SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
 class Results(StrEnum):
@@ -18,6 +31,13 @@ class Results(StrEnum):
 
     IMMEDIATE = "immediate"
     AFTER_REVIEW = "after_review"
+
+
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class BadSettings(Exception):
@@ -43,11 +63,21 @@ class Settings(BaseSettings):
     retention_days: int = Field(90, alias="RETENTION_DAYS", ge=1, le=3650)
     image_key: SecretStr | None = Field(None, alias="IMAGE_KEY")
     webhook_url: str = Field("", alias="WEBHOOK_URL", pattern=r"^(https?://[^\s]+)?$")
-    webhook_secret: SecretStr | None = Field(None, alias="WEBHOOK_SECRET")
+    webhook_secret: SecretStr | None = Field(None, alias="WEBHOOK_SECRET", validate_default=True)
     webhook_port: int = Field(8443, alias="WEBHOOK_PORT", ge=1, le=65535)
     scans_per_hour: int = Field(10, alias="SCANS_PER_HOUR", ge=1)
     scans_per_day: int = Field(30, alias="SCANS_PER_DAY", ge=1)
     queue_limit: int = Field(1000, alias="QUEUE_LIMIT", ge=1)
+    export_dir: Path | None = Field(None, alias="EXPORT_DIR")
+    backups_kept: int = Field(7, alias="BACKUPS_KEPT", ge=1, le=365)
+    disk_free_mb: int = Field(500, alias="DISK_FREE_MB", ge=0)
+    metrics_port: int = Field(0, alias="METRICS_PORT", ge=0, le=65535)
+    log_format: LogFormat = Field(LogFormat.TEXT, alias="LOG_FORMAT")
+    review_minutes: int = Field(15, alias="REVIEW_MINUTES", ge=1, le=1440)
+    undo_seconds: int = Field(60, alias="UNDO_SECONDS", ge=0, le=3600)
+    service_level_hours: int = Field(24, alias="SERVICE_LEVEL_HOURS", ge=1, le=720)
+    time_zone: str = Field("Asia/Shanghai", alias="TIME_ZONE")
+    invitation_hours: int = Field(48, alias="INVITATION_HOURS", ge=1, le=720)
 
     @field_validator("admin_ids", mode="before")
     @classmethod
@@ -55,11 +85,39 @@ class Settings(BaseSettings):
         """Take `1,2 3` from the environment."""
         return value.replace(",", " ").split() if isinstance(value, str) else value
 
-    @model_validator(mode="after")
-    def _webhook_is_whole(self) -> "Settings":
-        if self.webhook_url and not self.webhook_secret:
-            raise ValueError("WEBHOOK_URL needs WEBHOOK_SECRET")
-        return self
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("no time zone of the IANA list, such as Europe/Berlin")
+        return name
+
+    @field_validator("image_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr | None) -> SecretStr | None:
+        try:
+            if key:
+                decode(key.get_secret_value())
+        except ImageKeyWrong as error:
+            raise ValueError(str(error)) from None
+        return key
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_https(cls, url: str, others: ValidationInfo) -> str:
+        """Telegram itself calls no plain address; a local server does."""
+        if url.startswith("http:") and others.data.get("api_url") == TELEGRAM:
+            raise ValueError("Telegram calls https addresses only")
+        return url
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_a_secret(cls, secret: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        """Look at it whether it is given or not: a webhook, well named or not, needs one."""
+        wanted = bool(secret) or others.data.get("webhook_url", "?") != ""
+        if wanted and not SECRET.fullmatch(secret.get_secret_value() if secret else ""):
+            raise ValueError("with a webhook 1 to 256 of A-Z, a-z, 0-9, _ and - are needed")
+        return secret
 
     @property
     def retention(self) -> timedelta:
@@ -67,9 +125,29 @@ class Settings(BaseSettings):
         return timedelta(days=self.retention_days)
 
     @property
+    def lease(self) -> timedelta:
+        """How long a doctor holds a case without a word."""
+        return timedelta(minutes=self.review_minutes)
+
+    @property
+    def undo(self) -> timedelta:
+        """How long a verdict can be taken back."""
+        return timedelta(seconds=self.undo_seconds)
+
+    @property
+    def service_level(self) -> timedelta:
+        """How long a case may wait for a doctor."""
+        return timedelta(hours=self.service_level_hours)
+
+    @property
     def incoming(self) -> Path:
         """Where a file lies while it is read; emptied at each start."""
         return self.data_dir / "incoming"
+
+    @property
+    def models(self) -> Path:
+        """Where model folders are put that do not come with the program."""
+        return self.data_dir / "models"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -83,9 +161,12 @@ def load_settings(**changes: Any) -> Settings:
     try:
         return Settings(**changes)
     except ValidationError as error:
-        lines = [f"  {_name(each['loc'])}: {each['msg']}" for each in error.errors()]
+        lines = [f"  {_line(each)}" for each in error.errors()]
         raise BadSettings("\n".join(["These settings need mending:", *sorted(lines)])) from None
 
 
-def _name(location: tuple[int | str, ...]) -> str:
-    return str(location[0]) if location else "WEBHOOK"
+def _line(error: ErrorDetails) -> str:
+    # A default that is not enough is told under the field's own name.
+    field = Settings.model_fields.get(str(error["loc"][0]))
+    name = field.alias if field else error["loc"][0]
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}"

@@ -1,42 +1,82 @@
 """The bot beside a local Telegram and a chat in the browser: for trying, without a token."""
 
-import asyncio
 import io
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from telegram.helpers import create_deep_linked_url
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from bot import app
 from bot.logs import set_up_logs
 from bot.poster import draw_qr
+from bot.sandbox.personas import PERSONAS
 from bot.sandbox.server import Sandbox
-from bot.settings import load_settings
+from bot.settings import Settings
 from classifier.report_texts import Language
+from storage import Storage, sources, staff
+from storage.staff import Role
+from storage.transaction import Tx
 
-USERNAME = "lung_scan_bot"
+# Nobody at Telegram can own a name with two underscores in a row, so no link leads to a stranger.
+USERNAME = "sandbox__bot"
+CLINIC = "Demo clinic"
+# Long enough to see how it is done, short enough to wait for.
+UNDO_SECONDS = 10
+
+
+class GivenSettings(Settings):
+    """Settings that are only what is given: an operator's own are not for trying."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *others: PydanticBaseSettingsSource,
+        **more: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Leave out the environment and `.env`."""
+        return (init_settings,)
 
 
 async def try_out(data_dir: Path | None, port: int, language: Language) -> None:
     """Serve the page and run the bot until interrupted."""
     with ExitStack() as stack:
         folder = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        async with Sandbox(port=port, username=USERNAME, qr=_qr) as sandbox:
-            settings = load_settings(
-                token=sandbox.token,
-                api_url=sandbox.api_url,
-                data_dir=folder,
-                default_language=language,
-                webhook_url="",
-            )
+        async with await Storage.open(folder) as storage:
+            token = await storage.write(seed)
+        link = f"?start={token}"
+        sandbox = Sandbox(port=port, username=USERNAME, qr=lambda: _qr(f"{sandbox.page_url}{link}"))
+        async with sandbox:
+            settings = _settings(sandbox, folder, language)
             set_up_logs(settings.secrets)
-            running = asyncio.create_task(app.run(settings))
             print(f"Open {sandbox.page_url} in a browser. Ctrl+C ends it.", flush=True)
-            await running
+            await app.run(settings)
 
 
-def _qr() -> bytes:
+def _settings(sandbox: Sandbox, folder: Path, language: Language) -> Settings:
+    given: dict[str, Any] = {
+        "token": sandbox.token,
+        "api_url": sandbox.api_url,
+        "data_dir": folder,
+        "default_language": language,
+        "undo_seconds": UNDO_SECONDS,
+    }
+    return GivenSettings(**given)
+
+
+def seed(tx: Tx) -> str:
+    """Give the personas their roles; gives the token of the clinic's link."""
+    for persona in PERSONAS:
+        if persona.role in tuple(Role):
+            staff.add(tx, persona.id, Role(persona.role), persona.name)
+    clinic = sources.by_name(tx, CLINIC) or sources.create(tx, CLINIC)
+    return clinic.token
+
+
+def _qr(link: str) -> bytes:
     buffer = io.BytesIO()
-    draw_qr(create_deep_linked_url(USERNAME), 480).save(buffer, "PNG")
+    draw_qr(link, 480).save(buffer, "PNG")
     return buffer.getvalue()

@@ -5,16 +5,20 @@ from datetime import datetime
 
 
 class Wake:
-    """Two bells: one for the cases, one for the outbox."""
+    """A bell for each loop: the cases, announcements, the outbox, the doctors' verdicts."""
 
     def __init__(self) -> None:
         self.cases = asyncio.Event()
+        self.broadcasts = asyncio.Event()
         self.outbox = asyncio.Event()
+        self.verdicts = asyncio.Event()
 
     def all(self) -> None:
-        """Ring both."""
+        """Ring all of them."""
         self.cases.set()
+        self.broadcasts.set()
         self.outbox.set()
+        self.verdicts.set()
 
 
 async def rest(bell: asyncio.Event, until: datetime | None, now: datetime, longest: float) -> None:

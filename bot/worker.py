@@ -1,28 +1,34 @@
 """Cases from the queue to an answer: fetch, read, estimate, draw, and write it all at once."""
 
 import asyncio
+import errno
 import hashlib
 import logging
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 from telegram import Bot
 from telegram.constants import ChatAction
-from telegram.error import BadRequest, TelegramError
+from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
 
 from bot import answers, deliveries
 from bot.answers import Drawn
+from bot.connection import pause_asked
 from bot.context import Services
+from bot.errors import report
+from bot.shadow import Accepted, Shadow
+from bot.times import local
 from bot.wake import rest
 from classifier import png
 from classifier.batching import Busy
-from classifier.classifier import Answer, Classifier
+from classifier.classifier import Answer
 from classifier.engines import EngineDown
 from classifier.labels import FloatArray
 from classifier.refusals import Refusal, RefusalReason
@@ -31,7 +37,15 @@ from classifier.report_texts import WORDS
 from storage import Storage, cases, history, people, work
 from storage.cases import Case, CaseState, UploadedFile
 from storage.clock import utc_now
-from storage.errors import CaseGone, IllegalStep, LeaseLost, StorageError
+from storage.errors import (
+    CaseGone,
+    IllegalStep,
+    LeaseLost,
+    StorageBusy,
+    StorageError,
+    StorageFull,
+)
+from storage.images import Sealed
 from storage.people import Person
 
 log = logging.getLogger(__name__)
@@ -42,8 +56,13 @@ LEASE = timedelta(minutes=2)
 LONGEST_REST = 2.0
 GIVE_UP_AFTER = 6
 # What fails for everybody is waited out, and only then counts against a case.
-OUTAGES = (Busy, EngineDown, TelegramError)
-OUTAGE_SECONDS = 2.0
+OUTAGES = (Busy, EngineDown, TelegramError, StorageBusy, StorageFull)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# What nobody has to mend.
+PASSING = (Busy, TelegramError)
+# The longer it has lasted, the less often it is tried.
+OUTAGE_WAIT = timedelta(seconds=2)
+LONGEST_OUTAGE_WAIT = timedelta(seconds=30)
 OUTAGE_PATIENCE = timedelta(hours=1)
 # Telegram shows a chat action for five seconds.
 ACTION_SECONDS = 4.0
@@ -57,7 +76,7 @@ class Worker:
     name: str
     bot: Bot
     services: Services
-    classifier: Classifier
+    shadow: Shadow
 
     async def run(self) -> None:
         """Work until cancelled; a case in hand is then given back."""
@@ -74,6 +93,10 @@ class Worker:
                 await self._take(case)
             except StorageError as error:
                 log.error("the queue cannot be used: %s", type(error).__name__)
+                await asyncio.sleep(1)
+            except Exception as error:
+                # Whatever it is, one case must not end the work on all others.
+                await report(self.services, error, "the queue")
                 await asyncio.sleep(1)
 
     async def _take(self, case: Case) -> None:
@@ -96,9 +119,10 @@ class Worker:
                 await asyncio.shield(self._storage.write(work.release, case.id, self.name))
             raise
         except Exception as error:
-            # The text of an error may hold what the patient sent: only its type is written.
-            log.error("case %s: %s", case.number, type(error).__name__)
-            log.debug("case %s", case.number, exc_info=error)
+            if isinstance(error, PASSING):
+                log.warning("case %s: %s", case.number, type(error).__name__)
+            else:
+                await report(self.services, error, f"case {case.number}")
             await self._try_later(case, error)
         finally:
             self.services.wake.all()
@@ -124,28 +148,32 @@ class Worker:
                 await self._answer(case, person, paths)
 
     async def _answer(self, case: Case, person: Person, paths: list[Path]) -> None:
-        sources = await self.classifier.sources(paths)
-        drawn = []
+        classifier = self.services.models.active
+        sources = await classifier.sources(paths)
+        drawn, accepted = [], []
         for number, source in enumerate(sources):
             begun = time.monotonic()
             try:
-                study = await self.classifier.read(source)
+                study = await classifier.read(source)
                 if number == 0 and case.state is CaseState.RECEIVED:
                     await self._storage.write(
                         cases.advance, case.id, CaseState.READ, worker=self.name
                     )
-                answer = await self.classifier.answer(study)
+                answer = await classifier.answer(study)
+                if answer.finding and self.shadow.wants(answer.finding.modality):
+                    accepted.append(Accepted(study, answer.finding.modality))
             except Refusal as refusal:
                 answer = Answer(model="", refusal=refusal.reason, detail=refusal.detail)
             drawn.append(await self._draw(case, person, answer, time.monotonic() - begun))
         await self._storage.write(
             answers.finish, self.services, case, person, tuple(drawn), self.name
         )
+        self.shadow.offer(case, accepted)
 
     async def _draw(self, case: Case, person: Person, answer: Answer, seconds: float) -> Drawn:
-        """Draw the answer and keep both pictures, encrypted; the rows come with the answer."""
+        """Draw the answer and keep its pictures, encrypted; the rows come with the answer."""
         if answer.shown is None:
-            return Drawn(answer, None, None, seconds)
+            return Drawn(answer, seconds)
         report = Report(
             shown=answer.shown,
             finding=answer.finding,
@@ -153,18 +181,34 @@ class Worker:
             modality=answer.modality,
             model=answer.model,
             case=case.number,
-            when=case.received_at.astimezone(UTC),
+            when=local(self.services.settings, case.received_at),
             language=self.services.language_of(person),
         )
         picture = await asyncio.to_thread(lambda: to_jpeg(draw(report)))
-        scan = await asyncio.to_thread(_encode, answer.shown)
-        images = self._storage.images
-        return Drawn(answer, await images.seal(scan), await images.seal(picture), seconds)
+        # One slice alone is the scan.
+        slices = answer.deciding if len(answer.deciding) > 1 else ()
+        return Drawn(
+            answer,
+            seconds,
+            scan=await self._seal(answer.shown),
+            report=await self._storage.images.seal(picture),
+            slices=tuple([await self._seal(each) for each in slices]),
+        )
+
+    async def _seal(self, grey: FloatArray) -> Sealed:
+        return await self._storage.images.seal(await asyncio.to_thread(_encode, grey))
 
     async def _fetch(self, file: UploadedFile, folder: Path) -> Path:
         """Download one file; raises BadRequest if Telegram has it no more or it is too large."""
-        remote = await self.bot.get_file(file.file_id)
-        return await remote.download_to_drive(folder / str(file.message_id))
+        remote, target = await self.bot.get_file(file.file_id), folder / str(file.message_id)
+        lying = Path(remote.file_path or "")
+        if lying.is_absolute():
+            return await asyncio.to_thread(_take_over, lying, target)
+        try:
+            return await remote.download_to_drive(target)
+        except InvalidToken as error:
+            # What a 404 looks like; the token has just been good, so that it is the file's.
+            raise BadRequest("file not found") from error
 
     async def _not_fetched(self, case: Case, person: Person, error: BadRequest) -> None:
         texts = self.services.texts_of(person)
@@ -177,8 +221,8 @@ class Worker:
         )
 
     async def _try_later(self, case: Case, error: Exception) -> None:
-        if isinstance(error, OUTAGES) and utc_now() - case.received_at < OUTAGE_PATIENCE:
-            await self._wait_out(case)
+        if _is_outage(error) and utc_now() - case.received_at < OUTAGE_PATIENCE:
+            await self._wait_out(case, error)
             return
         at, reason = utc_now() + timedelta(seconds=2**case.attempts), type(error).__name__
         with suppress(LeaseLost):
@@ -186,13 +230,14 @@ class Worker:
                 answers.give_back, self.services, case, self.name, reason, at, GIVE_UP_AFTER
             )
 
-    async def _wait_out(self, case: Case) -> None:
-        """Give a case back after a while, its try not counted: it is not the case that fails."""
-        try:
-            await asyncio.sleep(OUTAGE_SECONDS)
-        finally:
-            with suppress(LeaseLost):
-                await self._storage.write(work.release, case.id, self.name)
+    async def _wait_out(self, case: Case, error: Exception) -> None:
+        """Give a case back for later, its try not counted: it is not the case that fails."""
+        age = utc_now() - case.received_at
+        wait = min(max(OUTAGE_WAIT, age / 4), LONGEST_OUTAGE_WAIT)
+        if isinstance(error, RetryAfter):
+            wait = max(wait, pause_asked(error))
+        with suppress(LeaseLost):
+            await self._storage.write(work.release, case.id, self.name, utc_now() + wait)
 
     @asynccontextmanager
     async def _holding(self, case: Case, chat: int) -> AsyncIterator[None]:
@@ -219,10 +264,26 @@ class Worker:
         return self.services.storage
 
 
+def _is_outage(error: Exception) -> bool:
+    no_room = isinstance(error, OSError) and error.errno in NO_ROOM
+    return no_room or isinstance(error, OUTAGES)
+
+
+def _take_over(lying: Path, target: Path) -> Path:
+    """Move what a local Bot API server laid down, or copy it where it may not be moved."""
+    with suppress(PermissionError):
+        shutil.move(lying, target)
+    return target
+
+
 def _digest(paths: list[Path]) -> str:
-    """Hash the contents, whatever their order."""
-    parts = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
+    """Hash the contents, whatever their order; they may be larger than the memory."""
+    return hashlib.sha256("".join(sorted(map(_sha256, paths))).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _encode(grey: FloatArray) -> bytes:

@@ -1,6 +1,7 @@
 """The arrows of docs/architecture.md."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,21 +18,73 @@ MAY_IMPORT = {
 }
 
 
-def imported(path: Path) -> set[str]:
-    """The top-level packages that a file names in its imports, wherever they stand."""
+def modules(path: Path) -> set[str]:
+    """The modules that a file names in its imports, wherever they stand."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.partition(".")[0])
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return names
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level packages of those modules."""
+    return {name.partition(".")[0] for name in modules(path)}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_imports_run_one_way(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         assert imported(path) & OURS <= MAY_IMPORT[package], path
+
+
+def rooms() -> set[Path]:
+    """The files and folders that docs/architecture.md names, `models/<name>/` left out."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named: set[Path] = set()
+    folders: list[Path] = []
+    for line in text.split("```")[1].strip().splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        above = folders[depth - 1] if depth else Path()
+        names = re.match(r"(?:[\w/]+(?:\.py|/) ?)*", line.lstrip())
+        assert names is not None
+        paths = [above / name for name in names[0].split()]
+        named.update(paths)
+        folders[depth:] = paths[-1:]
+    return named
+
+
+def test_every_room_in_the_docs_is_there() -> None:
+    assert not [path for path in rooms() if not (ROOT / path).exists()]
+
+
+def test_every_room_that_is_there_is_in_the_docs() -> None:
+    files = [path.relative_to(ROOT) for name in MAY_IMPORT for path in (ROOT / name).rglob("*.py")]
+    folders = {path.parent for path in files}
+    told_file_by_file = {Path("bot"), Path("storage")}
+    found = folders | {path for path in files if path.parent in told_file_by_file}
+    assert not {path for path in found if path.name != "__init__.py"} - rooms()
+
+
+def test_the_sandbox_is_apart_from_the_bot() -> None:
+    for path in (ROOT / "bot").rglob("*.py"):
+        inside = path.is_relative_to(ROOT / "bot" / "sandbox")
+        named = {name for name in modules(path) if name.partition(".")[0] in OURS}
+        if inside:
+            assert all(name.startswith("bot.sandbox") for name in named), path
+        elif path.name != "tryout.py":
+            assert not any(name.startswith("bot.sandbox") for name in named), path
+
+
+def test_nothing_but_the_outbox_sends_a_message() -> None:
+    sends = re.compile(
+        r"bot\.(send_(?!chat_action)|copy_|forward_|edit_message|delete_message|pin_)"
+    )
+    for path in (ROOT / "bot").rglob("*.py"):
+        if sends.search(path.read_text(encoding="utf-8")):
+            assert path.relative_to(ROOT) == Path("bot/outbox.py")
 
 
 def test_only_three_places_import_tensorflow() -> None:

@@ -5,23 +5,30 @@ from html import escape
 from telegram import Update
 
 from bot import answers
-from bot.context import Context, Services
-from bot.menus import commands_of
+from bot.context import Context, Sender, Services
+from bot.joining import join
+from bot.menus import commands_of, publish_for
 from bot.patient import consent
 from bot.replies import answer_tap, reply_once, tapped_number
 from bot.say import say
+from bot.times import told
 from classifier.labels import Label
 from classifier.report_texts import WORDS, Language
-from storage import history, people, sources, work
+from storage import dialogs, history, people, sources, work
 from storage.cases import CaseState
 from storage.history import CaseRecord
 from storage.people import Person
 from storage.transaction import Tx
 
+# Telegram takes texts of 4096 units.
+MOST_LINES = 30
+
 
 async def start(update: Update, context: Context) -> None:
     """Welcome, take note of the clinic behind the link, and ask for agreement."""
     token = context.args[0] if context.args else None
+    if token and await join(update, context, token):
+        return
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         source = sources.by_token(tx, token) if token else None
@@ -75,7 +82,7 @@ async def ask_language(update: Update, context: Context) -> None:
 
 async def set_language(update: Update, context: Context) -> None:
     """Keep the language chosen."""
-    await answer_tap(update)
+    await answer_tap(update, context)
     language = Language(tapped_number(update))
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
@@ -85,6 +92,8 @@ async def set_language(update: Update, context: Context) -> None:
         say(tx, key, person.telegram_id, services.texts_of(changed)("language.set"))
 
     await reply_once(update, context, reply)
+    chat = Sender.of(update).telegram_id
+    context.application.create_task(publish_for(context.bot, context.services, chat))
 
 
 async def status(update: Update, context: Context) -> None:
@@ -92,15 +101,19 @@ async def status(update: Update, context: Context) -> None:
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         texts = services.texts_of(person)
+        waiting = [(case, f"state.{case.state}") for case in work.unfinished_of(tx, person.id)]
+        waiting += [(case, "status.doctor") for case in work.awaiting_doctor(tx, person.id)]
         lines = [
             texts(
                 "status.line",
                 number=case.number,
-                state=texts(f"state.{case.state}"),
-                since=f"{case.received_at:%H:%M} UTC",
+                state=texts(state),
+                since=told(services.settings, case.received_at, texts.language),
             )
-            for case in work.unfinished_of(tx, person.id)
+            for case, state in waiting[:MOST_LINES]
         ]
+        if len(waiting) > MOST_LINES:
+            lines.append(texts("status.more", count=len(waiting) - MOST_LINES))
         say(tx, key, person.telegram_id, "\n".join(lines) or texts("status.none"))
 
     await reply_once(update, context, reply)
@@ -115,7 +128,7 @@ async def show_history(update: Update, context: Context) -> None:
         lines = [
             texts(
                 "history.line",
-                when=f"{record.case.received_at:%Y-%m-%d %H:%M} UTC",
+                when=told(services.settings, record.case.received_at, texts.language),
                 number=record.case.number,
                 answer=_answer(record, services, person),
             )
@@ -131,6 +144,8 @@ def _answer(record: CaseRecord, services: Services, person: Person) -> str:
     texts = services.texts_of(person)
     if not record.findings or record.case.state is CaseState.CLASSIFIED:
         return texts(f"state.{record.case.state}")
+    if record.review is not None:
+        return texts("history.doctor", verdict=texts(f"verdict.{record.review.verdict}"))
     label, words = record.findings[-1].label, WORDS[texts.language]
     if answers.waits_for_doctor(services, record.case):
         return texts("state.under_review")
@@ -138,16 +153,13 @@ def _answer(record: CaseRecord, services: Services, person: Person) -> str:
 
 
 async def cancel(update: Update, context: Context) -> None:
-    """Take what still waits out of the queue."""
+    """Take what still waits out of the queue, and a question of staff back."""
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
-        texts, withdrawn = services.texts_of(person), 0
-        for case in work.unfinished_of(tx, person.id):
-            # The answer of a classified one is on its way.
-            if case.state is not CaseState.CLASSIFIED:
-                answers.withdraw(tx, services, case, person)
-                withdrawn += 1
-        text = texts("cancel.done", count=withdrawn) if withdrawn else texts("cancel.none")
-        say(tx, key, person.telegram_id, text)
+        texts = services.texts_of(person)
+        lines = [texts("cancel.dialog")] if dialogs.end(tx, person.telegram_id) else []
+        if withdrawn := answers.withdraw_all(tx, services, person):
+            lines.append(texts("cancel.done", count=withdrawn))
+        say(tx, key, person.telegram_id, "\n".join(lines) or texts("cancel.none"))
 
     await reply_once(update, context, reply)

@@ -1,17 +1,24 @@
 """Agreement before the first picture: asked in one screen, versioned, kept with its time."""
 
+from datetime import timedelta
+
 from telegram import Update
 
+from bot import answers
 from bot.context import Context, Sender, Services
 from bot.replies import answer_tap, tapped
 from bot.say import Buttons, edit_here, say
 from bot.texts.catalogue import Texts
-from storage import people, updates
+from storage import dialogs, people, updates
 from storage.people import Person
 from storage.transaction import Tx
 
-# A changed text gets a new version, and everyone is asked again.
-VERSION = "2026-11"
+# A changed text gets a new version, and everyone is asked again. One that lets models learn from
+# reviewed pictures stands in `lessons.CONSENTS`, too.
+VERSION = "2026-12"
+# What a picture before the agreement asks for stands open so long: more pictures ask nothing more.
+OPEN = timedelta(minutes=1)
+ASKED = "consent"
 AGREE, AGREE_AGAIN, DECLINE = "consent:yes", "consent:again", "consent:no"
 
 
@@ -21,9 +28,12 @@ def has_agreed(tx: Tx, person: Person) -> bool:
 
 
 def ask(tx: Tx, services: Services, person: Person, key: str, *, after_picture: bool) -> None:
-    """Show the text with its two buttons."""
+    """Show the text with its two buttons, and only once for pictures that follow each other."""
     texts = services.texts_of(person)
     if after_picture:
+        if _is_asked(tx, person):
+            return
+        dialogs.begin(tx, person.telegram_id, ASKED, {}, OPEN)
         say(tx, f"{key}:first", person.telegram_id, texts("consent.first"))
     text = texts("consent.text", days=services.settings.retention_days)
     say(tx, f"{key}:consent", person.telegram_id, text, _buttons(texts, after_picture))
@@ -31,7 +41,7 @@ def ask(tx: Tx, services: Services, person: Person, key: str, *, after_picture: 
 
 async def decided(update: Update, context: Context) -> None:
     """Keep the patient's decision."""
-    await answer_tap(update)
+    await answer_tap(update, context)
     await context.storage.write(_decide, context.services, update)
     context.services.wake.all()
 
@@ -42,11 +52,16 @@ def _decide(tx: Tx, services: Services, update: Update) -> None:
     sender, (choice, _, version) = Sender.of(update), tapped(update).rpartition(":")
     person = people.seen(tx, sender.telegram_id, sender.language_code)
     texts, key = services.texts_of(person), f"u{update.update_id}"
-    if version != VERSION:
+    if _is_asked(tx, person):
+        dialogs.end(tx, person.telegram_id)
+    if choice != DECLINE and version != VERSION:
         # The button stood under a text that has changed since.
         ask(tx, services, person, key, after_picture=choice == AGREE_AGAIN)
         return
-    if choice != DECLINE:
+    if choice == DECLINE:
+        people.withdraw_consent(tx, person.id)
+        answers.withdraw_all(tx, services, person)
+    else:
         people.consent(tx, person.id, VERSION)
     replies = {AGREE: "consent.agreed", AGREE_AGAIN: "consent.agreed_again"}
     reply = texts(replies.get(choice, "consent.declined"))
@@ -55,7 +70,12 @@ def _decide(tx: Tx, services: Services, update: Update) -> None:
     say(tx, f"{key}:reply", person.telegram_id, reply)
 
 
+def _is_asked(tx: Tx, person: Person) -> bool:
+    dialog = dialogs.current(tx, person.telegram_id)
+    return dialog is not None and dialog.kind == ASKED
+
+
 def _buttons(texts: Texts, after_picture: bool) -> Buttons:
     agree = AGREE_AGAIN if after_picture else AGREE
-    answers = {"consent.agree": agree, "consent.decline": DECLINE}
-    return [[(texts(label), f"{choice}:{VERSION}")] for label, choice in answers.items()]
+    choices = {"consent.agree": agree, "consent.decline": DECLINE}
+    return [[(texts(label), f"{choice}:{VERSION}")] for label, choice in choices.items()]

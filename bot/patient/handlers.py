@@ -3,7 +3,7 @@
 from telegram.ext import CallbackQueryHandler, CommandHandler, MessageHandler, filters
 
 from bot.context import BotApplication
-from bot.patient import commands, consent, my_data, others, results, scans
+from bot.patient import announcements, commands, consent, my_data, others, results, scans
 
 PRIVATE = filters.ChatType.PRIVATE
 
@@ -19,6 +19,7 @@ def add_handlers(application: BotApplication) -> None:
         "status": commands.status,
         "history": commands.show_history,
         "cancel": commands.cancel,
+        "announcements": announcements.show,
         "mydata": my_data.send_data,
         "forget": my_data.ask_to_forget,
     }.items():
@@ -27,6 +28,7 @@ def add_handlers(application: BotApplication) -> None:
         "^consent:(yes|again|no):": consent.decided,
         "^language:(zh|en)$": commands.set_language,
         "^meaning:": results.explain,
+        f"^{announcements.SWITCH}:(on|off)$": announcements.switch,
         "^doctor:": results.ask_doctor,
         "^delete:": results.ask_to_delete,
         "^deleted:": results.delete_case,

@@ -4,7 +4,6 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -15,9 +14,10 @@ from bot import answers
 from bot.building import Built
 from bot.context import Context, Sender, Services
 from bot.replies import answer_tap, reply_once
-from bot.say import edit_here, say, send_file
-from storage import Storage, history, people
-from storage.errors import ImageGone
+from bot.say import delete, edit_here, say, send_file
+from storage import Storage, erasure, history, outbox, people, updates
+from storage.erasure import NOTHING, Erased
+from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong
 from storage.history import PersonRecord
 from storage.outbox import OutRow
 from storage.people import Person
@@ -47,13 +47,15 @@ async def build(services: Services, row: OutRow) -> Built | None:
     record = await storage.read(history.export, int(str(row.payload["person"])))
     if record is None or record.person.telegram_id != row.chat_id:
         return None
-    record = _without_waiting(services, record)
+    record, texts = _without_waiting(services, record), services.texts_of(record.person)
     buffer, left_out = io.BytesIO(), []
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("my-data.json", as_json(record))
         async for name, picture in _pictures(storage, record):
-            if buffer.tell() + len(picture) > LARGEST:
-                left_out.append(name)
+            if picture is None:
+                left_out.append(texts("mydata.unreadable", name=name))
+            elif buffer.tell() + len(picture) > LARGEST:
+                left_out.append(texts("mydata.no_room", name=name))
             else:
                 archive.writestr(name, picture)
         if left_out:
@@ -72,14 +74,19 @@ def _without_waiting(services: Services, record: PersonRecord) -> PersonRecord:
     return replace(record, cases=cases)
 
 
-async def _pictures(storage: Storage, record: PersonRecord) -> AsyncIterator[tuple[str, bytes]]:
-    """Give the pictures with their names, the newest first."""
+async def _pictures(
+    storage: Storage, record: PersonRecord
+) -> AsyncIterator[tuple[str, bytes | None]]:
+    """Give the pictures with their names, the newest first; None for what cannot be opened."""
     for case in reversed(record.cases):
         for number, image_id in enumerate(case.images, start=1):
-            with suppress(ImageGone):
+            name = f"{case.case.number}-{number}"
+            try:
                 picture = await storage.images.load(image_id)
-                ending = "png" if picture.startswith(PNG) else "jpg"
-                yield f"{case.case.number}-{number}.{ending}", picture
+            except (ImageGone, ImageDamaged, ImageKeyWrong):
+                yield name, None
+            else:
+                yield f"{name}.{'png' if picture.startswith(PNG) else 'jpg'}", picture
 
 
 def as_json(record: PersonRecord) -> str:
@@ -100,20 +107,29 @@ async def ask_to_forget(update: Update, context: Context) -> None:
 
 async def forget(update: Update, context: Context) -> None:
     """Erase everything; the last words leave no trace."""
-    await answer_tap(update)
-    sender, storage = Sender.of(update), context.storage
-    person = await storage.read(people.by_telegram_id, sender.telegram_id)
-    if person is None:
-        return
-    text = context.services.texts_of(person)("forget.done")
-    await storage.forget(person.id)
-
-    def last_words(tx: Tx) -> None:
-        say(tx, f"u{update.update_id}", sender.telegram_id, text, fleeting=True)
-        edit_here(tx, f"u{update.update_id}:edit", update, "…", fleeting=True)
-
-    await storage.write(last_words)
+    await answer_tap(update, context)
+    await context.storage.erase(_forget, context.services, update)
+    context.application.create_task(context.storage.database.scrub())
     context.services.wake.all()
+
+
+def _forget(tx: Tx, services: Services, update: Update) -> Erased:
+    """Erase and say so, once and all in one; who was forgotten before hears it again."""
+    if not updates.first_time(tx, update.update_id):
+        return NOTHING
+    sender, key = Sender.of(update), f"u{update.update_id}"
+    person = people.seen(tx, sender.telegram_id, sender.language_code)
+    texts = services.texts_of(person)
+    text = texts("forget.done")
+    if services.roles.of(sender.telegram_id):
+        text += "\n\n" + texts("forget.staff")
+    elsewhere = outbox.elsewhere(tx, person)
+    erased = erasure.forget(tx, person.id)
+    for chat, message_id in elsewhere:
+        delete(tx, f"{key}:{chat}:{message_id}", chat, message_id)
+    say(tx, key, sender.telegram_id, text, fleeting=True)
+    edit_here(tx, f"{key}:edit", update, "…", fleeting=True)
+    return erased
 
 
 def _plain(value: Any) -> Any:

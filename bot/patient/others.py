@@ -43,7 +43,7 @@ async def old_tap(update: Update, context: Context) -> None:
     assert update.effective_user is not None
     code = update.effective_user.language_code
     language = language_of(code, context.services.settings.default_language)
-    await answer_tap(update, Texts(language)("button.old"))
+    await answer_tap(update, context, Texts(language)("button.old"))
 
 
 async def group(update: Update, context: Context) -> None:

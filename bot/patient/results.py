@@ -1,21 +1,29 @@
 """The buttons under an answer: what it means, ask a doctor, delete."""
 
+from datetime import timedelta
 from html import escape
 
 from telegram import Update
 
+from bot import doctors_word
 from bot.context import Context, Sender, Services
 from bot.replies import answer_tap, reply_once, tapped_number
 from bot.say import delete, edit_here, say
-from storage import cases, history, outbox, people
-from storage.cases import Case
+from bot.texts.catalogue import Texts
+from storage import cases, erasure, history, outbox, people, reviews, staff, updates
+from storage.cases import Case, CaseState
+from storage.erasure import NOTHING, Erased
 from storage.people import Person
+from storage.staff import Role
 from storage.transaction import Tx
+
+# For so long Telegram lets a bot take its messages back.
+DELETABLE_FOR = timedelta(hours=48)
 
 
 async def explain(update: Update, context: Context) -> None:
     """Say what the bars and colours mean."""
-    await answer_tap(update)
+    await answer_tap(update, context)
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         say(tx, key, person.telegram_id, services.texts_of(person)("meaning.text"))
@@ -25,25 +33,37 @@ async def explain(update: Update, context: Context) -> None:
 
 async def ask_doctor(update: Update, context: Context) -> None:
     """Put the case in front of the doctors."""
-    await answer_tap(update)
+    await answer_tap(update, context)
     number = tapped_number(update)
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         texts = services.texts_of(person)
         case = history.own(tx, person.id, number)
-        if case is None:
+        if case is None or case.erased_at is not None:
             text = texts("gone")
         else:
-            is_new = cases.ask_doctor(tx, case.id)
-            text = texts("doctor.asked" if is_new else "doctor.asked_before")
+            text = doctors_word.text(tx, texts, case) or _put_before_doctors(tx, texts, case)
         say(tx, key, person.telegram_id, text)
 
     await reply_once(update, context, reply)
 
 
+def _put_before_doctors(tx: Tx, texts: Texts, case: Case) -> str:
+    """Keep the wish, and say how things stand."""
+    is_new = cases.ask_doctor(tx, case.id)
+    reviews.enter(tx, case.id)
+    if case.state is CaseState.UNDER_REVIEW:
+        return texts("doctor.looking")
+    if not staff.members(tx, Role.DOCTOR):
+        return texts("doctor.nobody")
+    count = reviews.ahead(tx, case.id)
+    ahead = texts("doctor.ahead", count=count) if count else texts("doctor.none_ahead")
+    return texts("doctor.asked" if is_new else "doctor.asked_before", ahead=ahead)
+
+
 async def ask_to_delete(update: Update, context: Context) -> None:
     """Ask whether the picture is really to go."""
-    await answer_tap(update)
+    await answer_tap(update, context)
     number = tapped_number(update)
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
@@ -58,7 +78,7 @@ async def ask_to_delete(update: Update, context: Context) -> None:
 
 async def keep(update: Update, context: Context) -> None:
     """Leave everything as it is."""
-    await answer_tap(update)
+    await answer_tap(update, context)
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         edit_here(tx, key, update, services.texts_of(person)("forget.kept"))
@@ -68,25 +88,28 @@ async def keep(update: Update, context: Context) -> None:
 
 async def delete_case(update: Update, context: Context) -> None:
     """Erase one case, and its messages from the chat."""
-    await answer_tap(update)
-    storage, number = context.storage, tapped_number(update)
-    sender = Sender.of(update)
+    await answer_tap(update, context)
+    await context.storage.erase(_delete_case, context.services, update)
+    context.application.create_task(context.storage.database.scrub())
+    context.services.wake.all()
 
-    def find(tx: Tx) -> tuple[Case, list[int]] | None:
-        person = people.by_telegram_id(tx, sender.telegram_id)
-        case = history.own(tx, person.id, number) if person else None
-        if case is None:
-            return None
-        return case, [row.message_id for row in outbox.of_case(tx, case.id) if row.message_id]
 
-    found = await storage.read(find)
-    if found is not None:
-        await storage.delete_case(found[0].id)
-
-    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
-        text = services.texts_of(person)("delete.done" if found else "gone")
-        edit_here(tx, f"{key}:edit", update, text)
-        for message_id in found[1] if found else ():
-            delete(tx, f"{key}:{message_id}", person.telegram_id, message_id)
-
-    await reply_once(update, context, reply)
+def _delete_case(tx: Tx, services: Services, update: Update) -> Erased:
+    """Erase the case and tell so, once and all in one."""
+    if not updates.first_time(tx, update.update_id):
+        return NOTHING
+    sender, key = Sender.of(update), f"u{update.update_id}"
+    person = people.seen(tx, sender.telegram_id, sender.language_code)
+    texts = services.texts_of(person)
+    case = history.own(tx, person.id, tapped_number(update))
+    if case is None:
+        edit_here(tx, f"{key}:edit", update, texts("gone"))
+        return NOTHING
+    said = [row for row in outbox.of_case(tx, case.id) if row.message_id]
+    erased = erasure.delete_case(tx, case.id)
+    stays = any(tx.time - row.changed_at > DELETABLE_FOR for row in said)
+    edit_here(tx, f"{key}:edit", update, texts("delete.stays" if stays else "delete.done"))
+    for row in said:
+        assert row.message_id is not None
+        delete(tx, f"{key}:{row.message_id}", row.chat_id, row.message_id)
+    return erased

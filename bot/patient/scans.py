@@ -2,25 +2,29 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from html import escape
 
 from telegram import Message, Update
 
 from bot import answers
 from bot.context import Context, Services
+from bot.deliveries import AGAIN
 from bot.patient import consent
 from bot.replies import reply_once
 from bot.say import say
+from bot.texts.catalogue import Texts
 from bot.worker import SIDE_BY_SIDE
-from storage import cases, history, images, work
+from classifier.reading.limits import MAX_ARCHIVE_BYTES
+from storage import cases, history, pause, work
 from storage.cases import FileKind, Upload, UploadedFile
-from storage.images import ImageKind
+from storage.pause import Pause
 from storage.people import Person
 from storage.transaction import Tx
 
 MEGABYTE = 1024 * 1024
-# The Bot API hands out files of at most 20 MB, a local server of 2 GB.
+# The Bot API hands out files of at most 20 MB; a local server would of 2 GB, but none is read.
 LARGEST = 20 * MEGABYTE
-LARGEST_LOCAL = 2000 * MEGABYTE
+LARGEST_LOCAL = MAX_ARCHIVE_BYTES
 # Telegram sends the parts of an album one by one and never says which is the last.
 QUIET = timedelta(seconds=1)
 # Until a first finding tells how long one takes.
@@ -56,10 +60,13 @@ def sent_in(message: Message) -> Sent:
 
 
 def _take_in(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -> None:
+    resting = pause.current(tx)
+    if resting is not None and not _joins_album(tx, person, sent):
+        said = f"album:{person.id}:{sent.album}:pause" if sent.album else f"{key}:pause"
+        say(tx, said, person.telegram_id, paused(services.texts_of(person), resting))
+        return
     if not consent.has_agreed(tx, person):
-        # One question for an album, not one for each part.
-        asked = f"album:{person.id}:{sent.album}" if sent.album else key
-        consent.ask(tx, services, person, asked, after_picture=True)
+        consent.ask(tx, services, person, key, after_picture=True)
         return
     if refusal := _refusal(tx, services, person, sent):
         said = f"album:{person.id}:{sent.album}:limit" if sent.album else f"{key}:limit"
@@ -77,6 +84,12 @@ def _take_in(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -
     case = cases.receive(tx, upload)
     text = _waiting(tx, services, person, case.id)
     say(tx, answers.progress_key(case), person.telegram_id, text, case_id=case.id)
+
+
+def paused(texts: Texts, resting: Pause) -> str:
+    """Say that nothing is taken in just now, and what an admin adds to it."""
+    added = [escape(resting.message)] if resting.message else []
+    return "\n\n".join([texts("pause.patient"), *added])
 
 
 def _refusal(tx: Tx, services: Services, person: Person, sent: Sent) -> str | None:
@@ -120,11 +133,11 @@ def _minutes_to_wait(tx: Tx, person: Person, limit: int) -> int:
 
 def _answer_again(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -> bool:
     """Give the earlier answer if this very file was answered before."""
-    earlier = cases.earlier_file(tx, person.id, sent.file.unique_id)
-    if earlier is None or not images.of_case(tx, earlier.id, ImageKind.REPORT):
+    earlier = answers.earlier_of(tx, services, person, sent.file)
+    if earlier is None:
         return False
     say(tx, f"{key}:again", person.telegram_id, answers.again(services, earlier, person))
-    answers.show_again(tx, services, earlier, person, key)
+    answers.show_again(tx, services, earlier, person, f"{AGAIN}{key}")
     return True
 
 

@@ -95,7 +95,11 @@ class Sandbox:
         # asyncio turns Nagle's 40 ms off only where the protocol is named.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, self._port))
+        try:
+            listener.bind((HOST, self._port))
+        except OSError as error:
+            listener.close()
+            raise OSError(f"port {self._port}: {error.strerror}") from None
         self._port = listener.getsockname()[1]
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]))
         while not self._server.started:

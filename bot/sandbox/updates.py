@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections import deque
 
 from bot.sandbox.errors import OTHER_POLL, WEBHOOK_ACTIVE, ApiError, Json
@@ -15,7 +16,8 @@ class Updates:
 
     def __init__(self) -> None:
         self._pending: deque[Json] = deque()
-        self._ids = itertools.count(1)
+        # A bot that keeps its data dir must not take today's updates for yesterday's.
+        self._ids = itertools.count(int(time.time()))
         self._arrived = asyncio.Event()
         self._poll: asyncio.Event | None = None
         self._allowed: frozenset[str] = frozenset()

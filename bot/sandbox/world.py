@@ -1,6 +1,7 @@
 """Everything the sandbox knows, in memory; what people do, and what the bot does to chats."""
 
 import itertools
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,10 @@ class World:
     updates: Updates = field(default_factory=Updates)
     profile: Profile = field(default_factory=Profile)
     webhook: Webhook = field(init=False)
-    serial: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    # Of messages, taps and albums; as with updates, none comes again after a restart.
+    serial: "itertools.count[int]" = field(
+        default_factory=lambda: itertools.count(int(time.time()))
+    )
     calls_made: int = 0
     # None: as fast as it comes.
     flood: Flood | None = None
@@ -147,7 +151,9 @@ class World:
             chat.keyboard = markup if "keyboard" in markup else None
         body = message.as_json()
         keyboard = {} if "inline_keyboard" in (markup or {}) else {"keyboard": chat.keyboard}
-        chat.log.add({"event": "message", "chat_id": chat.id, "message": body} | keyboard)
+        asks = {"force_reply": True} if "force_reply" in (markup or {}) else {}
+        event: Json = {"event": "message", "chat_id": chat.id, "message": body}
+        chat.log.add(event | keyboard | asks)
         if not sender.is_bot:
             self.updates.push("message", body)
         return message

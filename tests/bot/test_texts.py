@@ -4,7 +4,9 @@ from string import Formatter
 import pytest
 
 from bot.texts.catalogue import FOLDER, Texts, language_of
+from classifier.refusals import RefusalReason
 from classifier.report_texts import Language
+from storage.cases import DUPLICATE
 
 KEYS = sorted(Texts(Language.ENGLISH)._sentences)
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -39,6 +41,25 @@ def test_every_key_in_the_code_has_a_sentence() -> None:
     for path in FOLDER.parent.rglob("*.py"):
         used |= set(re.findall(r'texts\(\s*"([a-z_.]+)"', path.read_text(encoding="utf-8")))
     assert used <= set(KEYS)
+
+
+def test_no_sentence_is_left_over() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in FOLDER.parent.rglob("*.py"))
+    whole = set(re.findall(r"""["']([a-z_0-9.]+)["']""", code))
+    begun = tuple(re.findall(r"""f["']([a-z_]+\.[a-z_.]*){""", code))
+    assert [key for key in KEYS if key not in whole and not key.startswith(begun)] == []
+
+
+@pytest.mark.parametrize(
+    "key", ["refusal.limit_hour", "refusal.limit_day", "refusal.queue_full", "cancel.done"]
+)
+def test_a_patient_is_not_told_of_one_in_the_plural(key: str) -> None:
+    assert not re.search(r"\b1 \w+s\b", Texts(Language.ENGLISH)(key, count=1, minutes=1))
+
+
+@pytest.mark.parametrize("reason", [*RefusalReason, DUPLICATE, "unreachable"])
+def test_every_reason_for_no_estimate_has_a_name(reason: str) -> None:
+    assert f"refused.{reason}" in KEYS
 
 
 @pytest.mark.parametrize(

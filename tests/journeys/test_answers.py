@@ -1,6 +1,7 @@
 """The answer, its buttons, and every kind of no."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ import pytest
 from bot.sandbox.client import Refused, User
 from classifier.labels import Modality
 from classifier.model import Model, load_installed
+from storage import erasure
+from storage.errors import CaseGone, StorageBusy
+from storage.transaction import Tx
 
 from .pictures import (
     BACTERIAL,
@@ -15,6 +19,7 @@ from .pictures import (
     UNSURE,
     chest,
     ct_series,
+    ct_slice,
     is_answer,
     xray,
     zipped,
@@ -39,7 +44,7 @@ class TestWithTheRealModel:
         assert is_answer(await ann.downloads(answer))
         assert answer.text.startswith(("The model finds most likely", "The model is unsure"))
         model = stage.value("SELECT model FROM findings")
-        assert model == load_installed()[Modality.XRAY].card.name
+        assert model == load_installed()[Modality.XRAY].name
 
     async def test_a_drawn_chest_is_answered_or_refused(self, stage: Stage, ann: User) -> None:
         await ann.sends_file(chest(), "chest.jpg")
@@ -56,6 +61,8 @@ async def test_what_does_this_mean_is_explained(stage: Stage, ann: User) -> None
 
 
 async def test_ask_a_doctor_is_kept_once(stage: Stage, ann: User) -> None:
+    sql = "INSERT INTO staff (telegram_id, role, name, since_at) VALUES (7, 'doctor', 'Li', 1)"
+    stage.change(sql)
     await ann.sends_photo(xray())
     answer = await ann.hears_photo()
     await ann.taps("Ask a doctor", answer)
@@ -87,7 +94,76 @@ async def test_delete_this_asks_and_then_erases_picture_answer_and_messages(
     await ann.sees("You have no pictures here")
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_asking_a_doctor_about_a_picture_that_is_gone_deafens_nobody(
+    stage: Stage, ann: User
+) -> None:
+    await ann.sends_photo(xray())
+    answer = await ann.hears_photo()
+    await stage.sim.quiet()
+    stage.change("DELETE FROM review_queue")
+    stage.change(
+        """UPDATE cases SET erased_at = 1, erased_why = 'retention', note = NULL, content = NULL"""
+    )
+    await ann.taps("Ask a doctor", answer)
+    await ann.sees("This is no longer here")
+    assert (await stage.sim.state())["pending_updates"] == 0
+
+
+async def test_an_update_that_can_never_be_handled_is_not_asked_for_again(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise CaseGone
+
+    monkeypatch.setattr("storage.history.page", gone)
+    await ann.says("/history")
+    said = await ann.sees("Something went wrong on our side")
+    assert "picture" not in said.text
+    await stage.sim.quiet()
+    assert (await stage.sim.state())["pending_updates"] == 0
+    await ann.says("/help")
+    await ann.sees("Send a chest X-ray")
+
+
+async def test_deleting_twice_with_one_tap_deletes_once_and_takes_all_messages_away(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete, tries = erasure.delete_case, []
+
+    def busy(tx: Tx, case_id: int) -> erasure.Erased:
+        tries.append(case_id)
+        erased = delete(tx, case_id)
+        if len(tries) == 1:
+            raise StorageBusy
+        return erased
+
+    monkeypatch.setattr(erasure, "delete_case", busy)
+    await ann.sends_photo(xray())
+    await ann.taps("Delete this", await ann.hears_photo())
+    await ann.taps("Yes, delete")
+    await ann.sees("Deleted.", within=8)
+    await stage.sim.quiet()
+    assert len(tries) == 2
+    assert not any(message.photo for message in await ann.messages() if message.from_bot)
+
+
+async def test_what_telegram_keeps_in_the_chat_is_named_when_a_picture_is_deleted(
+    stage: Stage, ann: User
+) -> None:
+    await ann.sends_photo(xray())
+    answer = await ann.hears_photo()
+    await stage.sim.quiet()
+    three_days = timedelta(days=3)
+    stage.change("UPDATE outbox SET changed_at = changed_at - ?", three_days // timedelta(0, 0, 1))
+    await stage.sim.advance(three_days.total_seconds())
+    await ann.taps("Delete this", answer)
+    await ann.taps("Yes, delete")
+    await ann.sees("please delete them in this chat yourself")
+    await stage.sim.quiet()
+    assert stage.value("SELECT count(*) FROM images") == 0
+    assert answer.id in [message.id for message in await ann.messages()]
+
+
 async def test_delete_takes_the_repeated_answer_out_of_the_chat_too(
     stage: Stage, ann: User
 ) -> None:
@@ -130,7 +206,6 @@ async def test_what_is_no_lung_is_said_kindly_and_not_classified(stage: Stage, a
     ],
     ids=["broken", "no picture", "empty zip", "nested zip", "two series"],
 )
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_each_refusal_has_its_own_kind_sentence(
     stage: Stage, ann: User, content: bytes, sentence: str
 ) -> None:
@@ -149,7 +224,6 @@ async def test_a_file_too_large_for_telegram_is_refused_at_once(stage: Stage, an
     assert stage.value("SELECT count(*) FROM cases") == 0
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_a_file_telegram_has_no_more_is_asked_for_again(stage: Stage, ann: User) -> None:
     await stage.sim.fault(
         "getFile",
@@ -176,7 +250,6 @@ async def test_the_same_file_again_gets_the_earlier_answer_and_no_second_case(
     assert listed.text.count(number) == 1 and listed.text.count("\n") == 1
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_the_same_content_under_another_id_is_the_same_picture(
     stage: Stage, ann: User
 ) -> None:
@@ -190,7 +263,90 @@ async def test_the_same_content_under_another_id_is_the_same_picture(
     assert stage.value("SELECT count(*) FROM findings") == 1
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+@pytest.mark.parametrize("mode", ["polling"])
+@pytest.mark.parametrize("id_known", [True, False])
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_a_picture_whose_kept_files_cannot_be_opened_is_worked_on_anew(
+    stage: Stage, ann: User, id_known: bool, is_gone: bool
+) -> None:
+    await ann.sends_file(xray())
+    first = await ann.hears_photo()
+    await stage.sim.quiet()
+    for path in (stage.data_dir / "images").glob("??/*"):
+        path.unlink() if is_gone else path.write_bytes(b"IMG1")
+    if not id_known:
+        stage.change("UPDATE scans SET unique_id = 'another'")
+    await ann.sends_file(xray())
+    anew = await ann.hears_photo()
+    await stage.sim.quiet()
+    assert anew.text != first.text and is_answer(await ann.downloads(anew))
+    assert stage.value("SELECT count(*) FROM cases WHERE state = 'answered'") == 2
+    said = " ".join(message.text for message in await ann.messages())
+    assert "sent this very picture before" not in said and "went wrong" not in said
+    await ann.sends_file(xray())
+    await ann.sees("You have sent this very picture before")
+    assert (await ann.hears_photo()).text == anew.text
+
+
+async def test_a_refused_file_again_gets_the_same_refusal_and_no_second_case(
+    stage: Stage, ann: User
+) -> None:
+    broken = b"\xff\xd8\xff\xe0 this was a JPEG once"
+    await ann.sends_file(broken)
+    await ann.sees("damaged or incomplete")
+    await ann.sends_file(broken)
+    await ann.sees("You have sent this very picture before")
+    await stage.sim.quiet()
+    stage.change("UPDATE scans SET unique_id = 'another'")
+    await ann.sends_file(broken)
+    await stage.sim.quiet()
+    heard = [message.text for message in await ann.messages() if message.from_bot]
+    assert len([text for text in heard if "damaged or incomplete" in text]) == 3
+    assert len([text for text in heard if "this very picture before" in text]) == 2
+    assert stage.value("SELECT count(*) FROM cases WHERE duplicate_of IS NULL") == 1
+
+
+async def test_a_ct_again_is_shown_again_and_not_worked_out_again(stage: Stage, ann: User) -> None:
+    scan = ct_slice(1, "1.2.3")
+    await ann.sends_file(scan)
+    first = await ann.hears_photo()
+    await ann.sends_file(scan)
+    again = await ann.hears_photo()
+    assert again.text == first.text and "CT" in again.text
+    assert is_answer(await ann.downloads(again))
+    assert stage.value("SELECT count(*) FROM cases WHERE duplicate_of IS NULL") == 1
+
+
+async def test_a_refusal_of_long_ago_is_not_held_against_the_file(stage: Stage, ann: User) -> None:
+    await ann.sends_file(b"just some words")
+    await ann.sees("not a picture we can read")
+    await stage.sim.quiet()
+    stage.change("UPDATE cases SET received_at = received_at - ?", 86_400_000_000)
+    await ann.sends_file(b"just some words")
+    await stage.sim.quiet()
+    assert stage.value("SELECT count(*) FROM cases WHERE duplicate_of IS NULL") == 2
+
+
+async def test_an_answer_given_again_is_drawn_in_the_language_read_now(
+    stage: Stage, ann: User
+) -> None:
+    await ann.sends_file(xray())
+    first = await ann.downloads(await ann.hears_photo())
+    await ann.says("/language")
+    await ann.taps("中文")
+    await ann.sees("以后使用中文")
+    await ann.sends_file(xray())
+    again = await ann.hears_photo()
+    assert "模型认为最可能是" in again.text
+    chinese = await ann.downloads(again)
+    assert is_answer(chinese) and chinese != first
+    await ann.says("/language")
+    await ann.taps("English")
+    await ann.sees("From now on in English")
+    await ann.sends_file(xray())
+    assert await ann.downloads(await ann.hears_photo()) == first
+
+
 async def test_the_same_file_of_somebody_else_is_a_case_of_theirs(stage: Stage, ann: User) -> None:
     bob = await stage.agreed(2)
     await ann.sends_file(xray())
@@ -202,7 +358,6 @@ async def test_the_same_file_of_somebody_else_is_a_case_of_theirs(stage: Stage, 
 
 
 @pytest.mark.parametrize("button", ["doctor", "delete", "deleted"])
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_nobody_reaches_another_persons_case_by_its_number(
     stage: Stage, ann: User, button: str
 ) -> None:

@@ -1,29 +1,32 @@
 """Nothing lost, nothing twice: between the bot and Telegram."""
 
 import asyncio
+import sqlite3
 import time
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
+from telegram.error import NetworkError
 
 from bot import outbox as sender
 from bot import pace, worker
 from bot.sandbox.client import User
+from bot.worker import Worker
+from storage.cases import UploadedFile
 
 from .pictures import xray
 from .stage import ADMIN, Stage
 
-
-@pytest.fixture
-def mode() -> str:
-    return "polling"
+# Slow, and about what goes out, or about polling itself.
+POLLING = pytest.mark.parametrize("mode", ["polling"])
 
 
 async def photos(user: User) -> int:
     return len([m for m in await user.messages() if m.from_bot and m.photo])
 
 
-@pytest.mark.parametrize("mode", ["polling", "webhook"])
 async def test_a_repeated_update_does_nothing_twice(stage: Stage, ann: User) -> None:
     updates = stage.sandbox.world.updates
     await ann.sends_photo(xray())
@@ -72,7 +75,7 @@ async def test_network_errors_are_tried_again_with_longer_and_longer_waits(
 async def test_telegram_that_fails_while_a_file_is_fetched_is_waited_out(
     stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "OUTAGE_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "OUTAGE_WAIT", worker.timedelta(seconds=0.05))
     await stage.sim.fault("getFile", code=502, times=5)
     await stage.sim.fault("download", drop=True, times=2)
     await ann.sends_photo(xray())
@@ -82,15 +85,26 @@ async def test_telegram_that_fails_while_a_file_is_fetched_is_waited_out(
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
+@pytest.mark.parametrize(
+    "fault", [{"drop": True}, {"code": 504}, {"delay": 1}], ids=["cut", "gateway", "too slow"]
+)
 async def test_an_upload_in_doubt_is_not_repeated_and_the_admins_hear(
-    stage: Stage, ann: User, carried_out: bool
+    stage: Stage,
+    ann: User,
+    fault: dict[str, Any],
+    carried_out: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if fault == {"delay": 1}:
+        monkeypatch.setattr(sender, "UPLOAD_SECONDS", 0.3)
+        fault = fault | {"drop": not carried_out}
     admin = await stage.agreed(ADMIN)
-    await stage.sim.fault("sendPhoto", drop=True, after=carried_out)
+    await stage.sim.fault("sendPhoto", after=carried_out, **fault)
     await ann.sends_photo(xray())
     told = await admin.sees("may or may not have arrived")
     number = stage.value("SELECT number FROM cases")
     assert number in told.text
+    await stage.sim.until(bool, "sendPhoto")
     await stage.sim.quiet(0.5)
     assert len(await stage.sim.calls("sendPhoto")) == 1
     assert await photos(ann) == int(carried_out)
@@ -99,6 +113,121 @@ async def test_an_upload_in_doubt_is_not_repeated_and_the_admins_hear(
     assert stage.value("SELECT state FROM cases") == "answered"
     await ann.sends_photo(xray())
     await ann.hears_photo()
+
+
+async def test_admins_hear_of_answers_in_doubt_and_of_no_other_words(
+    stage: Stage, ann: User
+) -> None:
+    admin = await stage.agreed(ADMIN)
+    await stage.sim.fault("sendMessage", drop=True, chat_id=ann.id)
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    await stage.sim.quiet()
+    assert stage.value("SELECT state FROM outbox WHERE key LIKE 'progress:%'") == "unknown"
+    assert not any("may or may not" in message.text for message in await admin.messages())
+
+
+async def test_an_answer_that_telegram_refuses_is_told_to_patient_and_admins(
+    stage: Stage, ann: User
+) -> None:
+    admin = await stage.agreed(ADMIN)
+    await stage.sim.fault("sendPhoto", code=400, description="Bad Request: too <big")
+    await ann.sends_photo(xray())
+    await ann.sees("your picture got no answer")
+    number = stage.value("SELECT number FROM cases")
+    told = await admin.sees(f"Case {number}: the answer could not be sent")
+    assert "(Too <big)" in told.text
+    # Whoever asks again gets it, or hears again that it does not work.
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+
+
+async def test_an_answer_whose_picture_is_lost_is_told_to_patient_and_admins(
+    stage: Stage, ann: User
+) -> None:
+    admin = await stage.agreed(ADMIN)
+    await stage.sim.fault("sendPhoto", code=502)
+    await ann.sends_photo(xray())
+    await stage.sim.until(bool, "sendPhoto")
+    for image in (stage.data_dir / "images").rglob("*"):
+        if image.is_file():
+            image.unlink()
+    await ann.sees("your picture got no answer")
+    await admin.sees("the answer could not be sent (ImageGone)")
+
+
+@POLLING
+async def test_pictures_that_cannot_be_fetched_hold_up_nobody_else(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch, fails = Worker._fetch, set[str]()
+
+    async def fail(self: Worker, file: UploadedFile, folder: Path) -> Path:
+        if file.unique_id in fails:
+            raise NetworkError("Bad Gateway")
+        return await fetch(self, file, folder)
+
+    monkeypatch.setattr(Worker, "_fetch", fail)
+    monkeypatch.setattr(worker, "OUTAGE_WAIT", worker.timedelta(seconds=2))
+    people = [await stage.agreed(number) for number in range(1, worker.SIDE_BY_SIDE + 2)]
+    for seed, stuck in enumerate(people[:-1]):
+        sent = await stuck.sends_file(xray(seed=seed))
+        fails.add(sent["document"]["file_unique_id"])
+    while stage.value("SELECT count(*) FROM cases WHERE next_try_at > received_at") < len(fails):
+        await stage.sim.quiet(0.02)
+    await people[-1].sends_file(xray(seed=99))
+    await people[-1].hears_photo(within=1.9)
+    fails.clear()
+    for stuck in people[:-1]:
+        await stuck.hears_photo(within=10)
+
+
+async def test_a_file_that_is_gone_from_telegrams_server_is_asked_for_again(
+    stage: Stage, ann: User
+) -> None:
+    await stage.sim.fault("download", code=404)
+    await ann.sends_file(xray())
+    await ann.sees("Telegram did not hand me the file")
+
+
+@POLLING
+async def test_retry_after_is_obeyed_when_a_file_is_fetched(stage: Stage, ann: User) -> None:
+    await stage.sim.fault("getFile", retry_after=3)
+    await ann.sends_photo(xray())
+    await ann.hears_photo(within=8)
+    refused, handed = await stage.sim.calls("getFile")
+    assert handed.at - refused.at >= 3
+
+
+async def test_one_case_that_breaks_the_queue_does_not_end_the_work_on_others(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, failed = worker.work.release, []
+
+    def breaks(*given: Any) -> None:
+        if not failed:
+            failed.append(given)
+            raise sqlite3.IntegrityError
+        release(*given)
+
+    monkeypatch.setattr(worker.work, "release", breaks)
+    monkeypatch.setattr(worker, "LEASE", worker.timedelta(seconds=0.5))
+    await stage.sim.fault("getFile", code=502)
+    await ann.sends_photo(xray())
+    await ann.hears_photo(within=8)
+    assert failed
+
+
+async def test_a_slow_answer_to_a_tap_holds_up_nobody(stage: Stage, ann: User) -> None:
+    bob = await stage.agreed(2)
+    await ann.sends_photo(xray())
+    answer = await ann.hears_photo()
+    await stage.sim.fault("answerCallbackQuery", delay=4)
+    await ann.taps("What does this mean?", answer)
+    await ann.sees("The colours show", within=3)
+    await bob.says("/help")
+    await bob.sees("Send a chest X-ray", within=3)
+    await ann.sees_toast()
 
 
 async def test_who_blocks_the_bot_is_marked_and_left_alone(stage: Stage, ann: User) -> None:
@@ -129,7 +258,7 @@ async def test_an_answer_that_waits_out_a_long_failure_is_not_worked_out_again(
     stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "BACKOFF", sender.timedelta(seconds=0.4))
-    monkeypatch.setattr(worker, "LEASE", worker.timedelta(seconds=0.2))
+    monkeypatch.setattr(worker, "LEASE", worker.timedelta(seconds=0.6))
     monkeypatch.setattr(worker, "LONGEST_REST", 0.1)
     await stage.sim.fault("sendPhoto", code=502, times=2)
     await ann.sends_photo(xray())
@@ -163,13 +292,14 @@ async def test_updates_sent_while_the_bot_was_off_are_answered(stage: Stage, ann
 async def test_an_unreachable_telegram_at_start_is_waited_for(
     off_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.app.UNREACHABLE_SECONDS", 0.1)
+    monkeypatch.setattr("bot.receive.FIRST_WAIT", 0.05)
     for method in ("getMe", "deleteWebhook"):
         await off_stage.sim.fault(method, code=502)
     await off_stage.start()
     await off_stage.agreed(1)
 
 
+@POLLING
 async def test_a_conflict_with_another_poller_is_survived(stage: Stage, ann: User) -> None:
     await stage.sim.fault("getUpdates", code=409)
     await ann.says("/help")
@@ -191,6 +321,7 @@ async def test_a_tap_that_is_too_old_to_answer_is_still_obeyed(stage: Stage, ann
     await ann.sees("The colours show")
 
 
+@POLLING
 async def test_messages_are_paced_for_a_chat_and_in_all(
     off_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +337,38 @@ async def test_messages_are_paced_for_a_chat_and_in_all(
     calls = (await off_stage.sim.until(lambda calls: len(calls) == 45, "sendMessage"))[5:]
     for first, later in zip(calls, calls[30 + pace.TOGETHER :], strict=False):
         assert later.at - first.at >= 0.99
+
+
+async def test_a_stop_takes_no_longer_than_promised_whatever_hangs(stage: Stage, ann: User) -> None:
+    bob, admin = await stage.agreed(2), await stage.agreed(ADMIN)
+    for method in ("sendPhoto", "answerCallbackQuery", "setMyCommands"):
+        await stage.sim.fault(method, delay=30)
+    await ann.sends_photo(xray())
+    while not stage.value("SELECT count(*) FROM outbox WHERE kind = 'photo' AND state = 'sending'"):
+        await stage.sim.quiet(0.02)
+    await stage.sim.fault("download", delay=30)
+    await bob.sends_photo(xray(seed=2))
+    await stage.sim.until(lambda calls: len(calls) == 2, "getFile")
+    await admin.says("/language")
+    await admin.taps("English")
+    begun = time.monotonic()
+    await stage.stop()
+    assert time.monotonic() - begun < 5
+    await stage.sim.clear_faults()
+    await stage.start()
+    # What was being sent is in doubt, and what was being fetched is fetched.
+    await admin.sees("may or may not have arrived")
+    await bob.hears_photo()
+
+
+async def test_a_stop_does_not_wait_for_a_telegram_that_says_nothing(off_stage: Stage) -> None:
+    await off_stage.sim.fault("getMe", delay=30)
+    await off_stage.start()
+    while off_stage.sandbox.world.faults._waiting:
+        await off_stage.sim.quiet(0.02)
+    begun = time.monotonic()
+    await off_stage.stop()
+    assert time.monotonic() - begun < 2
 
 
 async def test_a_stop_gives_back_what_is_in_hand_and_finishes_what_is_being_sent(
@@ -229,3 +392,16 @@ async def test_a_stop_gives_back_what_is_in_hand_and_finishes_what_is_being_sent
     await stage.sim.quiet()
     assert await photos(ann) == await photos(bob) == 1
     assert stage.value("SELECT count(*) FROM outbox WHERE state = 'unknown'") == 0
+
+
+@pytest.mark.parametrize("mode", ["webhook"])
+async def test_a_token_that_was_revoked_is_logged_once_and_sending_is_tried_again(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sender, "BACKOFF", sender.timedelta(seconds=0.05))
+    await stage.sim.fault("sendMessage", code=401, times=3)
+    await ann.says("/help")
+    await ann.sees("Send a chest X-ray")
+    said = [record.message for record in caplog.records if record.name == "bot.outbox"]
+    assert [line for line in said if "TELEGRAM_BOT_TOKEN" in line] == said
+    assert len(said) == 1 and stage.sandbox.token not in caplog.text

@@ -1,34 +1,43 @@
 """What is defined when something is broken: the classifier, the model, the disk, the database."""
 
 import asyncio
+import errno
+import json
 import logging
 import shutil
 import sqlite3
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from bot import worker
-from bot.app import AlreadyRunning
+from bot.lock import AlreadyRunning
 from bot.logs import ScrubbingFormatter
-from bot.sandbox.client import User
+from bot.sandbox.client import Sim, User
+from bot.sandbox.server import Sandbox
+from bot.worker import Worker
 from classifier.card import BrokenModel
 from classifier.engines import Output
+from classifier.engines.remote import JSON_LENGTH, RemoteEngine
 from classifier.labels import FloatArray, Modality
-from classifier.model import MODELS, Model, load_installed
+from classifier.model import MODELS, Model
 from storage.database import Database
 from storage.errors import StorageFull
 
 from ..classifier.conftest import make_model
+from ..classifier.test_remote import Server
 from .pictures import xray
-from .stage import ADMIN, SECRET, Stage
+from .process import ROOT, BotProcess
+from .stage import ADMIN, SECRET, Stage, free_port
 
-
-@pytest.fixture
-def mode() -> str:
-    return "polling"
+ODD = ROOT / "tests" / "journeys" / "odd_bot.py"
 
 
 class Broken:
@@ -72,22 +81,128 @@ class TestAClassifierThatIsDown:
         assert stage.value("SELECT state FROM cases") == "failed"
 
 
+class Far(Server):
+    """The stand-in network, on a V2 server of its own."""
+
+    def do_POST(self) -> None:
+        length = int(self.headers[JSON_LENGTH])
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        (said,) = json.loads(content[:length])["inputs"]
+        inputs = np.frombuffer(content[length:], "<f4").reshape(said["shape"])
+        output = make_model(Modality.XRAY).engine.run(inputs)
+        header, body = self._answer({"logits": output.logits, "features": output.features})
+        self.send_response(200)
+        self.send_header(JSON_LENGTH, str(len(header)))
+        self.end_headers()
+        self.wfile.write(header + body)
+
+
+class TestAClassifierFarAway:
+    @pytest.fixture
+    def port(self) -> int:
+        return free_port()
+
+    @pytest.fixture
+    def models(self, port: int) -> Mapping[Modality, Model]:
+        model = make_model(Modality.XRAY)
+        engine = RemoteEngine(f"http://127.0.0.1:{port}", "far")
+        return {Modality.XRAY: replace(model, engine=engine)}
+
+    async def test_a_server_that_is_down_is_waited_for(
+        self, stage: Stage, ann: User, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(worker, "OUTAGE_WAIT", timedelta(seconds=0.1))
+        monkeypatch.setattr(worker, "GIVE_UP_AFTER", 1)
+        await ann.sends_photo(xray())
+        await stage.sim.until(lambda calls: len(calls) >= 3, "getFile")
+        with ThreadingHTTPServer(("127.0.0.1", port), Far) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            await ann.hears_photo()
+            server.shutdown()
+        assert stage.value("SELECT attempts FROM cases") == 1
+
+
+class Held:
+    """An engine that waits until it is let go."""
+
+    def __init__(self, model: Model) -> None:
+        self.engine = model.engine
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def run(self, inputs: FloatArray) -> Output:
+        self.begun.set()
+        self.go_on.wait(20)
+        return self.engine.run(inputs)
+
+
+class TestAnEngineThatTakesLong:
+    @pytest.fixture
+    def held(self) -> Iterator[Held]:
+        held = Held(make_model(Modality.XRAY))
+        yield held
+        held.go_on.set()
+
+    @pytest.fixture
+    def models(self, held: Held) -> Mapping[Modality, Model]:
+        return {Modality.XRAY: replace(make_model(Modality.XRAY), engine=held)}
+
+    async def test_handlers_return_and_everybody_is_answered_meanwhile(
+        self, stage: Stage, ann: User, held: Held
+    ) -> None:
+        bob = await stage.agreed(2)
+        await ann.sends_photo(xray())
+        await asyncio.to_thread(held.begun.wait, 10)
+        # The picture is worked on, and its update is done with.
+        assert (await stage.sim.state())["pending_updates"] == 0
+        for user in (ann, bob):
+            await user.says("/help")
+            await user.sees("Send a chest X-ray")
+        await bob.sends_photo(xray(seed=2))
+        await bob.sees("Looking at your picture")
+        assert not any(message.photo for message in await ann.messages() if message.from_bot)
+        held.go_on.set()
+        await ann.hears_photo()
+        await bob.hears_photo()
+
+
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
     return Path(shutil.copytree(MODELS, tmp_path / "models"))
 
 
-def test_a_missing_model_is_named_and_the_bot_does_not_start(installed: Path) -> None:
-    shutil.rmtree(next(installed.glob("*xray*")))
-    with pytest.raises(BrokenModel, match="no X-ray model"):
-        load_installed(installed)
+def take_away(models: Path) -> None:
+    shutil.rmtree(next(models.glob("*xray*")))
 
 
-def test_a_model_file_with_another_sha256_is_named(installed: Path) -> None:
-    file = next(installed.glob("*xray*/*.onnx"))
+def change(models: Path) -> None:
+    file = next(models.glob("*xray*/*.onnx"))
     file.write_bytes(file.read_bytes() + b"x")
-    with pytest.raises(BrokenModel, match=r"\.onnx"):
-        load_installed(installed)
+
+
+# It ends before any update could come in.
+@pytest.mark.parametrize("mode", ["polling"])
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [(take_away, "no X-ray model"), (change, ".onnx")],
+    ids=["missing", "sha256"],
+)
+async def test_a_model_that_is_missing_or_changed_ends_the_program_and_is_named(
+    sandbox: Sandbox,
+    sim: Sim,
+    mode: str,
+    tmp_path: Path,
+    installed: Path,
+    spoil: Callable[[Path], None],
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spoil(installed)
+    monkeypatch.setenv("MODELS", str(installed))
+    async with BotProcess(sandbox, sim, tmp_path / "data", mode, ODD) as process:
+        assert await process.run_to_the_end() == 2
+        said = process.log.read_text()
+    assert "The model cannot be used" in said and named in said
+    assert "Traceback" not in said
 
 
 async def test_a_broken_model_ends_the_start_and_frees_the_data_dir(
@@ -135,6 +250,27 @@ async def test_a_full_disk_loses_nothing(
     assert stage.value("SELECT count(*) FROM cases") == 1
 
 
+@pytest.mark.parametrize("error", [StorageFull("No space"), OSError(errno.ENOSPC, "No space")])
+async def test_a_disk_that_fills_up_while_pictures_are_worked_on_loses_none(
+    stage: Stage, ann: User, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, full = Worker._answer, True
+
+    async def no_room(self: Worker, *given: Any) -> None:
+        if full:
+            raise error
+        await answer(self, *given)
+
+    monkeypatch.setattr(Worker, "_answer", no_room)
+    monkeypatch.setattr(worker, "GIVE_UP_AFTER", 1)
+    monkeypatch.setattr(worker, "OUTAGE_WAIT", timedelta(seconds=0.05))
+    await ann.sends_photo(xray())
+    await stage.sim.until(lambda calls: len(calls) >= 3, "getFile")
+    full = False
+    await ann.hears_photo()
+    assert stage.value("SELECT attempts FROM cases") == 1
+
+
 async def test_a_database_locked_by_another_process_is_waited_for(stage: Stage, ann: User) -> None:
     other = sqlite3.connect(stage.data_dir / "bot.sqlite3", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -159,7 +295,6 @@ async def test_a_webhook_without_the_secret_is_refused(stage: Stage, ann: User) 
         assert (await http.post(url, content=b"{", headers=right)).status_code == 400
 
 
-@pytest.mark.parametrize("mode", ["polling", "webhook"])
 async def test_no_log_holds_secrets_names_or_words(
     off_stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -168,8 +303,8 @@ async def test_no_log_holds_secrets_names_or_words(
     # As `set_up_logs` has it.
     for noisy in ("httpx", "apscheduler"):
         monkeypatch.setattr(logging.getLogger(noisy), "level", logging.WARNING)
-    monkeypatch.setattr(worker, "OUTAGE_SECONDS", 0.05)
-    monkeypatch.setattr("bot.app.UNREACHABLE_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "OUTAGE_WAIT", worker.timedelta(seconds=0.05))
+    monkeypatch.setattr("bot.receive.FIRST_WAIT", 0.05)
     await stage.sim.fault("getMe", drop=True)
     await stage.start()
     ann = stage.sim.user(1, language="en", name="Annabella")

@@ -24,13 +24,14 @@ from storage import Storage, people
 from storage.transaction import Tx
 
 from .pictures import encoded
-from .process import BotProcess
+from .process import ROOT, BotProcess
 from .stage import ADMIN
 
-# How updates come in makes no difference to what follows, so that the webhook gets fewer.
-KILLS = {"polling": 12, "webhook": 3}
-PEOPLE_A_ROUND = 5
-NUMBERS = range(1, max(KILLS.values()) * PEOPLE_A_ROUND + 1)
+KILLS = 12
+PEOPLE_A_ROUND = 6
+NUMBERS = range(1, KILLS * PEOPLE_A_ROUND + 1)
+
+ODD = ROOT / "tests" / "journeys" / "odd_bot.py"
 
 
 @pytest.fixture
@@ -160,8 +161,8 @@ async def test_killed_a_dozen_times_every_scan_is_answered_once_or_known_in_doub
     sim: Sim, process: BotProcess, data_dir: Path, expected: np.ndarray, mode: str
 ) -> None:
     chance = random.Random(mode)
-    scans = KILLS[mode] * PEOPLE_A_ROUND
-    for turn in range(KILLS[mode]):
+    scans = KILLS * PEOPLE_A_ROUND
+    for turn in range(KILLS):
         await process.start()
         for number in NUMBERS[turn * PEOPLE_A_ROUND : (turn + 1) * PEOPLE_A_ROUND]:
             await sim.user(number).sends_file(encoded(marked(number), "PNG"))
@@ -195,6 +196,20 @@ async def test_sigterm_ends_it_within_five_seconds_and_drops_nothing(
 
 
 @pytest.mark.parametrize("mode", ["polling"])
+async def test_a_thread_that_hangs_does_not_hold_up_the_stop(
+    sim: Sim, sandbox: Sandbox, data_dir: Path, mode: str, process: BotProcess
+) -> None:
+    async with BotProcess(sandbox, sim, data_dir, mode, ODD) as hanging:
+        await hanging.start()
+        await sim.user(1).sends_file(encoded(marked(1), "PNG"))
+        await sim.until(bool, "sendChatAction", within=10)
+        begun = time.monotonic()
+        assert await hanging.end(signal.SIGTERM) == 0
+        assert time.monotonic() - begun < 5
+    await process.start()
+    await sim.user(1).hears_photo(within=10)
+
+
 async def test_a_token_that_telegram_refuses_ends_it_and_stands_in_no_log(
     process: BotProcess,
 ) -> None:

@@ -25,7 +25,6 @@ async def test_a_photo_is_answered_with_the_annotated_picture(stage: Stage, ann:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP", "TIFF", "BMP"])
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_a_picture_as_file_is_read_by_content_not_name(ann: User, kind: str) -> None:
     await ann.sends_file(xray(BACTERIAL, kind=kind), "whatever.txt")
     assert "bacterial" in (await ann.hears_photo()).text.lower()
@@ -46,7 +45,6 @@ async def test_a_zip_of_a_series_is_one_study(stage: Stage, ann: User) -> None:
     assert len([message for message in await ann.messages() if message.photo]) == 1
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_a_ct_that_is_shown_without_an_estimate_can_be_deleted(
     stage: Stage, ann: User
 ) -> None:
@@ -89,7 +87,6 @@ async def test_several_in_a_row_are_answered_in_order(stage: Stage, ann: User) -
         assert row["number"] in answer.text
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_a_caption_is_kept_as_the_patients_note_and_shown_to_nobody(
     stage: Stage, ann: User
 ) -> None:
@@ -113,7 +110,6 @@ async def test_one_progress_message_is_edited_not_repeated(stage: Stage, ann: Us
     assert len(await ann.messages()) - before == 3
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_the_chat_action_is_kept_alive(
     stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +120,6 @@ async def test_the_chat_action_is_kept_alive(
     assert (await ann.actions()).count("upload_photo") >= 3
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_a_slow_download_keeps_its_lease(
     stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

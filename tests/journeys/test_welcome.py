@@ -10,6 +10,8 @@ from storage import Storage, sources
 from .pictures import xray
 from .stage import Stage
 
+SET_MENU = "setMyCommands"
+
 
 async def clinic_token(stage: Stage, name: str) -> str:
     async with await Storage.open(stage.data_dir) as storage:
@@ -27,7 +29,6 @@ async def test_a_known_deep_link_names_the_clinic_and_is_kept(off_stage: Stage) 
 
 
 @pytest.mark.parametrize("token", ["nobody-knows-this", "", "a" * 64, "&<b>", "x" * 300])
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_an_unknown_deep_link_is_welcome_too(stage: Stage, token: str) -> None:
     ann = stage.sim.user(1, language="en")
     await ann.starts(token)
@@ -39,7 +40,6 @@ async def test_an_unknown_deep_link_is_welcome_too(stage: Stage, token: str) -> 
     ("code", "welcome"),
     [("zh-hans", "欢迎"), ("zh", "欢迎"), ("en-GB", "Welcome"), ("fr", "Welcome"), ("", "Welcome")],
 )
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_the_language_is_telegrams_or_the_default(
     stage: Stage, code: str, welcome: str
 ) -> None:
@@ -117,7 +117,6 @@ async def test_a_picture_before_consent_is_not_downloaded_and_asked_for_again(
     await ann.hears_photo()
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_an_album_before_consent_is_asked_about_once(stage: Stage) -> None:
     ann = stage.sim.user(1, language="en")
     await ann.sends_album([xray(seed=seed) for seed in range(4)])
@@ -136,7 +135,55 @@ async def test_who_declines_gets_no_picture_opened(stage: Stage) -> None:
     assert await stage.sim.calls("getFile") == []
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
+async def test_who_takes_the_agreement_back_gets_no_picture_opened(stage: Stage) -> None:
+    ann = stage.sim.user(1, language="en")
+    screens = []
+    for _ in range(2):
+        await ann.starts()
+        assert (await ann.hears()).text.startswith("Welcome")
+        screens.append(await ann.hears())
+    first, second = screens
+    await ann.taps("I have read this", first)
+    await ann.sees("Now send the picture")
+    await stage.sim.fault("download", delay=0.5)
+    await ann.sends_photo(xray())
+    await stage.sim.until(bool, "getFile")
+    await ann.taps("I do not agree", second)
+    await ann.sees("Then I will not look")
+    await ann.sees("Stopped. Case")
+    await ann.sends_photo(xray(seed=2))
+    await ann.sees("I have not opened your picture")
+    await stage.sim.quiet(0.6)
+    assert stage.value("SELECT count(*) FROM consents") == 0
+    assert not any(message.photo for message in await ann.messages() if message.from_bot)
+
+
+async def test_declining_an_old_text_is_declining(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = stage.sim.user(1, language="en")
+    await ann.starts()
+    old = await ann.sees("Before your first picture")
+    monkeypatch.setattr(consent, "VERSION", "2031-01")
+    await ann.taps("I do not agree", old)
+    await ann.sees("Then I will not look")
+
+
+async def test_pictures_in_a_row_before_consent_are_asked_about_once(stage: Stage) -> None:
+    ann = stage.sim.user(1, language="en")
+    for seed in range(3):
+        await ann.sends_photo(xray(seed=seed))
+    asked = await ann.sees("Before your first picture")
+    await stage.sim.quiet()
+    assert len([message for message in await ann.messages() if message.from_bot]) == 2
+    await ann.taps("I do not agree", asked)
+    await ann.sees("Then I will not look")
+    await ann.sends_photo(xray(seed=9))
+    await stage.sim.quiet()
+    heard = [message for message in await ann.messages() if message.from_bot]
+    assert "Before your first picture" in heard[-1].text
+
+
 async def test_a_new_version_asks_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     ann = await stage.agreed(1)
     monkeypatch.setattr(consent, "VERSION", "2031-01")
@@ -148,7 +195,6 @@ async def test_a_new_version_asks_again(stage: Stage, monkeypatch: pytest.Monkey
     assert versions[1:] == ["2031-01"] and len(versions) == 2
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_agreeing_to_an_old_text_is_no_agreement_to_the_new_one(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +211,6 @@ async def test_agreeing_to_an_old_text_is_no_agreement_to_the_new_one(
     assert stage.value("SELECT version FROM consents") == "2031-01"
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_menus_and_descriptions_are_set_in_both_languages(stage: Stage) -> None:
     ann, li = stage.sim.user(1, language="en"), stage.sim.user(2, language="zh-hans")
     jean = stage.sim.user(3, language="fr")
@@ -179,6 +224,29 @@ async def test_menus_and_descriptions_are_set_in_both_languages(stage: Stage) ->
             call.params.get("language_code"): call.params for call in await stage.sim.calls(method)
         }
         assert set(texts) == {"zh", "en", None}
+
+
+async def test_the_menu_follows_the_language_chosen(stage: Stage) -> None:
+    li = await stage.agreed(1, "zh-hans")
+    await li.says("/language")
+    await li.taps("English")
+    await li.sees("From now on in English")
+    await stage.sim.until(lambda calls: any("chat_id" in str(c.params) for c in calls), SET_MENU)
+    await stage.sim.quiet()
+    assert (await li.menu())["forget"] == "erase all my data"
+    assert is_chinese((await stage.sim.user(2, language="zh").menu())["forget"])
+
+
+async def test_menus_that_could_not_be_set_are_set_as_soon_as_they_can_be(
+    off_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.receive.FIRST_WAIT", 0.05)
+    for method in (SET_MENU, "setMyDescription"):
+        await off_stage.sim.fault(method, code=500, times=2)
+    await off_stage.start()
+    ann = await off_stage.agreed(1)
+    await off_stage.sim.until(lambda calls: len(calls) == 3, "setMyShortDescription")
+    assert (await ann.menu())["forget"] == "erase all my data"
 
 
 async def test_a_group_is_refused_once_and_nothing_of_it_processed(stage: Stage) -> None:
@@ -210,14 +278,12 @@ async def test_a_group_is_refused_once_and_nothing_of_it_processed(stage: Stage)
         ("poll", "only read pictures"),
     ],
 )
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_what_is_no_picture_is_answered_kindly(stage: Stage, kind: str, answer: str) -> None:
     ann = stage.sim.user(1, language="en")
     await ann.sends(kind)
     assert answer in (await ann.hears()).text
 
 
-@pytest.mark.parametrize("mode", ["polling"], indirect=True)
 async def test_words_and_unknown_commands_are_answered_kindly(stage: Stage) -> None:
     ann = stage.sim.user(1, language="en")
     await ann.says("Hello <b>doctor")

@@ -42,8 +42,10 @@ function file(message, words) {
   );
 }
 
+export const summary = (message, words) => message.text || message.caption || message.document?.file_name || words.picture;
+
 function quoted(reply, words) {
-  const text = reply.text || reply.caption || reply.document?.file_name || words.picture;
+  const text = summary(reply, words);
   const who = reply.from.is_bot ? reply.from.first_name : words.you;
   return make("div", { class: "quote" }, make("b", {}, who), make("span", {}, text));
 }
@@ -92,6 +94,10 @@ export function bubble(message, language, words, act) {
     message.document ? file(message, words) : null,
     make("div", { class: "said" }, shown ?? other(message, words), meta(message, language, words, mine)),
   );
+  const reply = make("button", { class: "icon reply", type: "button" }, icon("reply"));
+  label(reply, words.reply);
+  reply.addEventListener("click", () => act.reply(message));
+  body.append(reply);
   const item = make("li", { class: mine ? "mine" : "theirs" }, body, keys(message, act));
   item.dataset.id = message.message_id;
   if (message.photo) item.classList.add("has-picture");

@@ -1,5 +1,6 @@
 // Where a person writes, chooses commands and brings files.
 
+import { summary } from "./bubbles.js";
 import { areImages, askHow } from "./dialogs.js";
 import { $, label, make } from "./dom.js";
 
@@ -11,10 +12,13 @@ export class Composer {
     this.text = $("#text");
     this.commands = $("#commands");
     this.menu = [];
+    this.replied = null;
     $("#composer").addEventListener("submit", (event) => this.submit(event));
     this.text.addEventListener("input", () => this.typed());
+    this.text.addEventListener("input", () => this.text.value === "/" && this.send.menu());
     this.text.addEventListener("keydown", (event) => this.pressed(event));
-    $("#menu-open").addEventListener("click", () => this.offer(this.commands.hidden ? this.menu : []));
+    $("#menu-open").addEventListener("click", () => this.opened());
+    $("#replying button").addEventListener("click", () => this.reply(null));
     $("#attach").addEventListener("click", () => $("#picker").click());
     $("#picker").addEventListener("change", (event) => this.picked(event.target));
     document.addEventListener("paste", (event) => this.pasted(event));
@@ -35,13 +39,40 @@ export class Composer {
     $("span", photo).textContent = words.asPhotoHint;
     $("b", file).textContent = words.dropFile;
     $("span", file).textContent = words.asFileHint;
+    label($("#replying button"), words.noReply);
+    this.reply(null);
     this.offer([]);
   }
 
+  // Names the message that what is sent next answers; null for none.
+  reply(message) {
+    this.replied = message;
+    $("#replying").hidden = !message;
+    if (!message) return;
+    $("#replying p").replaceChildren(make("b", {}, this.words.replyTo), make("span", {}, summary(message, this.words)));
+    this.text.focus();
+  }
+
+  // The number of the message answered, once.
+  answered() {
+    const number = this.replied?.message_id ?? 0;
+    this.reply(null);
+    return number;
+  }
+
   setMenu(commands) {
+    const shown = !this.commands.hidden;
+    const awaited = shown || !this.menu.length;
     this.menu = commands;
     $("#menu-open").hidden = !commands.length;
-    if (!this.commands.hidden) this.typed();
+    if (this.text.value && awaited) this.typed();
+    else if (shown) this.offer(commands);
+  }
+
+  // A role may have come or gone since the menu was last read.
+  opened() {
+    this.offer(this.commands.hidden ? this.menu : []);
+    this.send.menu();
   }
 
   setKeyboard(keyboard) {
@@ -62,7 +93,7 @@ export class Composer {
     if (!text) return;
     this.text.value = "";
     this.typed();
-    this.send.text(text);
+    this.send.text(text, this.answered());
   }
 
   typed() {
@@ -78,7 +109,7 @@ export class Composer {
     const options = [...this.commands.children];
     const index = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
     if (event.isComposing) return;
-    if (event.key === "Escape") this.offer([]);
+    if (event.key === "Escape") this.commands.hidden ? this.reply(null) : this.offer([]);
     else if (options.length && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
       const next = (index + (event.key === "ArrowDown" ? 1 : -1) + options.length) % options.length;
       options.forEach((option, at) => option.setAttribute("aria-selected", at === next));
@@ -127,7 +158,7 @@ export class Composer {
     if (!files.length) return;
     const how = await askHow(files, this.words);
     this.text.focus();
-    if (how) this.send.files(files, how.as, how.caption);
+    if (how) this.send.files(files, how.as, how.caption, this.answered());
   }
 
   prepareDrop() {
@@ -161,7 +192,7 @@ export class Composer {
       show(false);
       const files = [...event.dataTransfer.files];
       if (!files.length) return;
-      if (as === "document" || (as === "photo" && areImages(files))) this.send.files(files, as, "");
+      if (as === "document" || (as === "photo" && areImages(files))) this.send.files(files, as, "", this.answered());
       else this.ask(files);
     });
   }

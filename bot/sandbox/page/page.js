@@ -1,5 +1,6 @@
 // The page: people to play, their chats with the bot, and what happens in them.
 
+import { summary } from "./bubbles.js";
 import { Composer } from "./composer.js";
 import { alertWith, prepare, showQr, viewPicture } from "./dialogs.js";
 import { $, label, make } from "./dom.js";
@@ -19,9 +20,9 @@ let current = null;
 let words = wordsFor(navigator.language);
 let startToken = token;
 
-const act = { say, link: followLink, tap, view: (url, caption) => viewPicture(url, caption, words) };
+const act = { say, link: followLink, tap, reply: (message) => composer.reply(message), view: (url, caption) => viewPicture(url, caption, words) };
 const log = new Log(act);
-const composer = new Composer({ text: say, files: sendFiles });
+const composer = new Composer({ text: say, files: sendFiles, menu: () => refreshMenu(current) });
 
 // --- what the person does
 
@@ -34,12 +35,12 @@ async function attempt(work) {
   }
 }
 
-function say(text) {
-  return attempt(post(`/sim/users/${current.persona.id}/messages`, { text }));
+function say(text, reply_to = 0) {
+  return attempt(post(`/sim/users/${current.persona.id}/messages`, { text, reply_to }));
 }
 
-function sendFiles(files, as, caption) {
-  return attempt(upload(current.persona.id, files, as, caption));
+function sendFiles(files, as, caption, reply_to) {
+  return attempt(upload(current.persona.id, files, as, caption, reply_to));
 }
 
 async function tap(message, button, element) {
@@ -96,6 +97,7 @@ const on = {
       if (known) log.replace(event.message);
       else log.add(event.message);
       showState();
+      if (event.force_reply) composer.reply(event.message);
     } else if (!known && event.message.from.is_bot) person.unread += 1;
     showPeople();
   },
@@ -175,10 +177,10 @@ function play(person) {
 
 const initials = (name) => (/^[\x20-\x7e]+$/.test(name) ? name.replace(/^Dr\. /, "").split(" ").map((part) => part[0]).join("").slice(0, 2) : name.slice(-1));
 
-function summary(person) {
+function newest(person) {
   const last = [...person.messages.values()].at(-1);
-  if (!last) return wordsFor(person.persona.language).fresh;
-  return last.text || last.caption || last.document?.file_name || wordsFor(person.persona.language).picture;
+  const theirs = wordsFor(person.persona.language);
+  return last ? summary(last, theirs) : theirs.fresh;
 }
 
 function showPeople() {
@@ -192,7 +194,7 @@ function showPeople() {
         { type: "button", class: `person ${role}`, "aria-current": person === current, "data-id": id },
         make("span", { class: "avatar", "aria-hidden": "true" }, initials(name)),
         make("span", { class: "name" }, make("b", {}, name), make("em", {}, wordsFor(language)[role])),
-        make("small", {}, summary(person)),
+        make("small", {}, newest(person)),
         person.unread ? make("span", { class: "unread" }, String(person.unread)) : null,
       );
       button.addEventListener("click", () => play(person));

@@ -12,10 +12,11 @@ export const get = (path) => ask(path);
 export const post = (path, body) =>
   ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-export function upload(user, files, as, caption) {
+export function upload(user, files, as, caption, reply_to) {
   const form = new FormData();
   form.append("as", as);
   form.append("caption", caption);
+  form.append("reply_to", reply_to);
   for (const file of files) form.append("files", file, file.name || "picture.png");
   return ask(`/sim/users/${user}/files`, { method: "POST", body: form });
 }

@@ -167,6 +167,35 @@ async def test_messages_can_be_copied_and_forwarded(bot: Bot, sim: Sim, ann: Use
         await bot.forward_message(2, 1, 999)
 
 
+async def test_a_copy_is_the_bots_own_with_its_formatting_and_without_its_buttons(
+    bot: Bot, sim: Sim, ann: User
+) -> None:
+    bob = sim.user(2)
+    await bob.starts()
+    sent = await bot.send_message(1, "<b>Closed</b> today", parse_mode="HTML", reply_markup=AGREE)
+    await bot.copy_message(2, 1, sent.message_id)
+    heard = await bob.hears()
+    assert heard.text == "Closed today" and heard.raw["entities"][0]["type"] == "bold"
+    assert not heard.buttons and "forward_origin" not in heard.raw
+    await bot.copy_message(2, 1, sent.message_id, reply_markup=AGREE)
+    assert (await bob.hears()).button("I agree")
+
+
+async def test_copying_is_refused_where_sending_is(bot: Bot, sim: Sim, ann: User) -> None:
+    photo = await ann.sends_photo(picture(), "look")
+    with pytest.raises(BadRequest, match="Chat not found"):
+        await bot.copy_message(5, 1, photo["message_id"])
+    with pytest.raises(BadRequest, match="Chat not found"):
+        await bot.copy_message(1, 5, photo["message_id"])
+    with pytest.raises(BadRequest, match="Message caption is too long"):
+        await bot.copy_message(1, 1, photo["message_id"], caption="x" * 1025)
+    bob = sim.user(2)
+    await bob.starts()
+    await bob.blocks()
+    with pytest.raises(Forbidden, match="bot was blocked by the user"):
+        await bot.copy_message(2, 1, photo["message_id"])
+
+
 async def test_menus_follow_scope_and_language(bot: Bot, sim: Sim, ann: User) -> None:
     await bot.set_my_commands([BotCommand("help", "What I do")])
     private = BotCommandScopeAllPrivateChats()

@@ -6,7 +6,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from telegram import Bot, BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto
+from telegram import (
+    Bot,
+    BotCommand,
+    BotCommandScopeChat,
+    ForceReply,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+)
 
 from bot.sandbox.client import Sim
 from bot.sandbox.personas import CHINESE_PATIENT, DOCTOR, PATIENT
@@ -129,3 +137,50 @@ async def test_each_persona_has_a_chat_a_language_and_a_menu(page: Any, bot: Bot
     await expect(page.get_by_role("option")).to_contain_text(["帮助"])
     await page.keyboard.press("Enter")
     await expect(page.locator("#log .mine").last).to_contain_text("/help")
+
+
+async def test_a_role_that_is_given_shows_in_that_menu_only(page: Any, bot: Bot, sim: Sim) -> None:
+    expect = playwright.expect
+    await bot.set_my_commands([BotCommand("help", "Help")])
+    await sim.user(PATIENT.id).starts()
+    await page.get_by_role("textbox", name="Message").fill("/")
+    await expect(page.get_by_role("option")).to_contain_text(["help"])
+    scope = BotCommandScopeChat(PATIENT.id)
+    await bot.set_my_commands([BotCommand("review", "The next case")], scope=scope)
+    await page.get_by_role("button", name="Commands").click()
+    await page.get_by_role("button", name="Commands").click()
+    await expect(page.get_by_role("option")).to_contain_text(["review"])
+    assert await sim.user(DOCTOR.id).menu() == {"help": "Help"}
+
+
+async def test_a_message_can_be_answered_by_name(page: Any, bot: Bot, sim: Sim) -> None:
+    expect, ann = playwright.expect, sim.user(PATIENT.id)
+    await ann.starts()
+    case = await bot.send_message(PATIENT.id, "Case 12345")
+    await bot.send_message(PATIENT.id, "Another")
+    bubble = page.locator("#log .theirs", has_text="Case 12345")
+    await bubble.hover()
+    await bubble.get_by_role("button", name="Reply").click()
+    await expect(page.locator("#replying")).to_contain_text("Case 12345")
+    await page.keyboard.type("Looks clear")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#log .mine .quote")).to_contain_text("Case 12345")
+    await expect(page.locator("#replying")).to_be_hidden()
+    updates = await bot.get_updates(timeout=2)
+    assert updates[-1].message and updates[-1].message.reply_to_message
+    assert updates[-1].message.reply_to_message.message_id == case.message_id
+
+    await bot.send_message(PATIENT.id, "Your comment?", reply_markup=ForceReply())
+    await expect(page.locator("#replying")).to_contain_text("Your comment?")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#replying")).to_be_hidden()
+
+
+async def test_a_file_of_the_bot_can_be_saved_under_its_name(page: Any, bot: Bot, sim: Sim) -> None:
+    await sim.user(PATIENT.id).starts()
+    await bot.send_document(PATIENT.id, b"a,b\n1,2\n", filename="audit.csv")
+    async with page.expect_download() as saving:
+        await page.get_by_role("link", name="Download: audit.csv").click()
+    saved = await saving.value
+    assert saved.suggested_filename == "audit.csv"
+    assert (await saved.path()).read_bytes() == b"a,b\n1,2\n"

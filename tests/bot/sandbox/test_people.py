@@ -86,7 +86,7 @@ async def test_groups_have_members_and_strangers_stay_out(bot: Bot, sim: Sim, an
 
 
 async def test_chat_actions_and_quiet_can_be_awaited(bot: Bot, sim: Sim, ann: User) -> None:
-    await bot.get_updates(offset=-1)
-    await bot.get_updates(offset=10)
+    (started,) = await bot.get_updates(offset=-1)
+    await bot.get_updates(offset=started.update_id + 1)
     await sim.quiet(0.1)
     assert (await sim.state())["pending_updates"] == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -11,7 +12,9 @@ from telegram.error import BadRequest, Conflict
 from telegram.ext import Application, CallbackQueryHandler, CommandHandler, ContextTypes
 
 from bot.sandbox.client import Sim, User
+from bot.sandbox.messages import User as Account
 from bot.sandbox.server import Sandbox
+from bot.sandbox.world import World
 
 from .conftest import picture
 from .listener import Listener
@@ -28,6 +31,17 @@ async def test_updates_wait_in_order_until_confirmed(bot: Bot, ann: User) -> Non
     assert [update.message and update.message.text for update in rest] == ["1", "2", "3", "4"]
     last = await bot.get_updates(offset=-1)
     assert [update.update_id for update in last] == [rest[-1].update_id]
+
+
+def test_a_sandbox_started_later_repeats_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = Account(id=1, first_name="Bot", is_bot=True)
+    before = World(bot)
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    after = World(bot)
+    first, second = (world.updates.push("message", {}) for world in (before, after))
+    assert first is not None and second is not None and second >= first + 60
+    assert next(after.serial) >= next(before.serial) + 60
 
 
 async def test_a_poll_waits_for_the_first_update(bot: Bot, sim: Sim) -> None:

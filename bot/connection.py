@@ -1,0 +1,41 @@
+"""The connection to Telegram, or to what stands in for it."""
+
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from telegram.error import RetryAfter, TimedOut
+from telegram.ext import ExtBot
+from telegram.request import HTTPXRequest
+
+from bot.settings import Settings
+
+
+class Request(HTTPXRequest):
+    """Tells a gateway that gave up waiting from a server that says no."""
+
+    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
+        """Ask; raises TimedOut on a 504, behind which the server may have done it all the same."""
+        code, payload = await super().do_request(*args, **kwargs)
+        if code == HTTPStatus.GATEWAY_TIMEOUT:
+            raise TimedOut
+        return code, payload
+
+
+def pause_asked(error: RetryAfter) -> timedelta:
+    """Tell how long Telegram wants to be left alone."""
+    pause = error.retry_after
+    return pause if isinstance(pause, timedelta) else timedelta(seconds=pause)
+
+
+def make_bot(settings: Settings) -> ExtBot[None]:
+    """Make the connection; it is opened by `initialize` or `async with`."""
+    base = settings.api_url.rstrip("/")
+    return ExtBot(
+        settings.token.get_secret_value(),
+        base_url=f"{base}/bot",
+        base_file_url=f"{base}/file/bot",
+        local_mode=settings.local_mode,
+        request=Request(connection_pool_size=64, pool_timeout=30, media_write_timeout=60),
+        get_updates_request=HTTPXRequest(connection_pool_size=1),
+    )

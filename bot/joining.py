@@ -1,0 +1,50 @@
+"""The link of an invitation: whoever comes with it first is a member of staff from then on."""
+
+from html import escape
+
+from telegram import Update
+
+from bot.context import Context, Services
+from bot.menus import role_changed
+from bot.replies import reply_once
+from bot.say import say
+from storage import audit, staff
+from storage.people import Person
+from storage.staff import Member
+from storage.transaction import Tx
+
+
+async def join(update: Update, context: Context, token: str) -> bool:
+    """Take the place that a token keeps, or say kindly why not; False if it is no invitation."""
+    user = update.effective_user
+    assert user is not None
+    invitation = await context.storage.read(staff.invitation_of, token)
+    if invitation is None:
+        return False
+    role = invitation.role
+    account = f"{user.full_name} (@{user.username})" if user.username else user.full_name
+
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        texts, chat = services.texts_of(person), person.telegram_id
+        if staff.member(tx, chat, role) is not None:
+            say(tx, key, chat, texts(f"invitation.held.{role}"))
+        elif (new := staff.accept(tx, token, chat)) is None:
+            say(tx, key, chat, texts("invitation.closed"))
+        else:
+            inviter = staff.get(tx, invitation.invited_by) if invitation.invited_by else None
+            by = inviter.actor if inviter else audit.OPERATOR
+            audit.record(tx, new.actor, "staff_joined", detail=by)
+            say(tx, key, chat, texts(f"invitation.joined.{role}", name=escape(new.name)))
+            if inviter:
+                _tell(tx, services, inviter.telegram_id, new, account, f"{key}:inviter")
+
+    await reply_once(update, context, reply)
+    await role_changed(context, user.id)
+    return True
+
+
+def _tell(tx: Tx, services: Services, inviter: int, new: Member, account: str, key: str) -> None:
+    sentence, name = f"invitation.accepted.{new.role}", escape(new.name)
+    text = services.texts_in(tx, inviter)(sentence, name=name, account=escape(account))
+    # What somebody is called in Telegram is shown once and not kept.
+    say(tx, key, inviter, text, fleeting=True)

@@ -1,0 +1,53 @@
+"""What an operator can mend, each in one line: neither a traceback nor a token is in it."""
+
+from telegram.error import InvalidToken, TelegramError
+
+from bot.lock import AlreadyRunning
+from bot.settings import BadSettings
+from classifier.card import BrokenModel
+from classifier.engines import EngineDown
+from storage.errors import ImageKeyWrong, StorageBroken, StorageError, StorageTooNew
+
+MENDABLE = (
+    AlreadyRunning,
+    BadSettings,
+    BrokenModel,
+    EngineDown,
+    StorageError,
+    TelegramError,
+    OSError,
+)
+
+
+def mend(error: BaseException) -> str:
+    """Say what is wrong, and what mends it where that is known."""
+    match error:
+        case BadSettings():
+            return str(error)
+        case BrokenModel():
+            return f"The model cannot be used: {error}; check the repository out again"
+        case EngineDown():
+            return f"The classifier's server does not answer ({error}); check CLASSIFIER_URL"
+        case InvalidToken():
+            # Its text names the token.
+            return "TELEGRAM_BOT_TOKEN is not one that Telegram knows; ask @BotFather"
+        case TelegramError():
+            kind = type(error).__name__
+            return f"Telegram cannot be reached ({kind}); check TELEGRAM_API_URL and the network"
+        case ImageKeyWrong():
+            return (
+                f"The pictures cannot be opened: {error}; put the key they were kept under into"
+                " IMAGE_KEY or image.key, or see “The key of the pictures is lost” in"
+                " docs/operating.md"
+            )
+        case StorageTooNew():
+            return (
+                f"The database was written by a newer version of this program ({error}); install"
+                " that version, or go back as “Upgrade, and back” in docs/operating.md tells"
+            )
+        case StorageBroken():
+            return (
+                f"The data dir's files cannot be used ({error}); check its rights and its disk, or"
+                " restore a copy as “Restore” in docs/operating.md tells"
+            )
+    return f"{type(error).__name__}: {error}"

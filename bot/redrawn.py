@@ -1,0 +1,104 @@
+"""The picture of an earlier answer, drawn again in the language its person reads now."""
+
+import asyncio
+import io
+
+import numpy as np
+from PIL import Image
+
+from bot.building import Built
+from bot.context import Services
+from bot.say import Buttons, show, show_made
+from bot.times import local
+from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
+from classifier.refusals import RefusalReason
+from classifier.report import Report, draw, to_jpeg
+from classifier.report_texts import Language
+from storage import cases, history, images, people
+from storage.cases import Case, StoredFinding
+from storage.images import ImageKind
+from storage.outbox import OutRow
+from storage.transaction import Tx
+
+BUILD = "redrawn"
+
+
+def show_again(
+    tx: Tx, key: str, chat: int, case: Case, language: Language, caption: str, buttons: Buttons
+) -> None:
+    """Have the pictures of an answer sent again.
+
+    Those of an album are sent as they were drawn: the finding of only one of them is kept.
+    """
+    drawn = images.of_case(tx, case.id, ImageKind.REPORT)
+    if len(drawn) == 1:
+        show_made(tx, f"{key}:0", chat, BUILD, caption, buttons, case_id=case.id, language=language)
+        return
+    for index, picture in enumerate(drawn):
+        show(tx, f"{key}:{index}", chat, picture.id, caption, buttons, case_id=case.id)
+
+
+def can_show(tx: Tx, services: Services, case: Case) -> bool:
+    """Tell whether all pictures of an answer are there and can be opened."""
+    kept = images.of_case(tx, case.id)
+    return bool(kept) and all(services.storage.images.opens(each.id) for each in kept)
+
+
+async def build(services: Services, row: OutRow) -> Built | None:
+    """Draw the answer of the case that a row names."""
+    storage = services.storage
+    kept = await storage.read(_kept, row)
+    if kept is None:
+        return None
+    case, image_id, found = kept
+    scan = await storage.images.load(image_id)
+    language = Language(str(row.payload["language"]))
+    drawn = await asyncio.to_thread(_draw, services, case, scan, found, language)
+    return Built(drawn, "answer.jpg")
+
+
+def _kept(tx: Tx, row: OutRow) -> tuple[Case, str, StoredFinding | None] | None:
+    """Find scan and finding, if they are there and of the person whose chat it is."""
+    person = people.by_telegram_id(tx, row.chat_id)
+    case = cases.get(tx, row.case_id) if row.case_id else None
+    if person is None or case is None or case.person_id != person.id:
+        return None
+    scans, found = images.of_case(tx, case.id, ImageKind.SCAN), history.findings(tx, case.id)
+    return (case, scans[0].id, found[-1] if found else None) if scans else None
+
+
+def _draw(
+    services: Services, case: Case, scan: bytes, found: StoredFinding | None, language: Language
+) -> bytes:
+    report = Report(
+        shown=_shown(scan),
+        finding=_finding(found) if found else None,
+        refusal=None if found else RefusalReason(str(case.reason)),
+        # What is shown without a finding is a CT.
+        modality=Modality(found.modality) if found else Modality.CT,
+        model=found.model if found else "",
+        case=case.number,
+        when=local(services.settings, case.received_at),
+        language=language,
+    )
+    return to_jpeg(draw(report))
+
+
+def _shown(scan: bytes) -> FloatArray:
+    grey = np.asarray(Image.open(io.BytesIO(scan)).convert("L"))
+    return grey.astype(np.float32) / np.float32(255)
+
+
+def _finding(kept: StoredFinding) -> Finding:
+    """Make of a finding as it is kept what the model made."""
+    assert kept.saliency is not None
+    saliency = np.frombuffer(kept.saliency.values, "<f4")
+    return Finding(
+        modality=Modality(kept.modality),
+        probabilities={label: getattr(kept, label) for label in Label},
+        label=Label(kept.label) if kept.label else None,
+        saliency=saliency.reshape(kept.saliency.rows, kept.saliency.columns),
+        doubts=frozenset(map(Doubt, kept.doubts)),
+        model=kept.model,
+        slices=kept.slices,
+    )

@@ -1,0 +1,20 @@
+"""Times as people read them: on the clocks of the place the bot serves, `TIME_ZONE`."""
+
+from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
+
+from bot.settings import Settings
+from classifier.report_texts import Language, moment
+
+
+def local(settings: Settings, when: datetime) -> datetime:
+    """Give a time there; nobody is told the zone of their own clock, but UTC is nobody's."""
+    there = when.astimezone(ZoneInfo(settings.time_zone))
+    offset = there.utcoffset()
+    assert offset is not None
+    return there if there.tzname() == "UTC" else there.astimezone(timezone(offset, ""))
+
+
+def told(settings: Settings, when: datetime, language: Language) -> str:
+    """Write a time for somebody who reads this language."""
+    return moment(local(settings, when), language)

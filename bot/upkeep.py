@@ -1,0 +1,101 @@
+"""What is done by itself: erase, copy, and look for what is wrong; twice does no harm."""
+
+import asyncio
+import logging
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+from bot.context import Services
+from bot.notices import tell
+from storage import alarms, queues, troubles, updates
+from storage.backups import SUFFIX, keep_newest, prune_backups
+from storage.clock import utc_now
+from storage.database import BACKUPS
+from storage.outbox import OutState
+from storage.queues import Queue
+from storage.staff import Role
+from storage.transaction import Tx
+
+log = logging.getLogger(__name__)
+
+# Telegram keeps an update for a day.
+UPDATES_KEPT = timedelta(days=3)
+DAILY = "daily-"
+MEGABYTE = 1024 * 1024
+# What is free must be so much more than the limit before another warning can come.
+MENDED = 1.1
+# An outage of Telegram or of the classifier is waited out for longer: admins then know why.
+STUCK_CASE = timedelta(minutes=15)
+# An upload may take two minutes.
+STUCK_SENDING = timedelta(minutes=5)
+
+
+async def retain(services: Services) -> None:
+    """Erase what is older than the retention period, from backups too."""
+    settings, storage = services.settings, services.storage
+    before = utc_now() - settings.retention
+    cases = await storage.expire(before)
+    await storage.write(updates.prune, utc_now() - UPDATES_KEPT)
+    await storage.write(troubles.prune, before)
+    await asyncio.to_thread(prune_backups, settings.data_dir / BACKUPS, before)
+    if cases:
+        log.info("retention erased %s cases", cases)
+
+
+async def back_up(services: Services) -> None:
+    """Write today's copy of the database, checked by opening it, and keep the newest few."""
+    folder = services.settings.data_dir / BACKUPS
+    target = folder / f"{DAILY}{utc_now():%Y%m%d}{SUFFIX}"
+    if not await asyncio.to_thread(target.exists):
+        await services.storage.backup(target)
+    kept = services.settings.backups_kept
+    await asyncio.to_thread(keep_newest, folder, f"{DAILY}*{SUFFIX}", kept)
+
+
+async def watch_disk(services: Services) -> None:
+    """Warn when the disk gets full, once each time it does."""
+    wanted = services.settings.disk_free_mb
+    free = await asyncio.to_thread(free_megabytes, services.settings.data_dir)
+    await services.storage.write(_watch_disk, services, free, wanted)
+
+
+def free_megabytes(folder: Path) -> int:
+    """Tell how much room the disk of a folder has."""
+    return shutil.disk_usage(folder).free // MEGABYTE
+
+
+def _watch_disk(tx: Tx, services: Services, free: int, wanted: int) -> None:
+    if free >= wanted * MENDED:
+        alarms.end(tx, "disk")
+    elif free < wanted and alarms.begin(tx, "disk"):
+        _warn(tx, services, "alarm.disk", free=free, wanted=wanted)
+
+
+async def find_stuck(services: Services) -> None:
+    """Warn when pictures or words hang, once until nothing does any more."""
+    await services.storage.write(_find_stuck, services)
+
+
+def _find_stuck(tx: Tx, services: Services) -> None:
+    found = queues.look(tx)
+    sending = found.outbox[OutState.SENDING]
+    for name, queue, longest in (
+        ("cases", found.cases, STUCK_CASE),
+        ("sending", sending, STUCK_SENDING),
+    ):
+        minutes = _minutes(tx, queue)
+        if minutes < longest / timedelta(minutes=1):
+            alarms.end(tx, name)
+        elif alarms.begin(tx, name):
+            _warn(tx, services, f"alarm.{name}", count=queue.length, minutes=minutes)
+
+
+def _minutes(tx: Tx, queue: Queue) -> int:
+    """Tell how long the oldest has waited."""
+    return (tx.time - (queue.since or tx.time)) // timedelta(minutes=1)
+
+
+def _warn(tx: Tx, services: Services, sentence: str, **values: object) -> None:
+    key = f"{sentence}:{tx.time.timestamp()}"
+    tell(tx, services, Role.ADMIN, key, sentence, (), **values)

@@ -1,0 +1,250 @@
+"""What the bot does by itself, and what it tells the admins unasked."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot import jobs, upkeep, worker
+from bot.sandbox.client import Heard, User
+from classifier.engines import Output
+from classifier.labels import FloatArray, Modality
+from classifier.model import Model
+from storage.backups import verify
+
+from ..classifier.conftest import make_model
+from .pictures import xray
+from .stage import ADMIN, Stage
+
+DAY = 86_400_000_000
+
+
+@pytest.fixture
+def mode() -> str:
+    return "polling"
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that looks soon and often; what is due is due all the same."""
+    monkeypatch.setattr(jobs, "SOON", timedelta(seconds=0.1))
+    monkeypatch.setattr(jobs, "TICK", timedelta(seconds=0.1))
+
+
+@pytest.fixture
+async def admin(stage: Stage) -> User:
+    return await stage.agreed(ADMIN)
+
+
+async def ran(stage: Stage, name: str, after: int = 0) -> int:
+    """Wait for a run of a job, and say when it was."""
+    async with asyncio.timeout(10):
+        while True:
+            # Right after the start there may be no database yet.
+            with suppress(sqlite3.OperationalError):
+                for row in stage.rows("SELECT ran_at FROM job_runs WHERE name = ?", name):
+                    if row[0] > after:
+                        return int(row[0])
+            await asyncio.sleep(0.05)
+
+
+def due(stage: Stage, name: str) -> int:
+    """Let a job's last run be long ago; gives when that would have been."""
+    stage.change("UPDATE job_runs SET ran_at = ran_at - ? WHERE name = ?", 9 * DAY, name)
+    return int(stage.value("SELECT ran_at FROM job_runs WHERE name = ?", name))
+
+
+async def again(stage: Stage, name: str) -> None:
+    """Let a job be due, and wait until it is done."""
+    await ran(stage, name)
+    await ran(stage, name, after=due(stage, name))
+
+
+def backups(stage: Stage) -> list[Path]:
+    return sorted((stage.data_dir / "backups").glob("daily-*.sqlite3"))
+
+
+async def times_told(user: User, words: str) -> int:
+    return len([message for message in await user.messages() if words in message.text])
+
+
+async def test_a_backup_is_made_at_once_and_then_once_a_day(stage: Stage) -> None:
+    first = await ran(stage, "backup")
+    (copy,) = backups(stage)
+    verify(copy)
+    await again(stage, "disk")
+    assert stage.value("SELECT ran_at FROM job_runs WHERE name = 'backup'") == first
+    # Twice on one day is one copy.
+    written = copy.stat().st_mtime_ns
+    await again(stage, "backup")
+    assert backups(stage) == [copy] and copy.stat().st_mtime_ns == written
+
+
+async def test_a_run_missed_while_the_machine_was_off_is_made_up_for_once(stage: Stage) -> None:
+    await ran(stage, "backup")
+    await stage.stop()
+    backups(stage)[0].unlink()
+    before = due(stage, "backup")
+    await stage.start()
+    caught_up = await ran(stage, "backup", after=before)
+    assert len(backups(stage)) == 1
+    await again(stage, "disk")
+    assert stage.value("SELECT ran_at FROM job_runs WHERE name = 'backup'") == caught_up
+
+
+async def test_only_the_newest_backups_are_kept(off_stage: Stage) -> None:
+    folder = off_stage.data_dir / "backups"
+    folder.mkdir(parents=True)
+    for name in ("daily-20200101", "daily-20200102", "by-hand-1"):
+        (folder / f"{name}.sqlite3").touch()
+    await off_stage.start(backups_kept=2)
+    await ran(off_stage, "backup")
+    names = [path.name for path in backups(off_stage)]
+    assert len(names) == 2 and names[0] == "daily-20200102.sqlite3"
+    assert (folder / "by-hand-1.sqlite3").exists()
+
+
+async def test_retention_erases_what_is_too_old_from_backups_too(stage: Stage, ann: User) -> None:
+    await ann.sends_photo(xray(), "my secret note")
+    await ann.hears_photo()
+    await ran(stage, "backup")
+    os.utime(backups(stage)[0], (1, 1))
+    stage.change("UPDATE cases SET received_at = received_at - ?", 91 * DAY)
+    await again(stage, "retention")
+    assert stage.value("SELECT erased_why FROM cases") == "retention"
+    assert not backups(stage)
+    assert not [path for path in (stage.data_dir / "images").rglob("*") if path.is_file()]
+
+
+async def test_a_full_disk_is_told_once_each_time_it_fills_up(
+    stage: Stage, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for round_ in (1, 2):
+        monkeypatch.setattr(upkeep, "free_megabytes", lambda folder: 499)
+        await again(stage, "disk")
+        await admin.sees("The disk is getting full: 499 MB are free, 500 MB should be.")
+        # A little more room is no end of it.
+        for free in (501, 499):
+            monkeypatch.setattr(upkeep, "free_megabytes", lambda folder, free=free: free)
+            await again(stage, "disk")
+        await stage.sim.quiet()
+        assert await times_told(admin, "The disk is getting full") == round_
+        monkeypatch.setattr(upkeep, "free_megabytes", lambda folder: 9999)
+        await again(stage, "disk")
+
+
+async def test_stuck_pictures_and_messages_are_told_once(
+    stage: Stage, ann: User, admin: User
+) -> None:
+    await stage.sim.fault("download", delay=4)
+    await ann.sends_photo(xray())
+    await stage.sim.until(bool, "getFile")
+    stage.change("UPDATE cases SET received_at = received_at - 20 * 60000000")
+    stage.change(
+        "INSERT INTO outbox (key, chat_id, kind, payload, state, fleeting, written_at, next_try_at,"
+        " changed_at) VALUES ('x', 77, 'message', '{}', 'sending', 0, 1, 1, 1)"
+    )
+    for _ in range(2):
+        await again(stage, "stuck")
+    await admin.sees("Pictures are stuck: 1 wait for an answer, the oldest for 20 minutes")
+    await admin.sees("Messages are stuck: ")
+    assert await times_told(admin, "are stuck") == 2
+
+
+@contextmanager
+def failing(message: str) -> Iterator[None]:
+    async def fail(*_: object) -> None:
+        raise RuntimeError(message)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(
+        jobs,
+        "JOBS",
+        tuple(replace(job, run=fail) if job.name == "disk" else job for job in jobs.JOBS),
+    )
+    yield
+    patch.undo()
+
+
+async def test_a_job_that_fails_hinders_no_other_and_is_tried_again_soon(
+    off_stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    with failing("about Somebody^Secret"):
+        await off_stage.start()
+        admin = await off_stage.agreed(ADMIN)
+        told = await admin.sees("RuntimeError at")
+        await ran(off_stage, "stuck")
+        assert found_in_log(told, caplog)
+        await admin.says("/health")
+        await admin.sees("❌ look at the disk")
+    off_stage.change("UPDATE job_runs SET ran_at = ran_at - 11 * 60000000 WHERE name = 'disk'")
+    failed = off_stage.value("SELECT ran_at FROM job_runs WHERE name = 'disk'")
+    await ran(off_stage, "disk", after=failed)
+    assert off_stage.value("SELECT outcome FROM job_runs WHERE name = 'disk'") == "ok"
+
+
+def found_in_log(told: Heard, caplog: pytest.LogCaptureFixture) -> bool:
+    """Tell whether the id leads to one line, and no line and no message to what was sent."""
+    code = told.text.split()[1].removesuffix(":")
+    lines = [record.getMessage() for record in caplog.records]
+    assert "Secret" not in told.text + "".join(lines)
+    return len([line for line in lines if f"[{code}]" in line]) == 1
+
+
+class Broken:
+    """An engine that never works."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def run(self, inputs: FloatArray) -> Output:
+        raise RuntimeError("out of memory at Somebody^Secret")
+
+
+class TestErrors:
+    @pytest.fixture
+    def models(self, monkeypatch: pytest.MonkeyPatch) -> Mapping[Modality, Model]:
+        monkeypatch.setattr(worker, "GIVE_UP_AFTER", 1)
+        model = make_model(Modality.XRAY)
+        return {Modality.XRAY: replace(model, engine=Broken(model))}
+
+    async def test_an_error_reaches_the_admins_once_of_each_kind_with_an_id_of_the_log(
+        self, stage: Stage, admin: User, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ann = await stage.agreed(1)
+        for seed in range(3):
+            await ann.sends_photo(xray(seed=seed))
+            await ann.sees("Something went wrong on our side")
+        while stage.value("SELECT count(*) FROM cases WHERE state = 'failed'") < 3:
+            await stage.sim.quiet(0.1)
+        told = await admin.sees("RuntimeError at classifier/batching.py:")
+        assert found_in_log(told, caplog)
+        assert await times_told(admin, "RuntimeError at") == 1
+        # A crash loop tells no more than one long run.
+        await stage.restart()
+        await ann.sends_photo(xray(seed=9))
+        while stage.value("SELECT count(*) FROM cases WHERE state = 'failed'") < 4:
+            await stage.sim.quiet(0.1)
+        assert await times_told(admin, "RuntimeError at") == 1
+        stage.change("UPDATE troubles SET told_at = told_at - ?", DAY)
+        await ann.sends_photo(xray(seed=10))
+        await admin.sees("(4×)")
+
+    async def test_an_update_that_breaks_its_handler_is_told_and_its_sender_hears_it(
+        self, stage: Stage, admin: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("about Somebody^Secret")
+
+        ann = await stage.agreed(1)
+        monkeypatch.setattr("storage.history.page", fail)
+        await ann.says("/history")
+        await ann.sees("Something went wrong on our side")
+        told = await admin.sees("RuntimeError at bot/patient/commands.py:")
+        assert "Secret" not in told.text
