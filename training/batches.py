@@ -55,6 +55,11 @@ def _order(recipe: Recipe, pictures: Pictures, rng: np.random.Generator) -> NDAr
     return rng.choice(count, count, p=chances(pictures))
 
 
+def targets(classes: NDArray[np.int64]) -> FloatArray:
+    """Give (n, 4) shares of `WRITTEN`: all of the one that is written down."""
+    return np.eye(len(WRITTEN), dtype=np.float32)[classes]
+
+
 def chances(pictures: Pictures) -> NDArray[np.float64]:
     """Tell how likely each picture is drawn: each label alike, in every source.
 
@@ -75,5 +80,5 @@ def _batch(
     recipe: Recipe, varied: Future[Grey], classes: NDArray[np.int64], rng: np.random.Generator
 ) -> Batch:
     x = varied.result()[..., np.newaxis].astype(np.float32) / np.float32(255)
-    y = np.eye(len(WRITTEN), dtype=np.float32)[classes]
+    y = targets(classes)
     return mixup(x, y, recipe.mixup, rng) if recipe.mixup else (x, y)

@@ -12,10 +12,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
-from scipy.special import softmax
 
 from classifier.labels import FloatArray
-from training.batches import batches
+from training.batches import batches, targets
 from training.dataset import MAY_BE, Pictures
 from training.fused_norm import fuse
 from training.loss import WrittenLabelLoss
@@ -82,7 +81,7 @@ def fit(
         looked = time.monotonic()
         weights = average.weights if average else model.get_weights()
         figures = {"epoch": epoch, "size": size, "loss": loss, "seconds": seconds}
-        _note(recipe, progress, figures | _evaluate(model, weights, tuning), weights, run)
+        _note(recipe, progress, figures | _evaluate(recipe, model, weights, tuning), weights, run)
         _checkpoint(model, average, progress, run)
 
 
@@ -135,17 +134,16 @@ def _train_epoch(
 
 
 def _evaluate(
-    model: keras.Model, weights: list[FloatArray], pictures: Pictures
+    recipe: Recipe, model: keras.Model, weights: list[FloatArray], pictures: Pictures
 ) -> dict[str, float]:
     current = model.get_weights()
     model.set_weights(weights)
-    logits = model.predict(pictures.inputs(), batch_size=32, verbose=0).astype(np.float64)
+    logits = model.predict(pictures.inputs(), batch_size=32, verbose=0)
     model.set_weights(current)
-    shares = softmax(logits, axis=1)
-    possible = MAY_BE[pictures.classes]
-    right = possible[np.arange(len(logits)), logits.argmax(1)]
-    loss = -np.log(np.maximum((shares * possible).sum(1), 1e-12))
-    return {"tuning_loss": float(loss.mean()), "tuning_accuracy": float(right.mean())}
+    right = MAY_BE[pictures.classes, logits.argmax(1)]
+    # In the terms of training: a network that allows for doubtful labels seems too sure otherwise.
+    loss = WrittenLabelLoss(recipe.flips)(targets(pictures.classes), logits)
+    return {"tuning_loss": float(loss), "tuning_accuracy": float(right.mean())}
 
 
 def _is_over(recipe: Recipe, progress: Progress) -> bool:

@@ -39,7 +39,9 @@ def _train(
     keras.config.set_dtype_policy("mixed_bfloat16")
     keras.utils.set_random_seed(seed)
     model = resnet.build(chosen.dropout)
-    if start is not None and chosen.start is Start.FOLDED_RESNET18:
+    if chosen.start is Start.FOLDED_RESNET18:
+        if start is None:
+            raise ValueError(f"recipe {chosen.name} needs a start")
         resnet.load_folded_start(model, start, _sample(parts.train, chosen.phases[0].size))
 
     def load(size: int) -> tuple[Pictures, Pictures]:

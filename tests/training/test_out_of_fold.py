@@ -13,7 +13,7 @@ from training import cross_validate, out_of_fold
 from training.dataset import FOLDS, find_all, split
 from training.figures import UNKNOWN, figures
 from training.out_of_fold import Answers
-from training.recipe import Phase, load
+from training.recipe import Phase, Start, load
 from training.stress import STRESSES
 
 
@@ -89,7 +89,7 @@ def test_each_picture_is_answered_by_a_network_that_never_saw_it(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    recipe = replace(load("recipes/shift"), phases=(Phase(size=32, epochs=1),))
+    recipe = replace(load("recipes/shift"), phases=(Phase(size=32, epochs=1),), start=Start.SCRATCH)
     monkeypatch.setattr("training.recipe.load", lambda name: recipe)
     monkeypatch.setattr(cross_validate, "FOLDS", 2)
     data = [labelled_folder, adults_folder]
@@ -121,3 +121,10 @@ def test_a_run_that_another_process_is_at_is_left_to_it(
         fcntl.flock(lock, fcntl.LOCK_EX)
         cross_validate.main("recipes/shift", [labelled_folder], tmp_path, [4])
     assert [path.name for path in run.iterdir()] == ["lock"]
+
+
+def test_a_recipe_that_needs_a_start_is_not_trained_without(
+    labelled_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="needs a start"):
+        cross_validate.main("recipes/shift", [labelled_folder], tmp_path, [0])
