@@ -1,6 +1,7 @@
 """Writing into the outbox: what a person is to read, in the transaction that decides it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from telegram import Update
 
@@ -24,17 +25,7 @@ def say(
 ) -> None:
     """Have a message sent; `text` is HTML with every value escaped."""
     payload = {"text": text, "buttons": buttons}
-    outbox.enqueue(
-        tx,
-        Outgoing(
-            key=key,
-            chat_id=chat,
-            kind=OutKind.MESSAGE,
-            payload=payload,
-            case_id=case_id,
-            fleeting=fleeting,
-        ),
-    )
+    _write(tx, key, chat, OutKind.MESSAGE, payload, case_id=case_id, fleeting=fleeting)
 
 
 def edit(
@@ -53,16 +44,14 @@ def edit(
     What stands under a picture is its caption, and `captioned`.
     """
     outbox.drop_edits(tx, target)
-    outbox.enqueue(
+    _write(
         tx,
-        Outgoing(
-            key=key,
-            chat_id=chat,
-            kind=OutKind.EDIT,
-            payload={"text": text, "buttons": buttons, "captioned": captioned},
-            case_id=case_id,
-            target=target,
-        ),
+        key,
+        chat,
+        OutKind.EDIT,
+        {"text": text, "buttons": buttons, "captioned": captioned},
+        case_id=case_id,
+        target=target,
     )
 
 
@@ -80,29 +69,20 @@ def edit_here(
     assert query is not None
     if query.message is None:
         return
-    outbox.enqueue(
+    _write(
         tx,
-        Outgoing(
-            key=key,
-            chat_id=query.message.chat.id,
-            kind=OutKind.EDIT,
-            payload={
-                "text": text,
-                "buttons": buttons,
-                "message_id": query.message.message_id,
-            },
-            fleeting=fleeting,
-        ),
+        key,
+        query.message.chat.id,
+        OutKind.EDIT,
+        {"text": text, "buttons": buttons, "message_id": query.message.message_id},
+        fleeting=fleeting,
     )
 
 
 def delete(tx: Tx, key: str, chat: int, message_id: int) -> None:
     """Have a message taken out of the chat."""
     payload = {"message_id": message_id}
-    outbox.enqueue(
-        tx,
-        Outgoing(key=key, chat_id=chat, kind=OutKind.DELETE, payload=payload, fleeting=True),
-    )
+    _write(tx, key, chat, OutKind.DELETE, payload, fleeting=True)
 
 
 def show(
@@ -116,16 +96,14 @@ def show(
     case_id: int | None = None,
 ) -> None:
     """Have a stored picture sent."""
-    outbox.enqueue(
+    _write(
         tx,
-        Outgoing(
-            key=key,
-            chat_id=chat,
-            kind=OutKind.PHOTO,
-            payload={"text": caption, "buttons": buttons},
-            case_id=case_id,
-            image_id=image_id,
-        ),
+        key,
+        chat,
+        OutKind.PHOTO,
+        {"text": caption, "buttons": buttons},
+        case_id=case_id,
+        image_id=image_id,
     )
 
 
@@ -134,10 +112,7 @@ def show_album(
 ) -> None:
     """Have two to ten stored pictures sent together."""
     payload = {"text": caption, "images": images}
-    outbox.enqueue(
-        tx,
-        Outgoing(key=key, chat_id=chat, kind=OutKind.ALBUM, payload=payload, case_id=case_id),
-    )
+    _write(tx, key, chat, OutKind.ALBUM, payload, case_id=case_id)
 
 
 def send_file(
@@ -153,17 +128,7 @@ def send_file(
 ) -> None:
     """Have a file sent that `build` names; `values` tell its builder which."""
     payload = {"text": caption, "build": build, **values}
-    outbox.enqueue(
-        tx,
-        Outgoing(
-            key=key,
-            chat_id=chat,
-            kind=OutKind.DOCUMENT,
-            payload=payload,
-            case_id=case_id,
-            fleeting=fleeting,
-        ),
-    )
+    _write(tx, key, chat, OutKind.DOCUMENT, payload, case_id=case_id, fleeting=fleeting)
 
 
 def show_made(
@@ -180,14 +145,10 @@ def show_made(
 ) -> None:
     """Have a picture sent that `build` names; `values` tell its builder which."""
     payload = {"text": caption, "buttons": buttons, "build": build, **values}
-    outbox.enqueue(
-        tx,
-        Outgoing(
-            key=key,
-            chat_id=chat,
-            kind=OutKind.PHOTO,
-            payload=payload,
-            case_id=case_id,
-            fleeting=fleeting,
-        ),
-    )
+    _write(tx, key, chat, OutKind.PHOTO, payload, case_id=case_id, fleeting=fleeting)
+
+
+def _write(
+    tx: Tx, key: str, chat: int, kind: OutKind, payload: Mapping[str, object], **where: Any
+) -> None:
+    outbox.enqueue(tx, Outgoing(key=key, chat_id=chat, kind=kind, payload=payload, **where))
