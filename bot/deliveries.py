@@ -23,12 +23,16 @@ ANSWERS = (RESULT, AGAIN, REVIEW)
 MISSING = "Missing"
 
 
-def arrived(tx: Tx, row: OutRow, message_id: int | None) -> None:
-    """Mark a row as sent, and its case as answered if it was the answer."""
-    if not outbox.sent(tx, row.id, message_id) and message_id is not None:
+def arrived(tx: Tx, row: OutRow, *message_ids: int) -> None:
+    """Mark a row as sent, and its case as answered if it was the answer; an album is several."""
+    first, further = next(iter(message_ids), None), message_ids[1:]
+    if not outbox.sent(tx, row.id, first) and message_ids:
         # Its case or its person was erased while it was on its way.
-        say.delete(tx, f"late:{row.id}", row.chat_id, message_id)
+        for each in message_ids:
+            say.delete(tx, f"late:{row.id}:{each}", row.chat_id, each)
         return
+    for each in further:
+        outbox.sent_with(tx, row, each)
     _answered(tx, row)
 
 

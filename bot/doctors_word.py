@@ -5,7 +5,6 @@ from html import escape
 from bot.texts.catalogue import Texts
 from storage import opinions
 from storage.cases import Case
-from storage.opinions import How
 from storage.transaction import Tx
 
 
@@ -14,10 +13,12 @@ def text(tx: Tx, texts: Texts, case: Case) -> str | None:
     review = opinions.review_of(tx, case.id)
     if review is None:
         return None
-    title = "word.title" if review.how is How.ONE else "word.title_several"
+    said = opinions.final_of(tx, case.id)
+    # An admin may have decided on the word of one.
+    title = "word.title" if len(said) == 1 else "word.title_several"
     comments = [
         texts("word.comment", comment=escape(each.comment))
-        for each in opinions.final_of(tx, case.id)
+        for each in said
         if each.comment and each.verdict is review.verdict
     ]
     parts = (

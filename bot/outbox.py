@@ -41,6 +41,8 @@ LONGEST_REST = 5.0
 UPLOAD_SECONDS = 60.0
 BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=10)
+# About a day: by then an announcement is no news, and its report has waited long enough.
+MOST_ATTEMPTS = 150
 
 # Writes down what became of a row.
 Mark = Callable[[Tx], object]
@@ -142,7 +144,7 @@ class Outbox:
     async def _outcome(self, row: OutRow) -> Mark:
         """Send a row and give what to write down about it."""
         try:
-            message_id = await self._call(row)
+            message_ids = await self._call(row)
         except RetryAfter as error:
             wait = pause_asked(error)
             self.pace.stop_all(wait)
@@ -151,7 +153,7 @@ class Outbox:
             return lambda tx: _blocked(tx, row)
         except BadRequest as error:
             if "not modified" in error.message.lower():
-                return lambda tx: deliveries.arrived(tx, row, None)
+                return lambda tx: deliveries.arrived(tx, row)
             reason = error.message[:80]
             return lambda tx: deliveries.refused(tx, self.services, row, reason)
         except (ImageGone, ImageDamaged, ImageKeyWrong, Missing) as error:
@@ -166,7 +168,7 @@ class Outbox:
             if row.kind in REPEATABLE or surely_not_sent(error):
                 return _again(row)
             return self._doubtful(row)
-        return lambda tx: deliveries.arrived(tx, row, message_id)
+        return lambda tx: deliveries.arrived(tx, row, *message_ids)
 
     def _tell_once(self, error: InvalidToken) -> None:
         """Log what an operator has to mend: with a webhook nothing else would say so."""
@@ -177,8 +179,8 @@ class Outbox:
     def _doubtful(self, row: OutRow) -> Mark:
         return lambda tx: deliveries.doubtful(tx, self.services, row)
 
-    async def _call(self, row: OutRow) -> int | None:
-        """Do what a row says; gives the id of the message made."""
+    async def _call(self, row: OutRow) -> tuple[int, ...]:
+        """Do what a row says; gives the ids of the messages made."""
         payload: Any = row.payload
         common: dict[str, Any] = {"chat_id": row.chat_id, "parse_mode": ParseMode.HTML}
         markup = keyboard(payload.get("buttons", ()))
@@ -187,7 +189,7 @@ class Outbox:
                 sent = await self.bot.send_message(
                     text=payload["text"], reply_markup=markup, **common
                 )
-                return sent.message_id
+                return (sent.message_id,)
             case OutKind.PHOTO:
                 sent = await self.bot.send_photo(
                     photo=await self._photo(row),
@@ -197,16 +199,16 @@ class Outbox:
                     read_timeout=UPLOAD_SECONDS,
                     **common,
                 )
-                return sent.message_id
+                return (sent.message_id,)
             case OutKind.DOCUMENT:
-                return await self._send_document(row, common)
+                return (await self._send_document(row, common),)
             case OutKind.ALBUM:
                 return await self._send_album(row)
             case OutKind.COPY:
                 copied = await self.bot.copy_message(
                     row.chat_id, payload["chat"], payload["message"], reply_markup=markup
                 )
-                return copied.message_id
+                return (copied.message_id,)
             case OutKind.EDIT:
                 edit = {"message_id": _aim(row), "reply_markup": markup, **common}
                 if payload.get("captioned"):
@@ -215,7 +217,7 @@ class Outbox:
                     await self.bot.edit_message_text(text=payload["text"], **edit)
             case OutKind.DELETE:
                 await self.bot.delete_message(row.chat_id, _aim(row))
-        return None
+        return ()
 
     async def _send_document(self, row: OutRow, common: dict[str, Any]) -> int:
         sent = await self.bot.send_document(
@@ -227,7 +229,7 @@ class Outbox:
         )
         return sent.message_id
 
-    async def _send_album(self, row: OutRow) -> int:
+    async def _send_album(self, row: OutRow) -> tuple[int, ...]:
         """Send stored pictures together; the caption stands under the first."""
         payload: Any = row.payload
         media = [
@@ -242,7 +244,7 @@ class Outbox:
             write_timeout=UPLOAD_SECONDS,
             read_timeout=UPLOAD_SECONDS,
         )
-        return sent[0].message_id
+        return tuple(each.message_id for each in sent)
 
     async def _photo(self, row: OutRow) -> InputFile:
         if row.image_id is None:
@@ -294,6 +296,8 @@ def surely_not_sent(error: TelegramError) -> bool:
 
 
 def _again(row: OutRow) -> Mark:
+    if row.key.startswith(outbox.ANNOUNCEMENT) and row.attempts >= MOST_ATTEMPTS:
+        return lambda tx: deliveries.undelivered(tx, row, "not taken for a day")
     wait = min(BACKOFF * 2 ** min(row.attempts - 1, 12), LONGEST_BACKOFF)
     return lambda tx: outbox.retry(tx, row.id, tx.time + wait)
 

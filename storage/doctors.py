@@ -74,10 +74,19 @@ def prefer(tx: Tx, doctor_id: int, wanted: Preferences) -> None:
 
 
 def remind(tx: Tx, doctor_id: int, wanted: Preferences, until: datetime) -> int:
-    """Count the cases that began to wait before a time and were not counted for this doctor."""
-    sql = """SELECT count(*) FROM review_queue WHERE disputed_at IS NULL AND since_at <= :until
-             AND (:told IS NULL OR since_at > :told)"""
-    count = int(tx.value(sql, until=until, told=wanted.reminded_at))
+    """Count the cases that began to wait before a time and were not counted for this doctor.
+
+    Neither their own as a patient's nor those they have judged: they could not take them.
+    """
+    sql = """SELECT count(*) FROM review_queue AS q
+             WHERE q.disputed_at IS NULL AND q.since_at <= :until
+               AND (:told IS NULL OR q.since_at > :told)
+               AND NOT EXISTS (SELECT 1 FROM opinions AS o
+                   WHERE o.case_id = q.case_id AND o.doctor_id = :id)
+               AND NOT EXISTS (SELECT 1 FROM cases AS c JOIN people AS p ON p.id = c.person_id
+                   JOIN staff AS m ON m.telegram_id = p.telegram_id
+                   WHERE c.id = q.case_id AND m.id = :id)"""
+    count = int(tx.value(sql, id=doctor_id, until=until, told=wanted.reminded_at))
     if count:
         prefer(tx, doctor_id, replace(wanted, reminded_at=until))
     return count

@@ -184,6 +184,24 @@ def sent(tx: Tx, row_id: int, message_id: int | None = None) -> bool:
     return _finish(tx, row_id, OutState.SENT, None, message_id)
 
 
+def sent_with(tx: Tx, row: OutRow, message_id: int) -> None:
+    """Note a further message that came of a row: what erases the first has to find all."""
+    tx.insert(
+        "outbox",
+        key=f"{row.key}:{message_id}",
+        chat_id=row.chat_id,
+        case_id=row.case_id,
+        kind=OutKind.PHOTO,
+        payload="{}",
+        state=OutState.SENT,
+        message_id=message_id,
+        fleeting=False,
+        written_at=tx.time,
+        next_try_at=tx.time,
+        changed_at=tx.time,
+    )
+
+
 def unknown(tx: Tx, row_id: int, reason: str | None = None) -> bool:
     """Note that it may or may not have arrived; False if the row is not in flight."""
     return _finish(tx, row_id, OutState.UNKNOWN, reason)

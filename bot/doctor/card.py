@@ -25,13 +25,15 @@ SEND, SECOND, BACK = "verdict_send", "verdict_second", "verdict_back"
 UNDO, NEXT = "verdict_undo", "review_next"
 # Telegram takes captions of 1024 units; the note is whole in `/case`.
 LONGEST_NOTE = 300
+LONGEST_QUOTE = 40
 ALBUM_HOLDS = 10
 
 
 def show(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
     """Send the card, and take an older one of the same case out of the chat."""
     older = _latest(tx, acting.member, case.id)
-    if older is not None and older.message_id is not None:
+    # One that did not go out yet has no place in the chat.
+    if older is not None and not outbox.drop(tx, older.key) and older.message_id is not None:
         delete(tx, f"{key}:older", acting.chat, older.message_id)
     text, buttons = _face(tx, services, acting.texts, case)
     show_made(
@@ -78,6 +80,11 @@ def fitted(text: str, most: int) -> str:
     """Cut a text to so many of the units that Telegram counts."""
     cut = text.encode("utf-16-le")[: 2 * most].decode("utf-16-le", "ignore")
     return cut if cut == text else f"{cut}…"
+
+
+def quoted(typed: str) -> str:
+    """Repeat what somebody typed, which may be a whole page that was pasted."""
+    return escape(fitted(typed, LONGEST_QUOTE))
 
 
 def _keys(member: Member, case_id: int) -> str:

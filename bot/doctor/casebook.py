@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from datetime import datetime
 from html import escape
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 from telegram import Update
 
 from bot.admin.audit import Words
 from bot.context import Context, Services
-from bot.doctor.card import fitted
+from bot.doctor.card import fitted, quoted, units
 from bot.doctor.worklist import zone_of
 from bot.replies import Acting, reply_as
 from bot.say import say
@@ -23,6 +24,7 @@ from storage.staff import Role
 from storage.transaction import Tx
 
 # Telegram takes texts of 4096 units: the newest lines of a long history stay.
+LONGEST = 4096
 MOST_LINES = 30
 LONGEST_NOTE = 800
 
@@ -41,7 +43,7 @@ async def show(update: Update, context: Context) -> None:
             if reviews.is_of(tx, case, acting.member):
                 raise NotYours(Why.OWN)
         except NotYours as refused:
-            text = acting.texts(f"why.{refused.why}", number=escape(number or asked))
+            text = acting.texts(f"why.{refused.why}", number=number or quoted(asked))
             say(tx, key, acting.chat, text)
             return
         audit.record(tx, acting.member.actor, "history_shown", case.id)
@@ -66,9 +68,13 @@ def _told(tx: Tx, services: Services, acting: Acting, case: Case) -> str:
         parts.append(texts("case.blind", count=len(said)))
     else:
         parts += [_opinion(words, zone, each) for each in said]
-    lines = sorted([*_events(tx, words, case), *_acts(tx, words, case, blind)])[-MOST_LINES:]
-    parts += [f"{_clock(at, zone)} {text}" for at, text in lines]
-    return "\n".join(parts)
+    told = [*_events(tx, words, case), *_acts(tx, words, case, blind)]
+    # By time alone: what happened at once stays as it was written down.
+    lines = sorted(told, key=itemgetter(0))[-MOST_LINES:]
+    written = [f"{_clock(at, zone)} {text}" for at, text in lines]
+    while written and units("\n".join([*parts, *written])) > LONGEST:
+        written.pop(0)
+    return "\n".join([*parts, *written])
 
 
 def _finding(texts: Texts, finding: StoredFinding) -> str:

@@ -1,7 +1,6 @@
 """A doctor takes a case, looks at it closely, or gives it back."""
 
 from collections.abc import Callable
-from html import escape
 
 from telegram import Update
 
@@ -121,7 +120,7 @@ def _in_hand(tx: Tx, acting: Acting, case: Case) -> bool:
 def _open(tx: Tx, services: Services, acting: Acting, asked: str, key: str) -> None:
     number = numbers.typed(asked)
     if number is None:
-        say(tx, key, acting.chat, acting.texts("why.unknown", number=escape(asked)))
+        say(tx, key, acting.chat, acting.texts("why.unknown", number=card.quoted(asked)))
         return
     leases.expire(tx, services)
     try:

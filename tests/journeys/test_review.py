@@ -191,6 +191,27 @@ async def test_an_admin_decides_what_doctors_cannot_and_sees_no_picture(clinic: 
 
 
 @POLLING
+async def test_the_word_of_one_doctor_is_told_as_such_when_an_admin_decides(
+    clinic: Clinic,
+) -> None:
+    first, _ = await clinic.opens(2)
+    boss = clinic.stage.sim.user(ADMIN)
+    ann = await clinic.stage.agreed(1)
+    number = await clinic.case(ann)
+    await takes(first)
+    await says(first, "Viral pneumonia", button="Ask for a second opinion")
+    await first.sees("Another doctor is asked now")
+    await boss.says("/staff")
+    await boss.taps("End: Dr. <72>")
+    await boss.taps("Yes, end it")
+    await first.says("/review")
+    await boss.sees("there is no second doctor")
+    await boss.says("/disputes")
+    await boss.taps("Viral pneumonia")
+    await ann.sees(f"A doctor has looked at your picture (case {number})")
+
+
+@POLLING
 class TestHoldingACase:
     async def test_two_doctors_get_different_cases(self, clinic: Clinic) -> None:
         first, second = await clinic.opens(2)
@@ -218,6 +239,18 @@ class TestHoldingACase:
         await clinic.stage.sim.quiet()
         cards = [each.id for each in await doctor.messages() if each.photo]
         assert cards == [again.id] != [card.id]
+
+    async def test_a_card_that_did_not_go_out_yet_gives_way_to_the_next(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        await clinic.case(await clinic.stage.agreed(1))
+        await clinic.stage.sim.fault("sendPhoto", code=500, chat_id=71, times=1)
+        await doctor.says("/review")
+        await clinic.stage.sim.until(lambda calls: len(calls) > 1, "sendPhoto")
+        await takes(doctor)
+        await clinic.stage.sim.quiet(1.5)
+        assert len([each for each in await doctor.messages() if each.photo]) == 1
 
     async def test_a_verdict_on_a_case_taken_over_is_refused_with_words(
         self, clinic: Clinic
@@ -321,6 +354,9 @@ class TestHoldingACase:
         for number in ("1234", "<b>", "K7Q29FXM"):
             await doctor.says(f"/review {number}")
             await doctor.sees(f"There is no case {number}")
+        for command in ("/review", "/case"):
+            await doctor.says(f"{command} {'x' * 4000}")
+            await doctor.sees(f"There is no case {'x' * 40}….")
 
     async def test_a_revoked_doctor_sees_no_case(self, clinic: Clinic) -> None:
         first, second = await clinic.opens(2)
@@ -453,6 +489,24 @@ class TestCommenting:
         await doctor.sees("With it the patient gets your comment:\nbetter this")
         assert clinic.stage.value("SELECT count(*) FROM cases") == 1
 
+    async def test_taking_a_question_back_leaves_the_doctors_own_picture_alone(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        await doctor.starts()
+        await doctor.taps("I have read this and agree")
+        await clinic.case(await clinic.stage.agreed(1))
+        await takes(doctor)
+        await clinic.stage.sim.fault("download", delay=1)
+        await doctor.sends_photo(xray(NORMAL, 7))
+        await clinic.stage.sim.until(bool, "getFile")
+        await doctor.taps("Bacterial pneumonia")
+        await doctor.sees("You can add a comment")
+        await doctor.says("/cancel")
+        await doctor.sees("I no longer wait for your answer")
+        await clinic.stage.sim.quiet(1.2)
+        assert clinic.stage.value("SELECT state FROM cases WHERE id = 2") == "answered"
+
     async def test_a_comment_that_comes_too_late_is_not_lost_silently(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
         await clinic.case(await clinic.stage.agreed(1))
@@ -536,6 +590,24 @@ class TestThePatient:
         await doctor.sees(f"Case {number} is no longer here")
         assert clinic.stage.value("SELECT count(*) FROM review_queue") == 0
         assert card.photo
+
+    async def test_an_album_vanishes_from_the_doctors_chat_with_all_its_pictures(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_album([xray(NORMAL, 1), xray(BACTERIAL, 2), xray(UNSURE, 3)])
+        answers = [await ann.hears_photo() for _ in range(3)]
+        await clinic.stage.sim.quiet()
+        await takes(doctor)
+        await doctor.taps("All 3 pictures")
+        for _ in range(3):
+            await doctor.hears_photo()
+        await clinic.stage.sim.quiet()
+        await ann.taps("Delete this", answers[0])
+        await ann.taps("Yes, delete")
+        await clinic.stage.sim.quiet()
+        assert not [each for each in await doctor.messages() if each.photo]
 
     async def test_who_is_forgotten_vanishes_from_the_doctors_chat(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()

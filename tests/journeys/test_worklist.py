@@ -85,7 +85,7 @@ async def test_the_history_of_a_case_is_whole_and_names_no_patient(
         "received",
         "estimated by the model",
         "waiting for a doctor",
-        "taken by a doctor",
+        "under review",
         "Dr. <71> · gave a verdict",
         "case closed",
     ):
@@ -98,6 +98,29 @@ async def test_the_history_of_a_case_is_whole_and_names_no_patient(
     await second.sees("Which case?")
     await second.says("/case <b>")
     await second.sees("There is no case <b>")
+
+
+async def test_a_long_history_arrives_with_its_newest_lines_in_the_order_of_what_happened(
+    off_stage: Stage, doctors: list[User]
+) -> None:
+    stage, doctor = off_stage, doctors[0]
+    number = await case(stage, await stage.agreed(1), BACTERIAL, "n" * 900)
+    await reviewed(doctor, "Normal")
+    await doctor.says(f"/case {number}")
+    told = (await doctor.sees("seen by a doctor")).text
+    steps = ("received", "estimated by the model", "waiting for a doctor", "under review")
+    assert [told.rindex(step) for step in steps] == sorted(told.rindex(step) for step in steps)
+    stage.change("UPDATE staff SET name = ?", "Prof. Dr. " + "😀" * 70)
+    stage.change("UPDATE opinions SET comment = ?", "c" * 500)
+    for _ in range(30):
+        stage.change(
+            """INSERT INTO audit (at, actor, action, case_id)
+               SELECT at, 'doctor:1', 'case_taken', case_id FROM audit
+               WHERE action = 'verdict_given' LIMIT 1"""
+        )
+    await doctor.says(f"/case {number}")
+    told = (await doctor.sees("c" * 500)).text
+    assert "took a case" in told and told.endswith("saw the history of a case")
 
 
 async def test_the_history_of_a_case_and_the_audit_are_told_in_words_and_not_in_codes(
