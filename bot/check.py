@@ -6,6 +6,7 @@ A running bot can be looked at too: its data dir is only read.
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,16 +14,22 @@ from pathlib import Path
 from bot.connection import make_bot
 from bot.logs import set_up_logs
 from bot.mending import MENDABLE, mend
+from bot.models import load_chosen
 from bot.settings import BadSettings, Settings, load_settings
 from classifier.labels import Modality
-from classifier.model import Model, check_fit, load_installed
-from storage.database import examine
+from classifier.model import MODELS, Model, check_fit, load_installed
+from storage import models as choices
+from storage.database import examine, look
+from storage.errors import StorageError
 from storage.keys import find_key
+from storage.models import Choice, Part
 from storage.reader import Reader
 from storage.store import DATABASE, IMAGES
 
 # Loads the models, or gives those in use.
 Models = Callable[[], Mapping[Modality, Model]]
+# Asks Telegram something.
+Greeting = Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +47,18 @@ async def check_all() -> list[Check]:
     except BadSettings as error:
         return [Check("settings", mend(error))]
     set_up_logs(settings.secrets, settings.log_format)
-    load = partial(load_installed, url=settings.classifier_url)
-    return [Check("settings"), *await check_with(settings, load)]
+    checks = await check_with(settings, partial(_models, settings), partial(_greet, settings))
+    return [Check("settings"), *checks]
 
 
-async def check_with(settings: Settings, models: Models) -> list[Check]:
+async def check_with(settings: Settings, models: Models, greet: Greeting) -> list[Check]:
     """Look at data dir, database, image key, models and Telegram, all at the same time."""
     looks: dict[str, Awaitable[str]] = {
         "data dir": asyncio.to_thread(_looked, _data_dir, settings),
         "database": asyncio.to_thread(_looked, _database, settings),
         "image key": asyncio.to_thread(_looked, _image_key, settings),
         "model": asyncio.to_thread(_looked, partial(_model, models), settings),
-        "Telegram": _telegram(settings),
+        "Telegram": _telegram(greet),
     }
     mends = await asyncio.gather(*looks.values())
     return [Check(name, found) for name, found in zip(looks, mends, strict=True)]
@@ -91,9 +98,33 @@ def _model(models: Models, _: Settings) -> None:
         check_fit(model)
 
 
-async def _telegram(settings: Settings) -> str:
+def _models(settings: Settings) -> Mapping[Modality, Model]:
+    """Load the models that come with the program, and those that admins chose instead."""
+    url, places = settings.classifier_url, (MODELS, settings.models)
+    return load_installed(url=url) | {
+        Modality(modality): load_chosen(choice.digest, places, url)
+        for modality, choice in _choices(settings).items()
+        # What nobody chose gives way by itself, after an upgrade for example.
+        if choice.by_id is not None
+    }
+
+
+def _choices(settings: Settings) -> Mapping[str, Choice]:
+    """Look which models have been chosen; a database before its upgrade may not tell."""
+    path = settings.data_dir / DATABASE
+    with suppress(StorageError):
+        return look(path, partial(choices.current, part=Part.ACTIVE)) if path.exists() else {}
+    return {}
+
+
+async def _telegram(greet: Greeting) -> str:
     try:
-        async with make_bot(settings):
-            return ""
+        await greet()
+        return ""
     except MENDABLE as error:
         return mend(error)
+
+
+async def _greet(settings: Settings) -> None:
+    async with make_bot(settings):
+        pass

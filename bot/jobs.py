@@ -30,7 +30,8 @@ class Job:
 
     def is_due(self, last: JobRun | None, now: datetime) -> bool:
         """Tell whether its time has come since its last run."""
-        if last is None:
+        # A run still to come is one of a clock that was wrong and has been put back.
+        if last is None or last.ran_at > now:
             return True
         failed = last.outcome != WELL
         return last.ran_at + (min(self.every, AGAIN_AFTER_FAILURE) if failed else self.every) <= now

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Generator
 
 import uvicorn
@@ -21,18 +22,21 @@ class Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(app: Starlette, port: int) -> AsyncIterator[asyncio.Task[None]]:
-    """Serve meanwhile; in the end what is being answered is finished, and the port is free."""
+    """Serve meanwhile; in the end what is being answered is finished, and the port is free.
+
+    Raises OSError if another program has the port.
+    """
+    # Not left to uvicorn, which ends the program where it cannot have the port.
+    listening = socket.create_server((HOST, port))
     config = uvicorn.Config(
         app,
-        HOST,
-        port,
         log_config=None,
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=2,
     )
     server = Server(config)
-    task = asyncio.create_task(server.serve())
+    task = asyncio.create_task(server.serve([listening]))
     try:
         yield task
     finally:

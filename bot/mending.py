@@ -3,6 +3,7 @@
 from telegram.error import InvalidToken, TelegramError
 
 from bot.lock import AlreadyRunning
+from bot.models import NotInstalled
 from bot.settings import BadSettings
 from classifier.card import BrokenModel
 from classifier.engines import EngineDown
@@ -13,6 +14,7 @@ MENDABLE = (
     BadSettings,
     BrokenModel,
     EngineDown,
+    NotInstalled,
     StorageError,
     TelegramError,
     OSError,
@@ -28,6 +30,11 @@ def mend(error: BaseException) -> str:
             return f"The model cannot be used: {error}; check the repository out again"
         case EngineDown():
             return f"The classifier's server does not answer ({error}); check CLASSIFIER_URL"
+        case NotInstalled():
+            return (
+                "The model chosen with /model is no longer there, or its folder has changed; put"
+                " it back, or choose another: after the next start the program's own answers"
+            )
         case InvalidToken():
             # Its text names the token.
             return "TELEGRAM_BOT_TOKEN is not one that Telegram knows; ask @BotFather"

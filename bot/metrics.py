@@ -1,6 +1,7 @@
 """Metrics for Prometheus: what the database tells, looked up when they are asked for."""
 
 import asyncio
+import logging
 from datetime import datetime
 
 from prometheus_client import (
@@ -28,6 +29,8 @@ from storage.queues import Queues
 from storage.reviews import Waiting
 from storage.statistics import Ended
 from storage.transaction import Tx
+
+log = logging.getLogger(__name__)
 
 PATH = "/metrics"
 SECONDS = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 300, 1800)
@@ -119,8 +122,12 @@ async def serve(services: Services) -> None:
     async def answer(request: Request) -> Response:
         return Response(await metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
-    async with serving(Starlette(routes=[Route(PATH, answer)]), port) as server:
-        await asyncio.shield(server)
+    try:
+        async with serving(Starlette(routes=[Route(PATH, answer)]), port) as server:
+            await asyncio.shield(server)
+    except OSError as error:
+        # No patient needs them.
+        log.error("there are no metrics: %s", error)
 
 
 def _age(since: datetime | None) -> float:

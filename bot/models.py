@@ -1,7 +1,7 @@
 """Which models answer and which listen in: what the database says, loaded, checked and in use."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,11 +75,15 @@ class Models:
         return await self._load(choice.digest)
 
     async def _load(self, digest: str) -> Model:
-        found = await self.installed()
-        for each in found.models:
-            if each.digest.startswith(digest):
-                return await asyncio.to_thread(load_model, each.folder, url=self.url)
-        raise NotInstalled
+        return await asyncio.to_thread(load_chosen, digest, self.places, self.url)
+
+
+def load_chosen(digest: str, places: Iterable[Path], url: str) -> Model:
+    """Load the model of these places whose digest begins so; raises one of `UNUSABLE`."""
+    for each in find_models(places).models:
+        if each.digest.startswith(digest):
+            return load_model(each.folder, url=url)
+    raise NotInstalled
 
 
 def _digests(used: Mapping[Modality, Model]) -> dict[Modality, str]:

@@ -24,7 +24,7 @@ from storage.transaction import Tx
 PAGE, FILE = "audit", "audit_file"
 BUILD = "audit"
 LINES = 10
-COLUMNS = ("id", "time", "actor", "name", "action", "what", "case", "detail", "in_words")
+COLUMNS = ("id", "time_utc", "actor", "name", "action", "what", "case", "detail", "in_words")
 # Telegram takes 50 MB from a bot, and few lines have more than 200 bytes.
 MOST_LINES = 200_000
 AT_ONCE = 5_000

@@ -42,7 +42,8 @@ async def show(update: Update, context: Context) -> None:
     services = context.services
     settings = services.settings
     looked = await context.storage.read(_look, services)
-    checks = await check_with(settings, lambda: services.models.active.models)
+    used = services.models.active.models
+    checks = await check_with(settings, lambda: used, context.bot.get_me)
     free = await asyncio.to_thread(free_megabytes, settings.data_dir)
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:

@@ -153,13 +153,17 @@ def _answer(record: CaseRecord, services: Services, person: Person) -> str:
 
 
 async def cancel(update: Update, context: Context) -> None:
-    """Take what still waits out of the queue, and a question of staff back."""
+    """Take a question of staff back, or else what still waits out of the queue."""
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         texts = services.texts_of(person)
-        lines = [texts("cancel.dialog")] if dialogs.end(tx, person.telegram_id) else []
-        if withdrawn := answers.withdraw_all(tx, services, person):
-            lines.append(texts("cancel.done", count=withdrawn))
-        say(tx, key, person.telegram_id, "\n".join(lines) or texts("cancel.none"))
+        if dialogs.end(tx, person.telegram_id):
+            # Who works here and is a patient too keeps the two apart.
+            text = texts("cancel.dialog")
+        elif withdrawn := answers.withdraw_all(tx, services, person):
+            text = texts("cancel.done", count=withdrawn)
+        else:
+            text = texts("cancel.none")
+        say(tx, key, person.telegram_id, text)
 
     await reply_once(update, context, reply)

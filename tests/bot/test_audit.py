@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.admin.audit import Words
 from bot.csv_file import as_csv
 from bot.texts.catalogue import Texts
 from classifier.report_texts import Language
@@ -18,6 +19,13 @@ def test_every_act_that_is_recorded_has_words_in_both_languages() -> None:
     for language in Language:
         known = Texts(language)._sentences
         assert {act for act in acts if f"audit.did.{act}" not in known} == set()
+
+
+@pytest.mark.parametrize(
+    "detail", ["announcement 2 · waiting 3/5", "3 pictures", "folder 7", "active", "connection"]
+)
+def test_no_english_is_left_in_a_detail_that_a_chinese_admin_reads(detail: str) -> None:
+    assert not re.search("[a-z]", Words(Texts(Language.CHINESE), {}).detail(detail))
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])

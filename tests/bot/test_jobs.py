@@ -27,6 +27,7 @@ def run(ago: timedelta, outcome: str = WELL) -> JobRun:
     [
         (None, True),
         (run(DAY - TICK), False),
+        (run(-DAY), True),
         (run(DAY), True),
         (run(30 * DAY), True),
         (run(AGAIN_AFTER_FAILURE - TICK, "StorageFull"), False),

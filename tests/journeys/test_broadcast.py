@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import broadcasting, pace
+from bot import broadcasting, outbox, pace
 from bot.sandbox.client import Heard, Sim, User
 from bot.sandbox.server import Sandbox
 from storage import Storage, people, staff
@@ -376,6 +376,21 @@ async def test_each_outcome_is_reported_as_what_it_was(
     assert stage.value("SELECT blocked_at FROM people WHERE telegram_id = 101") is not None
     # A doubt about an announcement is nothing an admin hears of one by one.
     assert not any("may or may not" in message.text for message in await boss.messages())
+
+
+@POLLING
+async def test_a_chat_that_telegram_never_takes_does_not_keep_it_from_ending(
+    stage: Stage, boss: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MOST_ATTEMPTS", 2)
+    await known(stage, 101)
+    await stage.sim.fault("copyMessage", chat_id=101, code=502, times=100)
+    await begin(boss)
+    await boss.says(WORDS)
+    await composed(boss)
+    await sent(boss)
+    assert "refused by Telegram: 1" in (await reported(boss)).text
+    assert len([c for c in await stage.sim.calls("copyMessage") if c.outcome == "502"]) == 2
 
 
 @POLLING

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import socket
 import sqlite3
 import sys
 from contextlib import closing
@@ -111,6 +112,16 @@ async def test_a_data_dir_that_cannot_be_used_is_named(
     ended = await run(settings, command)
     assert ended.code == (2 if command == "run" else 1)
     assert settings["BOT_DATA_DIR"] in ended.out + ended.errors
+
+
+async def test_a_webhooks_port_that_another_program_has_is_named(
+    settings: dict[str, str],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        hook = {"WEBHOOK_URL": "http://127.0.0.1", "WEBHOOK_SECRET": "s", "WEBHOOK_PORT": port}
+        ended = await run(settings | hook, "run")
+    assert ended.code == 2 and port in ended.errors.splitlines()[-1]
 
 
 async def test_a_webhook_that_telegram_refuses_is_logged_with_its_reason(
@@ -292,6 +303,23 @@ class TestCheck:
         assert ended.code == 1
         assert "encrypted under another key; put the key" in lines(ended)["image key"]
         assert OTHER_KEY not in ended.out + ended.errors
+
+    async def test_a_model_that_was_chosen_and_is_gone_is_named(
+        self, off_stage: Stage, settings: dict[str, str]
+    ) -> None:
+        await off_stage.start()
+        await off_stage.agreed(ADMIN)
+        await off_stage.stop()
+        # What the program chose by itself gives way without a word: here the stand-in.
+        assert lines(await run(settings, "check"))["model"] == "ok"
+        off_stage.change(
+            """INSERT INTO model_choices (at, by_id, part, modality, name, digest)
+               SELECT at, (SELECT min(id) FROM staff), part, modality, name, digest
+               FROM model_choices"""
+        )
+        ended = await run(settings, "check")
+        assert ended.code == 1
+        assert "chosen with /model is no longer there" in lines(ended)["model"]
 
     async def test_a_classifier_that_is_down_is_named(self, settings: dict[str, str]) -> None:
         ended = await run(settings | {"CLASSIFIER_URL": "http://127.0.0.1:9"}, "check")

@@ -68,7 +68,8 @@ async def test_network_errors_are_tried_again_with_longer_and_longer_waits(
     await ann.hears_photo()
     at = [call.at for call in await stage.sim.calls("sendPhoto")]
     waits = [later - earlier for earlier, later in pairwise(at)]
-    assert len(waits) == 3 and waits[0] < waits[1] < waits[2]
+    # On a busy machine each may take longer than it has to.
+    assert all(wait >= least for wait, least in zip(waits, (0.2, 0.4, 0.8), strict=True))
     assert await photos(ann) == 1
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -192,6 +193,15 @@ class TestMetrics:
         addresses = listening()
         assert f"0100007F:{port:04X}" in addresses
         assert f"00000000:{port:04X}" not in addresses
+
+    async def test_a_port_that_another_program_has_costs_nothing_but_the_metrics(
+        self, stage: Stage, ann: User, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            await stage.restart(metrics_port=taken.getsockname()[1])
+            await ann.sends_photo(xray())
+            await ann.hears_photo()
+        assert "there are no metrics: " in caplog.text
 
     async def test_a_stop_frees_the_port(self, stage: Stage, ann: User, port: int) -> None:
         await self.scraped(port)

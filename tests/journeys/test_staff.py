@@ -486,6 +486,7 @@ async def test_the_audit_turns_its_pages_and_goes_out_as_a_harmless_table(
     rows = list(csv.DictReader(io.StringIO(content)))
     assert len(rows) == stage.value("SELECT count(*) FROM audit") > 14
     assert rows[0]["action"] == "audit_exported" and rows[0]["name"] == "Admin 1"
+    assert rows[0]["time_utc"].startswith(f"{datetime.now(UTC):%Y-%m-%d}")
     (deleted,) = [row for row in rows if row["action"] == "delete_case"]
     assert deleted["detail"] == "'=1+1" and deleted["what"] == "deleted a case of their own"
     assert [int(row["id"]) for row in rows] == sorted(map(int, [r["id"] for r in rows]))[::-1]

@@ -410,6 +410,19 @@ async def test_what_waits_is_counted(room: Room, storage: Storage) -> None:
     assert (waiting.count, waiting.overdue) == (2, 0)
 
 
+async def test_a_doctor_is_not_reminded_of_what_they_cannot_take(
+    room: Room, storage: Storage
+) -> None:
+    first, second = [await room.doctor(n) for n in (1, 2)]
+    await room.case(patient=2)
+    assert await room.says(first, await room.case(), NORMAL, second=True) == Outcome.ANOTHER
+
+    def remind(tx: Tx, doctor: Member) -> int:
+        return doctors.remind(tx, doctor.id, doctors.preferences(tx, doctor.id, "UTC"), tx.time)
+
+    assert [await storage.write(remind, each) for each in (first, second)] == [1, 1]
+
+
 async def test_no_question_of_a_doctor_looks_at_all_cases(room: Room, storage: Storage) -> None:
     doctor = await room.doctor(1)
     for _ in range(3):

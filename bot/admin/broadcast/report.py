@@ -69,7 +69,7 @@ def _readers(tx: Tx, broadcast_id: int) -> list[Member]:
 def note(tx: Tx, actor: str, action: str, broadcast_id: int) -> None:
     """Write an act into the audit, with how many it concerns."""
     counts = recipients.counts(tx, broadcast_id)
-    waiting = f": {counts.waiting} of {counts.total} to go" if counts.total else ""
+    waiting = f" · waiting {counts.waiting}/{counts.total}" if counts.total else ""
     audit.record(tx, actor, action, detail=f"announcement {broadcast_id}{waiting}")
 
 
