@@ -11,6 +11,7 @@ from bot.context import Context, Services
 from bot.doctor import card
 from bot.doctor.leases import tell_admins
 from bot.doctor.review import with_case
+from bot.errors import report
 from bot.replies import Acting, reply_as, tapped_number
 from bot.say import say
 from bot.wake import rest
@@ -131,6 +132,10 @@ class Verdicts:
             except StorageError as error:
                 log.error("verdicts cannot be settled: %s", type(error).__name__)
                 await asyncio.sleep(1)
+            except Exception as error:
+                # Whatever it is, it must not end the work on pictures.
+                await report(services, error, "verdicts")
+                await asyncio.sleep(LONGEST_REST)
 
 
 def settle(tx: Tx, services: Services) -> bool:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 import pytest
 from PIL import Image
 
+from bot.context import Services
+from bot.doctor import verdicts
 from bot.sandbox.client import Heard, User
 from classifier.labels import Modality
 from classifier.model import Model
 from storage import Storage, staff
 from storage.staff import Role
+from storage.transaction import Tx
 
 from ..classifier.conftest import make_model
 from .pictures import BACTERIAL, NORMAL, UNSURE, ct_slice, xray, zipped
@@ -90,6 +93,29 @@ async def test_a_doctor_reviews_and_the_patient_hears_it_in_their_language(
     assert closed.id == card.id and not closed.buttons
     await doctor.says("/review")
     await doctor.sees("Nothing is waiting for you")
+
+
+@POLLING
+async def test_a_failure_while_verdicts_are_settled_ends_nothing_and_is_tried_again(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "LONGEST_REST", 0.05)
+    [doctor] = await clinic.opens()
+    ann = await clinic.stage.agreed(1)
+    number = await clinic.case(ann)
+    await takes(doctor)
+    failures = [KeyError("once"), KeyError("twice")]
+    settle = verdicts.settle
+
+    def failing(tx: Tx, services: Services) -> bool:
+        if failures:
+            raise failures.pop()
+        return settle(tx, services)
+
+    monkeypatch.setattr(verdicts, "settle", failing)
+    await says(doctor, "Other finding")
+    await ann.sees("A doctor has looked at your picture")
+    assert clinic.state(number) == "reviewed" and not failures
 
 
 async def test_a_verdict_can_be_taken_back_and_counts_after_a_restart(clinic: Clinic) -> None:
