@@ -3,11 +3,13 @@
 import csv
 import io
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bot import bundle
+from bot import outbox as sender
 from bot.sandbox.client import Heard, User
 from training.dataset import find_examples
 
@@ -128,17 +130,19 @@ async def test_who_agreed_to_an_older_text_or_erased_is_left_out(
 
 
 async def test_a_picture_erased_before_its_archive_is_made_is_not_in_it(
-    stage: Stage, ann: User, admin: User
+    stage: Stage, ann: User, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sender, "BACKOFF", timedelta(seconds=0.05))
     await reviewed(stage, ann, 1, "viral")
     answer = await reviewed(stage, ann, 2, "viral")
-    await stage.sim.fault("sendDocument", code=502)
+    await stage.sim.fault("sendDocument", code=502, times=1000)
     await admin.says("/export")
     await admin.taps("Send them here", await hears(admin, "Reviewed pictures"))
     await stage.sim.until(bool, "sendDocument")
     await ann.taps("Delete this", answer)
     await ann.taps("Yes, delete")
     await ann.sees("Deleted")
+    await stage.sim.clear_faults()
     assert len((await archive(admin)).namelist()) == 1
 
 

@@ -18,6 +18,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
 from classifier.labels import Modality
+from classifier.reading import child
 from classifier.reading.isolated import IsolatedReader
 from classifier.reading.scan import FileKind, Study
 from classifier.refusals import Refusal, RefusalReason
@@ -132,8 +133,10 @@ def test_a_png_whose_data_is_a_bomb_is_inflated_no_further_than_its_header_says(
 
 
 def test_a_picture_that_needs_more_memory_than_there_is_is_refused(
-    refuse: Refuse, reader: IsolatedReader, dicom: Make
+    refuse: Refuse, reader: IsolatedReader, dicom: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # On a busy machine its time would be up first.
+    monkeypatch.setattr(child, "SECONDS_PER_FILE", 60.0)
     before = set(reader.pids)
     huge = dicom(np.zeros((7000, 7000, 3), np.uint8), DeflatedExplicitVRLittleEndian)
     caught = refuse(huge, RefusalReason.TOO_COSTLY)
