@@ -36,7 +36,7 @@ def main(
     data: Annotated[list[Path], typer.Option(help="folders of labels, as for training.train")],
     runs: Annotated[Path, typer.Option(help="gets a folder for each run")],
     seed: Annotated[list[int], typer.Option(help="of the five runs; may be repeated")],
-    start: Annotated[Path | None, typer.Option(help="folded ResNet-18 weights (.npz)")] = None,
+    start: Annotated[Path | None, typer.Option(help="weights to start from (.npz)")] = None,
     processes: Annotated[int, typer.Option(help="to augment with; 0: a thread")] = 0,
 ) -> None:
     """Train five networks for each seed, where they are missing."""

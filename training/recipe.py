@@ -15,6 +15,7 @@ class Start(StrEnum):
 
     SCRATCH = "scratch"
     FOLDED_RESNET18 = "folded-resnet18"
+    MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

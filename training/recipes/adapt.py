@@ -1,0 +1,29 @@
+"""A network of `recipes/xray` taken on to X-rays from elsewhere: far augmentation, adults joined.
+
+`python -m training.train recipes/adapt --data CHILDREN --data ADULTS --ct CT --more-xray ADULTS
+--run RUN --start MODEL/weights.npz`, the model trained on the same fold and seed.
+
+For a machine that cannot afford `recipes/shift` from the start. A constant rate with averaged
+weights and a fall at the end: what a stopped run leaves in `RUN/best.npz` is of use. About one
+label in ten between bacterial and viral is doubtful: hence `flips`.
+"""
+
+import keras
+
+from training.augment import augment_far
+from training.recipe import Phase, Recipe, Start
+
+RECIPE = Recipe(
+    name="adapt",
+    phases=(Phase(size=160, epochs=15),),
+    optimizer=lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.02),
+    learning_rate=2e-4,
+    batch=32,
+    start=Start.MODEL,
+    warmup_epochs=0.5,
+    decay_epochs=7,
+    augment=augment_far,
+    balance=True,
+    flips=0.1,
+    ema=0.998,
+)
