@@ -24,7 +24,7 @@ def main(
     run: Annotated[Path, typer.Option(help="checkpoints; the same folder again resumes")],
     ct: Annotated[Path, typer.Option(help="folder of CT slices, for the gate")],
     more_xray: Annotated[Path, typer.Option(help="folder of other X-rays, for the gate")],
-    start: Annotated[Path | None, typer.Option(help="weights to start from (.npz), as the recipe asks")] = None,
+    start: Annotated[Path | None, typer.Option(help="weights to start from (.npz)")] = None,
     name: Annotated[str | None, typer.Option(help="of the model; default from recipe")] = None,
     models: Annotated[Path | None, typer.Option(help="where the model folder goes")] = None,
     results: Annotated[Path, typer.Option(help="CSV that gets a row")] = RESULTS,

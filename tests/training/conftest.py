@@ -59,8 +59,10 @@ def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def build(dropout: float) -> keras.Model:
         grey = keras.Input((None, None, 1))
-        x = layers.Conv2D(8, 5, 4, use_bias=False)(grey)
-        x = layers.GlobalAveragePooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
-        return keras.Model(grey, layers.Dense(3, dtype="float32")(layers.Dropout(dropout)(x)))
+        x = layers.Conv2D(8, 5, 4, use_bias=False, name="conv")(grey)
+        x = layers.BatchNormalization(name="bn")(x)
+        x = layers.GlobalAveragePooling2D()(layers.ReLU()(x))
+        logits = layers.Dense(3, dtype="float32", name="fc")(layers.Dropout(dropout)(x))
+        return keras.Model(grey, logits)
 
     monkeypatch.setattr("training.network.resnet.build", build)

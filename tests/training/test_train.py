@@ -8,13 +8,14 @@ import keras
 import numpy as np
 import pytest
 
+from classifier import resnet
 from classifier.labels import Modality
 from classifier.model import EngineKind, load_model
-from training import dataset, evaluate, train
+from training import dataset, evaluate, network, train
 from training.augment import augment
 from training.batches import workers
 from training.network import train_network
-from training.recipe import Phase, Recipe, load
+from training.recipe import Phase, Recipe, Start, load
 
 TINY = Recipe(
     name="tiny",
@@ -100,6 +101,24 @@ def test_a_run_that_was_cut_off_is_packaged_at_the_size_it_had_come_to(
     assert (about.epochs, size) == (1, 32)
     # Rounded alike, and nothing learned since.
     np.testing.assert_array_equal(ours.get_weights()[0], network.get_weights()[0])
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_a_run_can_go_on_from_a_models_weights(
+    labelled_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.network.trained_network", lambda recipe, run: None)
+    given: list[keras.Model] = []
+    monkeypatch.setattr("training.network.fit", lambda recipe, model, *rest: given.append(model))
+    parts = dataset.split(dataset.find_examples(labelled_folder))
+    model = network.resnet.build(0.3)
+    weights = tmp_path / "weights.npz"
+    resnet.save_weights(model, weights)
+    go_on = replace(TINY, start=Start.MODEL)
+    with workers(0) as pool:
+        train_network(go_on, parts, tmp_path, weights, 0, pool)
+    rounded = model.get_weights()[0].astype(np.float16)
+    np.testing.assert_array_equal(given[0].get_weights()[0], rounded)
 
 
 def test_the_papers_recipe_is_its_table_1() -> None:
