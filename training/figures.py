@@ -1,14 +1,16 @@
 """Figures with intervals: accuracy, ranking, calibration; for three classes and for two."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn import metrics
 
 from classifier.labels import FloatArray, Label
+from training.calibrate import Answered, Measured, told
 from training.dataset import WRITTEN, Pictures
 from training.stress import STRESSES, stressed
 
@@ -36,22 +38,48 @@ class Predictions:
 
 
 def figures(predictions: Predictions, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
-    """Measure everything: value, lower and upper end of the 95 % bootstrap interval.
+    """Measure everything: value, lower and upper end of the 95 % bootstrap interval."""
+
+    def values(rows: NDArray[np.int64]) -> dict[str, float]:
+        return measure(predictions.classes[rows], predictions.probabilities[rows])
+
+    return intervals(predictions.patients, values, resamples, seed)
+
+
+def intervals(
+    patients: Sequence[str],
+    values: Callable[[NDArray[np.int64]], dict[str, float]],
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Give what `values` measures on rows, each with its 95 % bootstrap interval.
 
     Patients are drawn, not pictures: those of one patient are not independent.
     """
-    values = measure(predictions.classes, predictions.probabilities)
     members: dict[str, list[int]] = {}
-    for row, patient in enumerate(predictions.patients):
+    for row, patient in enumerate(patients):
         members.setdefault(patient, []).append(row)
     groups = list(members.values())
     rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(resamples):
         chosen = rng.integers(0, len(groups), len(groups))
-        rows = np.concatenate([groups[group] for group in chosen])
-        drawn.append(measure(predictions.classes[rows], predictions.probabilities[rows]))
-    return {name: (value, *_ends([each[name] for each in drawn])) for name, value in values.items()}
+        drawn.append(values(np.concatenate([groups[group] for group in chosen])))
+    whole = values(np.arange(len(patients)))
+    return {name: (value, *_ends([each[name] for each in drawn])) for name, value in whole.items()}
+
+
+def sure_figures(answered: Answered, measured: Measured) -> dict[str, Any]:
+    """Tell how many pictures get a sure answer, and for each label to whom it was told wrongly."""
+
+    def share(rows: NDArray[np.int64]) -> dict[str, float]:
+        return {"share": float(measured.sure[rows].mean())}
+
+    counts = told(answered, measured)
+    return {
+        **intervals(answered.patients.tolist(), share),
+        "told": {label: asdict(each) for label, each in counts.items()},
+    }
 
 
 def _ends(drawn: Sequence[float]) -> tuple[float, float]:
@@ -97,7 +125,7 @@ def _of_pneumonia(classes: Classes, probabilities: FloatArray) -> dict[str, floa
     ill, called_ill = classes != NORMAL, score > 0.5
     return {
         "pneumonia_accuracy": float((ill == called_ill).mean()),
-        "pneumonia_auroc": _auroc(ill.astype(int), score),
+        "pneumonia_auroc": auroc(ill, score),
         "sensitivity": float(called_ill[ill].mean()) if ill.any() else np.nan,
         "specificity": float((~called_ill)[~ill].mean()) if not ill.all() else np.nan,
         "specificity_at_98": _specificity_at(0.98, ill, score),
@@ -113,12 +141,20 @@ def _specificity_at(sensitivity: float, ill: NDArray[np.bool_], score: FloatArra
 
 
 def _macro_auroc(one_hot: NDArray[np.float64], probabilities: FloatArray) -> float:
-    return float(np.mean([_auroc(*pair) for pair in zip(one_hot.T, probabilities.T, strict=True)]))
+    return float(np.mean([auroc(*pair) for pair in zip(one_hot.T, probabilities.T, strict=True)]))
 
 
-def _auroc(truth: NDArray[Any], scores: FloatArray) -> float:
-    """Give NaN where a class is missing: a small folder, or an unlucky resample."""
-    return float(metrics.roc_auc_score(truth, scores)) if np.ptp(truth) else float("nan")
+def auroc(truth: NDArray[Any], scores: FloatArray) -> float:
+    """Give the area under the ROC curve by ranks (Hanley and McNeil 1982).
+
+    NaN where a class is missing: a small folder, or an unlucky resample.
+    """
+    ill = np.asarray(truth, bool)
+    count, others = int(ill.sum()), int((~ill).sum())
+    if not count or not others:
+        return float("nan")
+    above = rankdata(scores)[ill].sum() - count * (count + 1) / 2
+    return float(above / (count * others))
 
 
 def table(measured: dict[str, Interval]) -> str:

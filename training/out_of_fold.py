@@ -6,7 +6,7 @@ with their spread over the seeds, fits temperature and thresholds, adds rows to 
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from classifier.labels import FloatArray
 from classifier.model import calibrated
-from training.calibrate import fit_temperature, sure_from
+from training.calibrate import Answered, fit_limits
 from training.dataset import FOLDS
 from training.figures import Classes, Interval, Predictions, figures, measure
 from training.record import add_rows, circumstances, columns
@@ -57,11 +57,15 @@ def load(path: Path) -> Answers:
         return Answers(**{name: arrays[name] for name in arrays.files})
 
 
-def answers_of_others(path: Path, fold: int) -> tuple[FloatArray, Classes]:
-    """Give clean logits and classes of all folds but one, to calibrate what is measured on it."""
+def answers_of_others(path: Path, fold: int) -> Answered:
+    """Give the clean answers of all folds but one, to calibrate what is measured on it."""
     answers = load(path)
-    others = answers.of(answers.folds != fold)
-    return others.logits[:, 0], others.classes
+    return answered(answers.of(answers.folds != fold))
+
+
+def answered(answers: Answers) -> Answered:
+    """Give what was said of the clean pictures; a patient whom several seeds judged stays one."""
+    return Answered(answers.logits[:, 0], answers.classes, answers.patients)
 
 
 def main(
@@ -72,11 +76,10 @@ def main(
     """Measure and calibrate on out-of-fold answers alone; only seeds with all folds count."""
     answers = _whole_seeds([load(path) for path in sorted(runs.glob("*/held_out.npz"))])
     answers.save(runs / FILE)
-    temperature = fit_temperature(answers.logits[:, 0], answers.classes)
-    thresholds = sure_from(calibrated(answers.logits[:, 0], temperature), answers.classes)
-    fitted = {"temperature": temperature, "sure_from": thresholds}
-    (runs / "calibration.json").write_text(json.dumps(fitted, indent=2) + "\n")
-    print(json.dumps(fitted))
+    limits = fit_limits(answered(answers))
+    (runs / "calibration.json").write_text(json.dumps(asdict(limits), indent=2) + "\n")
+    print(json.dumps(asdict(limits)))
+    temperature = limits.temperature
     about = circumstances() | {"recipe": recipe, "temperature": f"{temperature:.4f}"}
     for source in np.unique(answers.sources):
         mine = answers.of(answers.sources == source)

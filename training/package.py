@@ -13,7 +13,7 @@ from classifier.card import Card, sha256
 from classifier.engines import Engine
 from classifier.engines.onnx import OnnxEngine
 from classifier.gate import Gate
-from classifier.labels import FloatArray, Label, Modality
+from classifier.labels import FloatArray, Modality
 from classifier.model import GATE, HEAD, WEIGHTS, calibrated
 from classifier.preprocess import to_grey, to_input
 from classifier.reading.detect import detect
@@ -21,10 +21,11 @@ from classifier.reading.dicom import read_dicom
 from classifier.reading.picture import read_picture
 from classifier.reading.scan import FileKind, Scan
 from training import calibrate, evaluate, export
-from training.dataset import MAY_BE, Pictures, Split, load_pictures
+from training.calibrate import Answered
+from training.dataset import Example, Pictures, Split, load_pictures
 from training.evaluate import run_engine
 from training.export import Agreement
-from training.figures import Classes, Predictions, figures, stress_figures
+from training.figures import Predictions, figures, stress_figures, sure_figures
 from training.fit_gate import fit_gate
 from training.model_card import write_model_card
 from training.negatives import negatives
@@ -90,13 +91,14 @@ def package(
     gate: GateMaker,
     size: int,
     folder: Path,
-    out_of_fold: tuple[FloatArray, Classes] | None = None,
+    out_of_fold: Answered | None = None,
 ) -> Card:
     """Write a model folder and give its card.
 
-    `network` in float32. Temperature and thresholds come from `out_of_fold` logits (n, 3) and
-    classes (n,), else from the tuning part; the gate from the tuning part, the figures from the
-    held-out part with the engine shipped. The card's are those of the first source.
+    `network` in float32. Temperature and thresholds come from the answers `out_of_fold`, else from
+    the tuning and the held-out part; the gate from the tuning part, the figures from the held-out
+    part with the engine shipped, read with limits that were fitted on none of the same patients.
+    The card's are those of the first source.
     """
     folder.mkdir(parents=True, exist_ok=True)
     resnet.save_weights(network, folder / WEIGHTS)
@@ -107,44 +109,57 @@ def package(
     export.head_of(folder / file).save(folder / HEAD)
     engine = OnnxEngine(folder / file)
     gate.make(engine, split, tuning, size).save(folder / GATE)
-    logits, classes = out_of_fold or (run_engine(engine, tuning.inputs()).logits, tuning.classes)
-    temperature = calibrate.fit_temperature(logits, classes)
-    sure_from = calibrate.sure_from(calibrated(logits, temperature), classes)
-
-    def predict(pictures: Pictures) -> FloatArray:
-        return calibrated(run_engine(engine, pictures.inputs()).logits, temperature)
-
-    patients = tuple(example.patient for example in split.held_out)
-    predictions = Predictions(predict(held_out), held_out.classes, patients)
+    answered = _answered(engine, held_out, split.held_out)
+    limits, measured, proof = calibrate.calibrate(
+        _answered(engine, tuning, split.tuning), answered, out_of_fold
+    )
+    predictions = Predictions(
+        measured.probabilities, answered.classes, tuple(answered.patients.tolist())
+    )
     sources = {
         source: predictions.of(held_out.sources == source)
         for source in dict.fromkeys(held_out.sources.tolist())
     }
     first, *others = sources
-    own = held_out.of(held_out.sources == first)
+    is_own = held_out.sources == first
+
+    def predict(pictures: Pictures) -> FloatArray:
+        logits = run_engine(engine, pictures.inputs()).logits
+        return calibrated(logits / measured.temperatures[is_own, np.newaxis], 1.0)
+
     card = Card(
         name=run.name,
         modality=Modality.XRAY,
         input_size=size,
         engine_file=file,
-        temperature=temperature,
-        sure_from=sure_from,
+        temperature=limits.temperature,
+        sure_from=limits.sure_from,
         recipe=run.recipe,
         trained_on=run.data,
         command=run.command,
         figures=figures(sources[first]),
         files={name: sha256(folder / name) for name in (file, WEIGHTS, HEAD, GATE)},
-        details=_details(run, split, agreed, sources[first], sure_from)
+        details=_details(run, split, agreed)
         | {
-            "calibrated_on": "out-of-fold" if out_of_fold else "tuning",
-            "stress": stress_figures(predict, own),
+            "calibration": {
+                "on": "out-of-fold" if out_of_fold else "tuning and held-out",
+                "proof": {label: asdict(each) for label, each in proof.items()},
+            },
+            "sure": {
+                source: sure_figures(answered.of(rows), measured.of(rows))
+                for source in sources
+                for rows in (held_out.sources == source,)
+            },
+            "stress": stress_figures(predict, held_out.of(is_own)),
             "other_sources": {source: figures(sources[source]) for source in others},
         },
     )
     card.write(folder)
     write_model_card(card, folder)
     evaluate.draw_confusion(sources[first], folder / "confusion.png")
-    evaluate.draw_reliability(sources[first], folder / "reliability.png")
+    before = calibrated(answered.logits[is_own], 1.0)
+    evaluate.draw_reliability(sources[first], folder / "reliability.png", before)
+    evaluate.draw_sure(answered.of(is_own), measured.of(is_own), folder / "sure.png")
     return card
 
 
@@ -181,6 +196,11 @@ def _export(
     return kept, agreed
 
 
+def _answered(engine: Engine, pictures: Pictures, examples: Sequence[Example]) -> Answered:
+    patients = np.array([example.patient for example in examples])
+    return Answered(run_engine(engine, pictures.inputs()).logits, pictures.classes, patients)
+
+
 def _read(path: Path) -> Scan:
     """Read a picture or the first frame of a DICOM file; raises Refusal."""
     data = path.read_bytes()
@@ -191,27 +211,19 @@ def _details(
     run: Run,
     split: Split,
     agreed: Agreement,
-    predictions: Predictions,
-    sure_from: dict[Label, float],
 ) -> dict[str, object]:
     parts = {"train": split.train, "tuning": split.tuning, "held_out": split.held_out}
-    guesses = predictions.probabilities.argmax(1)
-    needed = np.array([sure_from[label] for label in Label])[guesses]
-    sure, right = predictions.probabilities.max(1) >= needed, MAY_BE[predictions.classes, guesses]
     return {
         "run": asdict(run),
         "pictures": {name: len(part) for name, part in parts.items()},
         "patients": {name: len({each.patient for each in part}) for name, part in parts.items()},
-        "measured": {
-            "pictures": len(predictions.patients),
-            "patients": len(set(predictions.patients)),
+        "sources": {
+            source: {
+                name: sum(example.source == source for example in part)
+                for name, part in parts.items()
+            }
+            for source in dict.fromkeys(example.source for example in split.held_out)
         },
         "int8_agreement": asdict(agreed),
-        "sure_share": float(sure.mean()),
-        "sure": {
-            label: {"answers": int(mine.sum()), "right": int(right[mine].sum())}
-            for index, label in enumerate(Label)
-            for mine in (sure & (guesses == index),)
-        },
         "versions": versions(),
     }

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from classifier.labels import FloatArray
 from training.dataset import Pictures
 from training.figures import (
     UNKNOWN,
     Predictions,
+    auroc,
     expected_calibration_error,
     figures,
     stress_figures,
@@ -79,6 +81,12 @@ def test_a_folder_without_one_class_still_has_figures() -> None:
     measured = figures(predictions(np.eye(3, dtype=np.float32)[[0, 1]], [0, 1]), 9)
     assert measured["accuracy"][0] == 1
     assert np.isnan(measured["macro_auroc"][0])
+
+
+def test_the_area_is_that_of_the_roc_curve_ties_and_all() -> None:
+    rng = np.random.default_rng(0)
+    truth, scores = rng.random(200) < 0.3, rng.integers(0, 20, 200) / 20
+    assert auroc(truth, scores) == pytest.approx(metrics.roc_auc_score(truth, scores))
 
 
 def test_the_table_names_each_figure(some: Predictions) -> None:

@@ -69,10 +69,11 @@ def test_the_temperature_is_that_of_the_answers_out_of_fold(runs: Path) -> None:
 
 def test_a_model_is_calibrated_on_no_picture_it_is_measured_on(runs: Path) -> None:
     out_of_fold.main(runs, "some", runs / "results.csv")
-    logits, classes = out_of_fold.answers_of_others(runs / out_of_fold.FILE, fold=1)
-    assert logits.shape == (2 * (FOLDS - 1) * 60, 3)
+    others = out_of_fold.answers_of_others(runs / out_of_fold.FILE, fold=1)
+    assert others.logits.shape == (2 * (FOLDS - 1) * 60, 3)
     theirs = [answers(fold, seed).classes for fold in (0, 2, 3, 4) for seed in (0, 1)]
-    np.testing.assert_array_equal(classes, np.concatenate(theirs))
+    np.testing.assert_array_equal(others.classes, np.concatenate(theirs))
+    assert len(set(others.patients)) == (FOLDS - 1) * 60
 
 
 def test_no_whole_seed_is_an_error(tmp_path: Path) -> None:
