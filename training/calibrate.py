@@ -23,8 +23,8 @@ CERTAINTY = 0.95
 # Of the patients told a label as sure, at most this share is something else. A missed pneumonia
 # weighs most; between bacterial and viral one written label in ten is doubtful by itself.
 AT_MOST = {Label.NORMAL: 0.02, Label.BACTERIAL: 0.2, Label.VIRAL: 0.2}
-# So many patients make the strictest threshold: with fewer, none wrong would not prove 2 %, and
-# five wrong, half of what is promised, not 20 %.
+# So many patients make the strictest threshold. Fewer could not prove 2 % even with none wrong; nor
+# 20 % with five of them wrong, which is half of what is promised.
 FIRST = {Label.NORMAL: 149, Label.BACTERIAL: 50, Label.VIRAL: 50}
 LEAST, NEVER = 0.5, 1.0
 PARTS = 5

@@ -28,7 +28,6 @@ order with a first guess beside them. A doctor decides. Not for deciding on a tr
 screening, not without a doctor, and not for other illnesses: it knows three words only.
 
 {figures}
-
 ![confusion](confusion.png) ![reliability](reliability.png) ![sure answers](sure.png)
 
 ## Data and licences

@@ -5,11 +5,15 @@ import pytest
 
 from bot.texts.catalogue import FOLDER, Texts, language_of
 from classifier.refusals import RefusalReason
-from classifier.report_texts import Language
+from classifier.report_texts import Language, every_text
 from storage.cases import DUPLICATE
 
 KEYS = sorted(Texts(Language.ENGLISH)._sentences)
 CHINESE = re.compile("[\u4e00-\u9fff]")
+LESION = re.compile(
+    "lesion|opacit|nodule|infiltrat|consolidat|where the (illness|disease|pneumonia)"
+    "|病灶|病变|阴影|结节|实变|浸润|患处"
+)
 
 
 def blanks(text: str) -> set[str]:
@@ -68,3 +72,12 @@ def test_every_reason_for_no_estimate_has_a_name(reason: str) -> None:
 )
 def test_telegrams_language_code_chooses_the_language(code: str | None, language: str) -> None:
     assert language_of(code, Language.CHINESE) == language
+
+
+@pytest.mark.parametrize("language", Language)
+def test_no_text_claims_a_lesion(language: Language) -> None:
+    page = Texts(language)._sentences.values()
+    sentences = re.split("[.。\n]", "\n".join([*page, *every_text(language)]))
+    named = [each for each in sentences if LESION.search(each)]
+    # The map is explained, each time by what it is not.
+    assert named and all(re.search(r"\bnot\b|并不", each) for each in named)
