@@ -30,8 +30,8 @@ from training.figures import NORMAL, Interval, intervals
 from training.model_card import note
 from training.sections import saliency_section
 
-# From the head downwards; `conv1` and `bn1` are the stem.
-STAGES = (("fc",), ("layer4",), ("layer3",), ("layer2",), ("layer1",), ("conv1", "bn1"))
+# From the head downwards, each with those before it; `bn1` and `conv1` are the stem.
+STAGES = (("fc", "layer4"), ("layer3",), ("layer2",), ("layer1",), ("bn1", "conv1"))
 HEADS = 20
 # Centre and half-axes as shares of the picture, laid by eye on the mean of healthy children.
 LUNGS = ((0.31, 0.47, 0.14, 0.29), (0.70, 0.47, 0.14, 0.29))
@@ -58,13 +58,15 @@ def main(
     pictures = load_pictures(chosen, card.input_size)
     patients = [example.patient for example in chosen]
     features, maps = _look(network, pictures.inputs())
+    two_heads, head = _heads(features, maps, patients)
     found = {
         "pictures": len(chosen),
         "draws": draws,
-        "two_random_heads": _two_heads(features, patients),
+        "heads": HEADS,
+        "two_random_heads": two_heads,
         "lung_area": float(lung_share(*maps.shape[1:]).mean()),
         "lungs": lungs(maps, pictures, patients),
-        "stages": _cascade(network, maps, pictures.inputs(), patients, draws),
+        "stages": {"fc": head} | _cascade(network, maps, pictures.inputs(), patients, draws),
     }
     note(model, "saliency", found)
     print(saliency_section(found))
@@ -118,7 +120,7 @@ def lungs(maps: FloatArray, pictures: Pictures, patients: Sequence[str]) -> dict
         def share(drawn: np.ndarray, inside: Any = inside, whole: Any = whole) -> dict[str, float]:
             return {"share": float(inside[drawn].sum() / whole[drawn].sum())}
 
-        found[source] = intervals([patients[row] for row in rows], share)["share"]
+        found[source] = intervals(np.array(patients)[rows].tolist(), share)["share"]
     return found
 
 
@@ -137,8 +139,10 @@ def _maps(features: FloatArray, head: Head) -> FloatArray:
     return np.stack([pneumonia_map(class_maps(each, head)) for each in features])
 
 
-def _two_heads(features: FloatArray, patients: Sequence[str]) -> dict[str, Interval]:
-    """Compare the maps of random heads on what the trained network sees, two by two."""
+def _heads(
+    features: FloatArray, maps: FloatArray, patients: Sequence[str]
+) -> tuple[dict[str, Interval], dict[str, Interval]]:
+    """Compare the maps of random heads on the trained features: two by two, and with its own."""
     rng = np.random.default_rng(0)
     shape = (features.shape[-1], len(Label))
     zeros = np.zeros(len(Label), np.float32)
@@ -146,7 +150,8 @@ def _two_heads(features: FloatArray, patients: Sequence[str]) -> dict[str, Inter
         _maps(features, Head(rng.normal(size=shape).astype(np.float32), zeros))
         for _ in range(HEADS)
     ]
-    return _figures([alike(*pair) for pair in zip(drawn[::2], drawn[1::2], strict=True)], patients)
+    pairs = [alike(*pair) for pair in zip(drawn[::2], drawn[1::2], strict=True)]
+    return _figures(pairs, patients), _figures([alike(maps, each) for each in drawn], patients)
 
 
 def _cascade(
@@ -160,7 +165,7 @@ def _cascade(
             redraw(network, names, rng)
             random += names
             _measure_norms(network, inputs[:: max(1, len(inputs) // BATCH)], random)
-            found.setdefault(names[0], []).append(alike(maps, _look(network, inputs)[1]))
+            found.setdefault(names[-1], []).append(alike(maps, _look(network, inputs)[1]))
         network.set_weights(own)
     return {stage: _figures(each, patients) for stage, each in found.items()}
 
@@ -170,8 +175,7 @@ def _measure_norms(network: keras.Model, inputs: FloatArray, names: tuple[str, .
     for layer in network.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.0 if layer.name.startswith(names) else 1.0
-    if names != STAGES[0]:
-        network(inputs, training=True)
+    network(inputs, training=True)
 
 
 def _figures(draws: Sequence[FloatArray], patients: Sequence[str]) -> dict[str, Interval]:

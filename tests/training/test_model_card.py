@@ -46,6 +46,7 @@ def card() -> Card:
             "saliency": {
                 "pictures": 9,
                 "draws": 1,
+                "heads": 2,
                 "two_random_heads": {"signed": (0.0, -0.1, 0.1), "size": (0.4, 0.3, 0.5)},
                 "stages": {"fc": {"signed": (0.01, -0.1, 0.1), "size": (0.41, 0.3, 0.5)}},
                 "lung_area": 0.25,

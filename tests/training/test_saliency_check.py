@@ -11,7 +11,7 @@ def test_lung_fields_take_what_two_ellipses_take() -> None:
     for size in (5, 7):
         share = lung_share(size, size)
         assert share.mean() == pytest.approx(area, abs=0.005)
-        assert share[0].max() == share[-1].max() == 0
+        assert max(share[0].max(), share[-1].max()) < 0.05
 
 
 def test_a_map_on_the_lungs_has_all_its_mass_there_and_a_flat_one_their_area() -> None:
