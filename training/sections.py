@@ -6,10 +6,10 @@ from training.figures import Interval
 
 SALIENCY = """## Does the map show what was learned?
 
-`python -m training.saliency_check`, {pictures} held-out pictures; random heads: {heads}, draws of the
-other random weights: {draws}. Weights are drawn anew from the head downwards (Adebayo et al. 2018,
-arXiv 1810.03292); the map should lose its likeness (rank correlation over the places, with and
-without its sign) down to that of two random heads on the same features, which share their sign.
+`python -m training.saliency_check`, {pictures} held-out pictures; random heads: {heads}, draws of
+the other random weights: {draws}. Weights are drawn anew from the head downwards (Adebayo et al.
+2018, arXiv 1810.03292); the map should lose its likeness (rank correlation over the places, with
+and without its sign) down to that of two random heads on the same features, which share their sign.
 
 {stages}
 
