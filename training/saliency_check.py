@@ -5,8 +5,9 @@
 
 Sanity (Adebayo et al. 2018, "Sanity Checks for Saliency Maps", arXiv 1810.03292): the weights are
 drawn anew from the head downwards, stage by stage; a map that stays alike shows the picture and not
-what was learned. Features after a ReLU share their sign, so even maps of two random heads are alike
-or opposite: how much, is told beside it, and is what a network drawn anew should come down to.
+what was learned. Features after a ReLU share their sign, so that maps of any two heads are alike or
+opposite. A limit on the size of the likeness alone would blame every head: so it is told with its
+sign as well, averaged over many heads, and beside that of two random heads on the same features.
 """
 
 from collections.abc import Sequence

@@ -8,8 +8,10 @@ SALIENCY = """## Does the map show what was learned?
 
 `python -m training.saliency_check`, {pictures} held-out pictures; random heads: {heads}, draws of
 the other random weights: {draws}. Weights are drawn anew from the head downwards (Adebayo et al.
-2018, arXiv 1810.03292); the map should lose its likeness (rank correlation over the places, with
-and without its sign) down to that of two random heads on the same features, which share their sign.
+2018, arXiv 1810.03292) and the maps compared by rank over the places. Features after a ReLU share
+their sign, and a random head still reads what the trunk learned: such a map may keep its shape, but
+its sign is a toss-up, so that the mean with its sign is near 0. With the trunk random as well, the
+likeness without its sign should fall too, below that of two random heads on the trained features.
 
 {stages}
 
