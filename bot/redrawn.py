@@ -10,7 +10,7 @@ from bot.building import Built
 from bot.context import Services
 from bot.say import Buttons, show, show_made
 from bot.times import local
-from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
+from classifier.labels import Doubt, Finding, Label, Levels, Modality
 from classifier.refusals import RefusalReason
 from classifier.report import Report, draw, to_jpeg
 from classifier.report_texts import Language
@@ -84,9 +84,8 @@ def _draw(
     return to_jpeg(draw(report))
 
 
-def _shown(scan: bytes) -> FloatArray:
-    grey = np.asarray(Image.open(io.BytesIO(scan)).convert("L"))
-    return grey.astype(np.float32) / np.float32(255)
+def _shown(scan: bytes) -> Levels:
+    return np.asarray(Image.open(io.BytesIO(scan)).convert("L"))
 
 
 def _finding(kept: StoredFinding) -> Finding:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 from telegram import Bot
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
@@ -30,7 +29,8 @@ from classifier import png
 from classifier.batching import Busy
 from classifier.classifier import Answer
 from classifier.engines import EngineDown
-from classifier.labels import FloatArray
+from classifier.labels import FloatArray, Levels
+from classifier.preprocess import to_levels
 from classifier.refusals import Refusal, RefusalReason
 from classifier.report import Report, draw, to_jpeg
 from classifier.report_texts import WORDS
@@ -174,8 +174,10 @@ class Worker:
         """Draw the answer and keep its pictures, encrypted; the rows come with the answer."""
         if answer.shown is None:
             return Drawn(answer, seconds)
+        # In levels once, for both pictures.
+        shown = await asyncio.to_thread(to_levels, answer.shown)
         report = Report(
-            shown=answer.shown,
+            shown=shown,
             finding=answer.finding,
             refusal=answer.refusal,
             modality=answer.modality,
@@ -190,13 +192,15 @@ class Worker:
         return Drawn(
             answer,
             seconds,
-            scan=await self._seal(answer.shown),
+            scan=await self._seal(shown),
             report=await self._storage.images.seal(picture),
             slices=tuple([await self._seal(each) for each in slices]),
         )
 
-    async def _seal(self, grey: FloatArray) -> Sealed:
-        return await self._storage.images.seal(await asyncio.to_thread(_encode, grey))
+    async def _seal(self, shown: FloatArray | Levels) -> Sealed:
+        """Keep a picture re-encoded: pixels only, nothing of the file it came in."""
+        encoded = await asyncio.to_thread(lambda: png.encode(to_levels(shown)))
+        return await self._storage.images.seal(encoded)
 
     async def _fetch(self, file: UploadedFile, folder: Path) -> Path:
         """Download one file; raises BadRequest if Telegram has it no more or it is too large."""
@@ -284,8 +288,3 @@ def _digest(paths: list[Path]) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _encode(grey: FloatArray) -> bytes:
-    """Re-encode the picture: pixels only, nothing of the file it came in."""
-    return png.encode(np.rint(grey * np.float32(255)).astype(np.uint8))

@@ -6,6 +6,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+Levels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 
 

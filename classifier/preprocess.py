@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from classifier.labels import FloatArray
+from classifier.labels import FloatArray, Levels
 from classifier.reading.scan import Scan, Units
 
 LUNG_WINDOW_CENTRE = -600.0
@@ -21,6 +21,19 @@ def to_grey(scan: Scan) -> FloatArray:
     lowest = LUNG_WINDOW_CENTRE - LUNG_WINDOW_WIDTH / 2
     grey: FloatArray = np.clip((scan.pixels - lowest) / LUNG_WINDOW_WIDTH, 0, 1)
     return grey
+
+
+def to_levels(grey: FloatArray | Levels) -> Levels:
+    """Give (rows, columns) in [0, 1] as 0 to 255; what is in such levels already stays as it is."""
+    if grey.dtype == np.uint8:
+        return grey.astype(np.uint8, copy=False)
+    levels = np.empty(grey.shape, np.uint8)
+    step = max(1, 65536 // grey.shape[1])  # in strips that the processor's cache holds
+    for top in range(0, len(grey), step):
+        strip = grey[top : top + step] * np.float32(255)
+        strip += np.float32(0.5)
+        levels[top : top + step] = np.clip(strip, 0, 255, out=strip)
+    return levels
 
 
 def to_input(grey: FloatArray, size: int) -> FloatArray:

@@ -34,7 +34,7 @@ def overlay(scan: Image.Image, saliency: FloatArray) -> Image.Image:
     down = _weights(rows, evidence.shape[0])
     # Not `@`: waking the threads of BLAS costs more than this little sum.
     spread = np.einsum("ri,ij->rj", down, evidence)
-    return _tint(scan, np.einsum("rj,cj->rc", spread, across))
+    return _tint(scan, np.einsum("rj,jc->rc", spread, np.ascontiguousarray(across.T)))
 
 
 def strength(saliency: FloatArray) -> FloatArray:
@@ -50,8 +50,12 @@ def scale(width: int, height: int, grey: int = 80) -> Image.Image:
 
 
 def _tint(scan: Image.Image, strengths: FloatArray) -> Image.Image:
-    steps = np.rint(np.clip(strengths, -1.0, 1.0) * _STEPS).astype(np.int16) + _STEPS
-    tint = Image.fromarray(_palette()[steps])
+    # From 0 to twice `_STEPS`, rounded.
+    steps = strengths * np.float32(_STEPS) + np.float32(_STEPS + 0.5)
+    places = np.clip(steps, 0, 2 * _STEPS, out=steps).astype(np.uint8)
+    # Four bytes at once are taken ten times as fast as one by one.
+    colours = _palette().view(np.uint32).ravel().take(places)
+    tint = Image.frombuffer("RGBA", scan.size, colours, "raw", "RGBA", 0, 1)
     coloured = scan.convert("RGB")
     coloured.paste(tint, (0, 0), tint)
     return coloured
