@@ -29,6 +29,8 @@ REPORT_TYPE = "image/jpeg"
 
 # With a second's worth of messages waiting, only what matters is said.
 CROWDED = 30
+# With more cases than these unfinished, an answer comes soon after its case is taken up.
+FEW = 8
 
 # What is wrong with the file itself, and is told again for so long: a later model may read it.
 LASTING = frozenset(RefusalReason) - {RefusalReason.TOO_COSTLY}
@@ -55,7 +57,7 @@ def begin(tx: Tx, services: Services, case: Case, person: Person) -> None:
     """Tell that the case is being worked on; raises LeaseLost if it is finished."""
     if cases.get(tx, case.id).state not in UNFINISHED:
         raise LeaseLost
-    if outbox.waiting(tx) < CROWDED:
+    if work.queue(tx).length <= FEW and outbox.waiting(tx) < CROWDED:
         _progress(tx, services.texts_of(person)("progress.classifying"), case, person, "begin")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from telegram.ext import ExtBot
 
-from bot import broadcasting, deliveries, jobs, menus, metrics
+from bot import broadcasting, deliveries, jobs, memory, menus, metrics
 from bot.admin import model_choice
 from bot.application import build
 from bot.builders import BUILDERS
@@ -75,7 +75,7 @@ async def _serve(
     incoming = listen(application, settings) if settings.webhook_url else poll(application)
     # In the order in which they end: no more updates, then no more work, then no more words.
     stages: list[list[Coroutine[Any, Any, None]]] = [
-        [incoming, menus.publish(bot, services), metrics.serve(services)],
+        [incoming, menus.publish(bot, services), metrics.serve(services), memory.keep_small()],
         [
             *(worker.run() for worker in workers),
             shadow.run(),

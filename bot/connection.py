@@ -1,14 +1,22 @@
 """The connection to Telegram, or to what stands in for it."""
 
+import sys
 from datetime import timedelta
 from http import HTTPStatus
+from importlib.util import find_spec
 from typing import Any
 
+from httpx import Limits
 from telegram.error import RetryAfter, TimedOut
 from telegram.ext import ExtBot
 from telegram.request import HTTPXRequest
 
 from bot.settings import Settings
+
+# httpx looks for sniffio several times in each call; where it is not, that is a walk through all
+# folders of `sys.path` each time, unless None says so.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # what the import system takes
 
 
 class Request(HTTPXRequest):
@@ -36,6 +44,12 @@ def make_bot(settings: Settings) -> ExtBot[None]:
         base_url=f"{base}/bot",
         base_file_url=f"{base}/file/bot",
         local_mode=settings.local_mode,
-        request=Request(connection_pool_size=64, pool_timeout=30, media_write_timeout=60),
+        request=Request(
+            connection_pool_size=64,
+            pool_timeout=30,
+            media_write_timeout=60,
+            # Each call looks at every idle connection.
+            httpx_kwargs={"limits": Limits(max_connections=64, max_keepalive_connections=16)},
+        ),
         get_updates_request=HTTPXRequest(connection_pool_size=1),
     )

@@ -47,6 +47,7 @@ from storage.errors import (
 )
 from storage.images import Sealed
 from storage.people import Person
+from storage.transaction import Tx
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ LONGEST_OUTAGE_WAIT = timedelta(seconds=30)
 OUTAGE_PATIENCE = timedelta(hours=1)
 # Telegram shows a chat action for five seconds.
 ACTION_SECONDS = 4.0
-ACTION_AFTER = 0.3
+ACTION_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +129,7 @@ class Worker:
             self.services.wake.all()
 
     async def _work(self, case: Case) -> None:
-        assert case.person_id is not None
-        person = await self._storage.read(people.get, case.person_id)
-        files = await self._storage.read(history.files, case.id)
-        if person is None:
-            raise CaseGone
-        await self._storage.write(answers.begin, self.services, case, person)
+        person, files = await self._storage.write(_begin, self.services, case)
         self.services.wake.outbox.set()
         async with self._holding(case, person.telegram_id):
             with tempfile.TemporaryDirectory(dir=self.services.settings.incoming) as folder:
@@ -266,6 +262,16 @@ class Worker:
     @property
     def _storage(self) -> Storage:
         return self.services.storage
+
+
+def _begin(tx: Tx, services: Services, case: Case) -> tuple[Person, tuple[UploadedFile, ...]]:
+    """Tell that the case is being worked on; gives whose it is and what was sent."""
+    assert case.person_id is not None
+    person = people.get(tx, case.person_id)
+    if person is None:
+        raise CaseGone
+    answers.begin(tx, services, case, person)
+    return person, history.files(tx, case.id)
 
 
 def _is_outage(error: Exception) -> bool:

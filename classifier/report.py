@@ -56,7 +56,8 @@ class Report:
     """What the answer picture says.
 
     `shown` is the scan, (rows, columns), 0 black to 1 white or in levels up to 255; the saliency of
-    `finding` covers all of it. Either `finding` or `refusal` is given. `when` knows its time zone, and is written in it.
+    `finding` covers all of it. Either `finding` or `refusal` is given. `when` knows its time zone,
+    and is written in it.
     """
 
     shown: FloatArray | Levels

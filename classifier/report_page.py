@@ -51,6 +51,7 @@ class Line:
     style: Style
     box: Box
     left: int
+    ground: Colour
 
     @property
     def baseline(self) -> int:
@@ -87,6 +88,12 @@ class Page:
     plates: list[Plate] = field(default_factory=list)
     photos: list[Photo] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    # The colour under what is set now.
+    ground: Colour = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin outside of all cards."""
+        self.ground = self.background
 
     @property
     def inner(self) -> int:
@@ -105,14 +112,16 @@ class Page:
         shown = fonts.shorten(fonts.legible(text), style.weight, style.size, room)
         used = fonts.width(shown, style.weight, style.size)
         left = box.right - round(used) if to_right else box.left
-        self.lines.append(Line(shown, style, box, left))
+        self.lines.append(Line(shown, style, box, left, self.ground))
 
     @contextmanager
     def card(self, colour: Colour, *, padding: int, radius: int) -> Iterator[None]:
         """Lay a plate as wide as the page under all that is set inside the `with` block."""
-        top, below = self.y, len(self.plates)
+        top, below, around = self.y, len(self.plates), self.ground
         self.y += padding
+        self.ground = colour
         yield
+        self.ground = around
         self.y += padding
         box = Box(self.margin, top, self.width - self.margin, self.y)
         self.plates.insert(below, Plate(box, colour, radius))
@@ -125,19 +134,24 @@ class Page:
         for photo in self.photos:
             _paint_photo(canvas, photo, self.background)
         for line in self.lines:
-            mask, left, top = _written(line.text, line.style.weight, line.style.size)
-            canvas.paste(line.style.colour, (line.left + left, line.baseline + top), mask)
+            style = line.style
+            strip, left, top = _written(
+                line.text, style.weight, style.size, style.colour, line.ground
+            )
+            canvas.paste(strip, (line.left + left, line.baseline + top))
         return canvas
 
 
-@lru_cache(maxsize=512)
-def _written(text: str, weight: fonts.Weight, size: int) -> tuple[Image.Image, int, int]:
-    """Write a line once, as most are the same in every answer: its mask, and where it begins."""
+@lru_cache(maxsize=128)
+def _written(
+    text: str, weight: fonts.Weight, size: int, colour: Colour, ground: Colour
+) -> tuple[Image.Image, int, int]:
+    """Write a line once, as most are the same in every answer: its strip, and where it begins."""
     font = fonts.load(weight, size)
     left, top, right, bottom = (round(edge) for edge in font.getbbox(text, anchor="ls"))
-    mask = Image.new("L", (max(1, right - left), max(1, bottom - top)))
-    ImageDraw.Draw(mask).text((-left, -top), text, 255, font, anchor="ls")
-    return mask, left, top
+    strip = Image.new("RGB", (max(1, right - left), max(1, bottom - top)), ground)
+    ImageDraw.Draw(strip).text((-left, -top), text, colour, font, anchor="ls")
+    return strip, left, top
 
 
 def _paint_plate(canvas: Image.Image, plate: Plate) -> None:
