@@ -45,6 +45,7 @@ END_SECONDS = 4.5
 
 async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     """Run the bot until it is told to stop; raises AlreadyRunning, StorageError, BrokenModel."""
+    memory.share_one_heap()
     stop = stop or asyncio.Event()
     with only_one(settings.data_dir), _signals(stop), IsolatedReader() as reader:
         # The reader's children start while the model loads.

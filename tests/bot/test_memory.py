@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Barrier
 from bot import memory
 
+memory.share_one_heap()
 THREADS = 6
 side_by_side = Barrier(THREADS)
 
@@ -29,7 +30,8 @@ def work(thread):
     pictures, left = [], []
     for size in range(4, 20):
         pictures.append(b"1" * (size << 16))
-        left.append(b"1" * 4000)
+        left.append(b"1" * (4000 + size))
+    side_by_side.wait()
     return left
 
 with ThreadPoolExecutor(THREADS) as pool:
