@@ -3,22 +3,24 @@
 `python benchmarks/soak.py [FOLDER] [--minutes 10]` with a folder of X-rays; without one, of made-up
 ones. People come and go as over a day, few at night; they send pictures, most of them new, ask,
 tap what the bot offers them, block it and come back. The bot runs as a process of its own against
-the sandbox in this one. Prints Markdown.
+the sandbox in this one. Memory is looked at at rest, with everything answered: what is in hand in
+between swings by many MB. Prints Markdown.
 """
 
 import asyncio
 import math
 import random
-import statistics
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from load import MEGABYTE, Bot, Memory, load, machine, running
+from load import MEGABYTE, Bot, load, machine, resident, running
 
+from bot.memory import EVERY_SECONDS
 from bot.sandbox import people as acts
 from bot.sandbox.client import Sim
 from bot.sandbox.messages import Chat
@@ -29,6 +31,10 @@ PEOPLE = 2000
 SCANS_A_DAY = 1500
 # A quick day before the day that counts: every crowd has been seen once.
 WARM_UP_SECONDS = 240.0
+# How often the day is held for a look, and how long everything is quiet before it: longer than the
+# bot waits before it gives memory back.
+LOOKS = 5
+REST_SECONDS = 1.5 * EVERY_SECONDS
 ASKED = ("/status", "/history", "/help", "/privacy", "/mydata", "hello", "/language", "/cancel")
 
 
@@ -37,15 +43,30 @@ def busy(part: float) -> float:
     return 1 - math.cos(2 * math.pi * part)
 
 
-async def day(sandbox: Sandbox, pictures: list[bytes], seconds: float) -> Counter[str]:
-    """Let people act for so long; gives what they did."""
-    chance, done = random.Random(0), Counter[str]()
-    begun = time.monotonic()
-    while (part := (time.monotonic() - begun) / seconds) < 1:
-        pace = max(0.1, busy(part)) * SCANS_A_DAY / seconds
-        await asyncio.sleep(chance.expovariate(pace))
-        done[act(sandbox, chance, pictures)] += 1
-    return done
+@dataclass(frozen=True, slots=True)
+class Day:
+    """People in front of a bot for `seconds`, which stand for a day."""
+
+    sandbox: Sandbox
+    sim: Sim
+    bot: Bot
+    pictures: list[bytes]
+    seconds: float
+    chance: random.Random = field(default_factory=lambda: random.Random(0))
+    done: Counter[str] = field(default_factory=Counter)
+
+    async def pass_by(self, looks: int) -> list[float]:
+        """Let people act; gives the bot's memory at rest in MB, seen so often over the day."""
+        return [await self._part(look / looks, (look + 1) / looks) for look in range(looks)]
+
+    async def _part(self, start: float, end: float) -> float:
+        begun = time.monotonic() - start * self.seconds
+        while (part := (time.monotonic() - begun) / self.seconds) < end:
+            pace = max(0.1, busy(part)) * SCANS_A_DAY / self.seconds
+            await asyncio.sleep(self.chance.expovariate(pace))
+            self.done[act(self.sandbox, self.chance, self.pictures)] += 1
+        await self.sim.quiet(REST_SECONDS)
+        return resident(self.bot.process.pid) / MEGABYTE
 
 
 def act(sandbox: Sandbox, chance: random.Random, pictures: list[bytes]) -> str:
@@ -78,42 +99,32 @@ def buttons(chat: Chat) -> list[tuple[int, str]]:
     return []
 
 
-def growth(memory: Memory, warm_from: float) -> tuple[float, float]:
-    """Give MB after the warm-up and how many more there are at the end, by a straight line."""
-    warm = [sample for sample in memory.samples if sample[0] >= warm_from]
-    times, sizes = [s[0] for s in warm], [s[1] / MEGABYTE for s in warm]
-    slope, _ = statistics.linear_regression(times, sizes)
-    return statistics.median(sizes[: len(sizes) // 10 + 1]), slope * (times[-1] - times[0])
-
-
 async def measure(pictures: list[bytes], minutes: float) -> None:
     """Run the day and print the figures."""
     numbers = range(1, PEOPLE + 1)
     async with Sandbox() as sandbox, Sim(sandbox.url) as sim:
         await sim.add_users(numbers)
         async with running(sandbox, numbers) as bot:
-            await day(sandbox, pictures, WARM_UP_SECONDS)
-            await sim.quiet(5)
-            warm_from, before = time.monotonic(), len(await sim.calls())
-            done = await day(sandbox, pictures, minutes * 60)
-            await sim.quiet(5)
-            report(bot, done, minutes, warm_from, len(await sim.calls()) - before)
+            [warm] = await Day(sandbox, sim, bot, pictures, WARM_UP_SECONDS).pass_by(1)
+            before = len(await sim.calls())
+            day = Day(sandbox, sim, bot, pictures, minutes * 60)
+            at_rest = await day.pass_by(LOOKS)
+            report(day, minutes, [warm, *at_rest], len(await sim.calls()) - before)
 
 
-def report(bot: Bot, done: Counter[str], minutes: float, warm_from: float, calls: int) -> None:
-    """Print the figures."""
-    warm, more = growth(bot.memory, warm_from)
-    every = len(bot.memory.samples) // 12 or 1
-    course = ", ".join(f"{s[1] / MEGABYTE:.0f}" for s in bot.memory.samples[::every])
+def report(day: Day, minutes: float, at_rest: list[float], calls: int) -> None:
+    """Print the figures; `at_rest` begins after the warm-up."""
+    memory = day.bot.memory
     print(f"{machine()}\n")
     print(f"| a day in {minutes:g} minutes, after one in {WARM_UP_SECONDS / 60:g} | |\n|---|---|")
-    print(f"| what people did | {', '.join(f'{n} {what}' for what, n in done.items())} |")
+    print(f"| what people did | {', '.join(f'{n} {what}' for what, n in day.done.items())} |")
     print(f"| calls the bot made | {calls} |")
-    print(f"| memory of the bot process after the warm-up | {warm:.0f} MB |")
-    print(f"| growth from then to the end, by a straight line | {more:+.1f} MB |")
-    print(f"| peak; with its reading children | {bot.memory.peak(1):.0f} MB; ", end="")
-    print(f"{bot.memory.peak(2):.0f} MB |")
-    print(f"| course in MB, the warm-up too | {course} |")
+    print(f"| memory of the bot process at rest after the warm-up | {at_rest[0]:.0f} MB |")
+    course = ", ".join(f"{size:.0f}" for size in at_rest[1:])
+    print(f"| {LOOKS} times over the day | {course} MB |")
+    print(f"| the last less that after the warm-up | {at_rest[-1] - at_rest[0]:+.1f} MB |")
+    print(f"| peak; with its reading children | {memory.peak(1):.0f} MB; ", end="")
+    print(f"{memory.peak(2):.0f} MB |")
 
 
 def main(folder: Annotated[Path | None, typer.Argument()] = None, minutes: float = 10) -> None:
