@@ -29,7 +29,7 @@ REPORT_TYPE = "image/jpeg"
 
 # With a second's worth of messages waiting, only what matters is said.
 CROWDED = 30
-# With more cases than these unfinished, an answer comes soon after its case is taken up.
+# And so with more cases than these unfinished.
 FEW = 8
 
 # What is wrong with the file itself, and is told again for so long: a later model may read it.
@@ -53,11 +53,16 @@ def progress_key(case: Case) -> str:
     return f"progress:{case.id}"
 
 
+def crowded(tx: Tx) -> bool:
+    """Tell whether so many wait that their answers come before words about them."""
+    return work.queue(tx).length > FEW
+
+
 def begin(tx: Tx, services: Services, case: Case, person: Person) -> None:
     """Tell that the case is being worked on; raises LeaseLost if it is finished."""
     if cases.get(tx, case.id).state not in UNFINISHED:
         raise LeaseLost
-    if work.queue(tx).length <= FEW and outbox.waiting(tx) < CROWDED:
+    if not crowded(tx) and outbox.waiting(tx) < CROWDED:
         _progress(tx, services.texts_of(person)("progress.classifying"), case, person, "begin")
 
 

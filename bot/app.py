@@ -13,7 +13,7 @@ from typing import Any
 
 from telegram.ext import ExtBot
 
-from bot import broadcasting, deliveries, jobs, memory, menus, metrics
+from bot import broadcasting, deliveries, jobs, memory, menus
 from bot.admin import model_choice
 from bot.application import build
 from bot.builders import BUILDERS
@@ -23,7 +23,7 @@ from bot.doctor.verdicts import Verdicts
 from bot.lock import only_one
 from bot.models import Models
 from bot.outbox import Outbox
-from bot.receive import insist, listen, poll
+from bot.receive import insist, poll
 from bot.settings import Settings
 from bot.shadow import Shadow
 from bot.wake import Wake
@@ -73,10 +73,14 @@ async def _serve(
     outbox = Outbox(bot, services, BUILDERS)
     workers = [Worker(f"worker-{n}", bot, services, shadow) for n in range(SIDE_BY_SIDE)]
     jobs.schedule(application)
-    incoming = listen(application, settings) if settings.webhook_url else poll(application)
     # In the order in which they end: no more updates, then no more work, then no more words.
     stages: list[list[Coroutine[Any, Any, None]]] = [
-        [incoming, menus.publish(bot, services), metrics.serve(services), memory.keep_small()],
+        [
+            _incoming(application, settings),
+            menus.publish(bot, services),
+            _metrics(services),
+            memory.keep_small(),
+        ],
         [
             *(worker.run() for worker in workers),
             shadow.run(),
@@ -102,6 +106,25 @@ async def _serve(
             left = begun + seconds - time.monotonic()
             await asyncio.wait(stage_tasks, timeout=max(left, 0))
         log.info("stopped")
+
+
+# What serves HTTP is imported only where it is wanted: most starts need none of it.
+
+
+async def _incoming(application: BotApplication, settings: Settings) -> None:
+    if not settings.webhook_url:
+        await poll(application)
+        return
+    from bot.webhook import listen
+
+    await listen(application, settings)
+
+
+async def _metrics(services: Services) -> None:
+    if services.settings.metrics_port:
+        from bot import metrics
+
+        await metrics.serve(services)
 
 
 @contextlib.asynccontextmanager

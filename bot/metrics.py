@@ -112,10 +112,8 @@ class Metrics:
 
 
 async def serve(services: Services) -> None:
-    """Answer Prometheus until cancelled; nothing with METRICS_PORT=0."""
+    """Answer Prometheus until cancelled."""
     port = services.settings.metrics_port
-    if not port:
-        return
     newest = await services.storage.read(statistics.newest_event)
     metrics = Metrics(services, newest)
 

@@ -3,14 +3,16 @@
 import io
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
-import qrcode
 from PIL import Image, ImageDraw
-from qrcode.constants import ERROR_CORRECT_Q
 
 from bot.texts.catalogue import Texts
 from classifier import fonts
 from classifier.report_texts import Language
+
+if TYPE_CHECKING:
+    from qrcode import QRCode
 
 # A4 at 150 dots an inch.
 WIDTH, HEIGHT = 1240, 1754
@@ -37,8 +39,12 @@ def draw_qr(link: str, side: int) -> Image.Image:
     return drawn.resize((side, side), Image.Resampling.NEAREST)
 
 
-def _code(link: str) -> qrcode.QRCode:
-    code = qrcode.QRCode(error_correction=ERROR_CORRECT_Q, border=MODULE_BORDER, box_size=8)
+def _code(link: str) -> "QRCode":
+    # Imported here, because no start of the bot needs it.
+    from qrcode import QRCode
+    from qrcode.constants import ERROR_CORRECT_Q
+
+    code = QRCode(error_correction=ERROR_CORRECT_Q, border=MODULE_BORDER, box_size=8)
     code.add_data(link)
     code.make(fit=True)
     return code

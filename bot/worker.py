@@ -67,7 +67,8 @@ LONGEST_OUTAGE_WAIT = timedelta(seconds=30)
 OUTAGE_PATIENCE = timedelta(hours=1)
 # Telegram shows a chat action for five seconds.
 ACTION_SECONDS = 4.0
-ACTION_AFTER = 1.0
+ACTION_AFTER = 0.3
+ACTION_AFTER_IN_A_CROWD = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +130,9 @@ class Worker:
             self.services.wake.all()
 
     async def _work(self, case: Case) -> None:
-        person, files = await self._storage.write(_begin, self.services, case)
+        person, files, crowded = await self._storage.write(_begin, self.services, case)
         self.services.wake.outbox.set()
-        async with self._holding(case, person.telegram_id):
+        async with self._holding(case, person.telegram_id, crowded):
             with tempfile.TemporaryDirectory(dir=self.services.settings.incoming) as folder:
                 try:
                     paths = [await self._fetch(file, Path(folder)) for file in files]
@@ -240,12 +241,12 @@ class Worker:
             await self._storage.write(work.release, case.id, self.name, utc_now() + wait)
 
     @asynccontextmanager
-    async def _holding(self, case: Case, chat: int) -> AsyncIterator[None]:
+    async def _holding(self, case: Case, chat: int, crowded: bool) -> AsyncIterator[None]:
         """Keep the lease and the chat's "sending a photo" alive meanwhile."""
 
         async def hold() -> None:
             # What takes no longer needs no sign of life.
-            await asyncio.sleep(ACTION_AFTER)
+            await asyncio.sleep(ACTION_AFTER_IN_A_CROWD if crowded else ACTION_AFTER)
             while True:
                 with suppress(TelegramError):
                     await self.bot.send_chat_action(chat, ChatAction.UPLOAD_PHOTO)
@@ -264,14 +265,14 @@ class Worker:
         return self.services.storage
 
 
-def _begin(tx: Tx, services: Services, case: Case) -> tuple[Person, tuple[UploadedFile, ...]]:
-    """Tell that the case is being worked on; gives whose it is and what was sent."""
+def _begin(tx: Tx, services: Services, case: Case) -> tuple[Person, tuple[UploadedFile, ...], bool]:
+    """Tell that the case is being worked on; gives whose it is, what was sent, and if many wait."""
     assert case.person_id is not None
     person = people.get(tx, case.person_id)
     if person is None:
         raise CaseGone
     answers.begin(tx, services, case, person)
-    return person, history.files(tx, case.id)
+    return person, history.files(tx, case.id), answers.crowded(tx)
 
 
 def _is_outage(error: Exception) -> bool:
