@@ -2,7 +2,7 @@
 
 glibc keeps what is freed: its thresholds for mappings and for trimming rise with the largest
 picture freed, in a heap for each of some threads (mallopt(3)). Low thresholds would cost a crowd
-seconds of page faults; giving back now and then costs it nothing.
+seconds of page faults. So they are high, and all is given back now and then.
 """
 
 import asyncio
@@ -10,12 +10,18 @@ import ctypes
 from collections.abc import Callable
 
 EVERY_SECONDS = 10.0
-_ARENA_MAX = -8  # M_ARENA_MAX in malloc.h
+MEGABYTE = 1 << 20
+# Names and values of malloc.h; no mapping may be larger for a heap.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+_LARGEST_IN_HEAP, _KEPT = 32 * MEGABYTE, 128 * MEGABYTE
 
 
 def share_one_heap() -> None:
-    """Let no thread have a heap of its own: of those, malloc_trim(3) leaves the top."""
-    _glibc("mallopt")(_ARENA_MAX, 1)
+    """Let no thread have a heap of its own, of which malloc_trim(3) leaves the top; keep pages."""
+    mallopt = _glibc("mallopt")
+    mallopt(_ARENA_MAX, 1)
+    mallopt(_MMAP_THRESHOLD, _LARGEST_IN_HEAP)
+    mallopt(_TRIM_THRESHOLD, _KEPT)
 
 
 def give_back() -> None:
