@@ -52,7 +52,7 @@ from storage.transaction import Tx
 log = logging.getLogger(__name__)
 
 # So many cases are worked on at the same time.
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE = 6
 LEASE = timedelta(minutes=2)
 LONGEST_REST = 2.0
 GIVE_UP_AFTER = 6
