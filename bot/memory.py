@@ -9,9 +9,9 @@ import asyncio
 import ctypes
 from collections.abc import Callable
 
-EVERY_SECONDS = 10.0
 MEGABYTE = 1 << 20
-# Names and values of malloc.h; no mapping may be larger for a heap.
+EVERY_SECONDS = 10.0
+# As malloc.h has them; the largest threshold for mappings that glibc takes.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _LARGEST_IN_HEAP, _KEPT = 32 * MEGABYTE, 128 * MEGABYTE
 
