@@ -28,9 +28,6 @@ from bot.sandbox.parameters import Upload
 from bot.sandbox.server import Sandbox
 
 PEOPLE = 2000
-SCANS_A_DAY = 1500
-# A quick day before the day that counts: every crowd has been seen once.
-WARM_UP_SECONDS = 240.0
 # How often the day is held for a look, and how long everything is quiet before it: longer than the
 # bot waits before it gives memory back.
 LOOKS = 5
@@ -52,6 +49,8 @@ class Day:
     bot: Bot
     pictures: list[bytes]
     seconds: float
+    # How often they do something.
+    acts: int
     chance: random.Random = field(default_factory=lambda: random.Random(0))
     done: Counter[str] = field(default_factory=Counter)
 
@@ -62,7 +61,7 @@ class Day:
     async def _part(self, start: float, end: float) -> float:
         begun = time.monotonic() - start * self.seconds
         while (part := (time.monotonic() - begun) / self.seconds) < end:
-            pace = max(0.1, busy(part)) * SCANS_A_DAY / self.seconds
+            pace = max(0.1, busy(part)) * self.acts / self.seconds
             await asyncio.sleep(self.chance.expovariate(pace))
             self.done[act(self.sandbox, self.chance, self.pictures)] += 1
         await self.sim.quiet(REST_SECONDS)
@@ -99,24 +98,24 @@ def buttons(chat: Chat) -> list[tuple[int, str]]:
     return []
 
 
-async def measure(pictures: list[bytes], minutes: float) -> None:
-    """Run the day and print the figures."""
+async def measure(pictures: list[bytes], minutes: float, warm_up: float, acts: int) -> None:
+    """Run a quick day, in which every crowd is seen once, then the day; print the figures."""
     numbers = range(1, PEOPLE + 1)
     async with Sandbox() as sandbox, Sim(sandbox.url) as sim:
         await sim.add_users(numbers)
         async with running(sandbox, numbers) as bot:
-            [warm] = await Day(sandbox, sim, bot, pictures, WARM_UP_SECONDS).pass_by(1)
+            [warm] = await Day(sandbox, sim, bot, pictures, warm_up * 60, acts).pass_by(1)
             before = len(await sim.calls())
-            day = Day(sandbox, sim, bot, pictures, minutes * 60)
+            day = Day(sandbox, sim, bot, pictures, minutes * 60, acts)
             at_rest = await day.pass_by(LOOKS)
-            report(day, minutes, [warm, *at_rest], len(await sim.calls()) - before)
+            report(day, warm_up, [warm, *at_rest], len(await sim.calls()) - before)
 
 
-def report(day: Day, minutes: float, at_rest: list[float], calls: int) -> None:
+def report(day: Day, warm_up: float, at_rest: list[float], calls: int) -> None:
     """Print the figures; `at_rest` begins after the warm-up."""
     memory = day.bot.memory
     print(f"{machine()}\n")
-    print(f"| a day in {minutes:g} minutes, after one in {WARM_UP_SECONDS / 60:g} | |\n|---|---|")
+    print(f"| a day in {day.seconds / 60:g} minutes, after one in {warm_up:g} | |\n|---|---|")
     print(f"| what people did | {', '.join(f'{n} {what}' for what, n in day.done.items())} |")
     print(f"| calls the bot made | {calls} |")
     print(f"| memory of the bot process at rest after the warm-up | {at_rest[0]:.0f} MB |")
@@ -127,10 +126,15 @@ def report(day: Day, minutes: float, at_rest: list[float], calls: int) -> None:
     print(f"{memory.peak(2):.0f} MB |")
 
 
-def main(folder: Annotated[Path | None, typer.Argument()] = None, minutes: float = 10) -> None:
+def main(
+    folder: Annotated[Path | None, typer.Argument()] = None,
+    minutes: float = 10,
+    warm_up: Annotated[float, typer.Option(help="minutes of the day before")] = 4,
+    acts: Annotated[int, typer.Option(help="what people do in a day")] = 1500,
+) -> None:
     """Print what memory the bot takes over a compressed day."""
     with tempfile.TemporaryDirectory() as scratch:
-        asyncio.run(measure(load(folder, Path(scratch)), minutes))
+        asyncio.run(measure(load(folder, Path(scratch)), minutes, warm_up, acts))
 
 
 if __name__ == "__main__":
