@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from classifier.engines import Output
+from classifier.gate import Gate
 from classifier.labels import Doubt, Finding, FloatArray, Modality
 from classifier.lineup import Lineup
 from classifier.model import Model
@@ -28,7 +28,8 @@ FLATTEST = 0.08
 class Answer:
     """What came of one source: a finding, or the reason for none.
 
-    `shown` is the picture that decided, (rows, columns) in [0, 1]; None if nothing could be read.
+    `shown` is the picture that decided, upright, (rows, columns) in [0, 1]; None if nothing could
+    be read.
     `deciding` are the slices of a CT that decided, the first of them `shown`.
     """
 
@@ -46,9 +47,12 @@ class Answer:
 class Classifier:
     """Answers sources with the models given; an async context manager."""
 
-    def __init__(self, reader: IsolatedReader, models: Mapping[Modality, Model]) -> None:
-        """Use `models`, of which the one for X-rays is needed to tell what a picture is."""
+    def __init__(
+        self, reader: IsolatedReader, models: Mapping[Modality, Model], gate: Gate
+    ) -> None:
+        """Use `models` for what `gate` lets in."""
         self._reader = reader
+        self._gate = gate
         self._lineup = Lineup(models)
 
     async def __aenter__(self) -> Self:
@@ -100,18 +104,14 @@ class Classifier:
         """Answer what was read; `seconds` is for the caller to fill. Raises `batching.Busy`."""
         async with self._lineup.in_use() as lineup:
             model = lineup.models[Modality.XRAY]
-            middle = _middle(study)
-            shown = await asyncio.to_thread(to_grey, middle)
-            output = await lineup.run(Modality.XRAY, [shown])
-            modality = model.gate.kind_of(middle, output.features[0])
+            shown, modality = await asyncio.to_thread(self._seen, _middle(study))
             answer = Answer(
                 model=model.name, shown=shown, modality=modality, slices=len(study.scans)
             )
             if modality is None:
                 return replace(answer, refusal=RefusalReason.NOT_CHEST)
             if modality is Modality.XRAY:
-                finding = _of_xray(model, output, shown, answer.slices)
-                return replace(answer, finding=finding)
+                return replace(answer, finding=await _of_xray(lineup, shown, answer.slices))
             if modality not in lineup.models:
                 return replace(answer, refusal=RefusalReason.NO_CT_MODEL)
             finding, deciding = await _of_ct(lineup, study.scans)
@@ -120,24 +120,30 @@ class Classifier:
             )
 
     async def estimate(self, study: Study, modality: Modality) -> Finding | None:
-        """Estimate a study of a known kind without a gate; None without a model for it."""
+        """Estimate a study of a known kind, which is let in; None without a model for it."""
         async with self._lineup.in_use() as lineup:
             if modality not in lineup.models:
                 return None
             if modality is Modality.CT:
                 return (await _of_ct(lineup, study.scans))[0]
-            shown = await asyncio.to_thread(to_grey, _middle(study))
-            output = await lineup.run(modality, [shown])
-            return _of_xray(lineup.models[modality], output, shown, len(study.scans))
+            shown, _ = await asyncio.to_thread(self._seen, _middle(study))
+            return await _of_xray(lineup, shown, len(study.scans))
+
+    def _seen(self, scan: Scan) -> tuple[FloatArray, Modality | None]:
+        """Give a scan as shown, upright, and what it is."""
+        grey = to_grey(scan)
+        look = self._gate.look(grey)
+        return look.mended(grey), self._gate.modality(scan, look)
 
 
 def _middle(study: Study) -> Scan:
     return study.scans[len(study.scans) // 2]
 
 
-def _of_xray(model: Model, output: Output, shown: FloatArray, slices: int) -> Finding:
+async def _of_xray(lineup: Lineup, shown: FloatArray, slices: int) -> Finding:
+    model, output = lineup.models[Modality.XRAY], await lineup.run(Modality.XRAY, [shown])
     doubts = _doubts(shown)
-    if model.gate.distance(output.features[0]) > 1:
+    if model.likeness.distance(output.features[0]) > 1:
         doubts |= {Doubt.UNLIKE_TRAINING}
     return model.finding(output.logits[0], output.features[0], slices, doubts)
 

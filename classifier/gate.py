@@ -1,63 +1,150 @@
-"""Is this a chest X-ray, a chest CT slice, or neither? And is it like what was trained on?"""
+"""Is this a frontal chest X-ray, a chest CT slice, or neither? And which way up is it?
 
-from dataclasses import dataclass
+A small network of its own that looks before the network of the classes does, at grey values alone.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
+from classifier.card import BrokenModel, Flaw, sha256
 from classifier.labels import FloatArray, Modality
-from classifier.reading.scan import Scan
+from classifier.preprocess import to_input
+from classifier.reading.scan import Scan, Units
 
+GATE = Path(__file__).parent / "models" / "gate"
+# Not `card.json`: a place with that is a model of the classes.
+CARD = "gate.json"
+ENGINE = "gate.onnx"
+OUTPUTS = ("kinds", "turns", "inverted", "distance")
 # Film and screen photographs have a tint of up to about 0.06; coloured photographs start at 0.1.
 COLOURED = 0.1
-KINDS = (Modality.XRAY, Modality.CT, None)
+
+
+class Kind(StrEnum):
+    """What a picture shows, in the order of the network's outputs."""
+
+    XRAY = "xray"
+    CT = "ct"
+    OTHER_XRAY = "other_xray"
+    OTHER_MEDICAL = "other_medical"
+    OTHER = "other"
+
+
+CHEST = {Kind.XRAY: Modality.XRAY, Kind.CT: Modality.CT}
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """Two looks at the pooled features of the X-ray network.
+class Look:
+    """What the gate sees in one picture.
 
-    `kernel` (channels, 3) and `bias` (3,) tell X-ray, CT and neither apart. `mean` (channels,) and
-    `whitening` (channels, k) measure how far a picture is from the pictures trained on, scaled so
-    that 99 of 100 of those are within 1.
+    `kind` is a chest only if `chest`, the score for that, is high enough. `probabilities` sum to 1.
+    `quarter_turns` to the left put a chest X-ray upright, and `is_inverted` tells that its greys
+    are the wrong way round: 0 and False unless sure. `distance` from all that the gate was trained
+    on is above 1 for what is unlike any of it.
     """
 
-    kernel: FloatArray
-    bias: FloatArray
-    mean: FloatArray
-    whitening: FloatArray
+    kind: Kind
+    probabilities: dict[Kind, float]
+    chest: float
+    quarter_turns: int
+    is_inverted: bool
+    distance: float
 
-    @classmethod
-    def load(cls, path: Path) -> "Gate":
-        """Read a gate's .npz."""
-        with np.load(path) as arrays:
-            return cls(**{name: arrays[name] for name in arrays.files})
+    def mended(self, grey: FloatArray) -> FloatArray:
+        """Give the picture (rows, columns) in [0, 1] upright and with its greys right."""
+        turned = np.rot90(grey, self.quarter_turns)
+        return np.ascontiguousarray(1 - turned if self.is_inverted else turned)
 
-    def save(self, path: Path) -> None:
-        """Write the gate as .npz."""
-        names = ("kernel", "bias", "mean", "whitening")
-        np.savez(path, **{name: getattr(self, name) for name in names})
 
-    def kind_of(self, scan: Scan, features: FloatArray) -> Modality | None:
-        """Tell what a scan shows: what its header says, else what it looks like; None is neither.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateCard:
+    """What stands in `gate.json`.
 
-        `features` is (h, w, channels).
+    A picture is a chest from a score of `chest_from`, a coloured one from `coloured_from`; it is
+    turned from a probability of `turned_from` and inverted from one of `inverted_from`.
+    """
+
+    sha256: str
+    input_size: int
+    chest_from: float
+    coloured_from: float
+    turned_from: float
+    inverted_from: float
+    trained_on: str
+    command: str
+
+    def write(self, folder: Path) -> None:
+        """Write the card beside the network."""
+        (folder / CARD).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+class Gate:
+    """The gate's network in ONNX Runtime, and how its outputs become a look."""
+
+    def __init__(self, folder: Path = GATE) -> None:
+        """Load it; raises BrokenModel unless card and network go together."""
+        # Imported here so that a command that looks at no picture starts without it.
+        from classifier.engines.onnx import session
+
+        self._card = _read_card(folder)
+        try:
+            self._session = session(folder / ENGINE, threads=1)
+            self.look(np.zeros((self._card.input_size,) * 2, np.float32))
+        except Exception as error:
+            # ONNX Runtime has a kind of error for each way in which a file can be wrong.
+            raise BrokenModel(f"gate: {type(error).__name__}", Flaw.SHAPE) from error
+
+    def look(self, grey: FloatArray) -> Look:
+        """Look at a picture as shown: (rows, columns) float32, 0 black to 1 white.
+
+        A turn, and an inversion, must be seen in the picture and be gone in the mended one.
         """
-        if scan.chroma > COLOURED:
+        seen = self._seen(grey)
+        if seen.kind is not Kind.XRAY or not (seen.quarter_turns or seen.is_inverted):
+            return replace(seen, quarter_turns=0, is_inverted=False)
+        after = self._seen(seen.mended(grey))
+        if after.kind is Kind.XRAY and not (after.quarter_turns or after.is_inverted):
+            return seen
+        return replace(seen, quarter_turns=0, is_inverted=False)
+
+    def modality(self, scan: Scan, look: Look) -> Modality | None:
+        """Tell what a scan shows, by its header and its colour too; None is neither."""
+        if scan.units is Units.HOUNSFIELD:
+            return Modality.CT
+        if scan.chroma > COLOURED and look.chest < self._card.coloured_from:
             return None
-        if scan.modality is not None:
-            return scan.modality
-        return KINDS[int((pooled(features) @ self.kernel + self.bias).argmax())]
+        return CHEST.get(look.kind)
 
-    def distance(self, features: FloatArray) -> float:
-        """Measure how unlike the training pictures (h, w, channels) is; above 1 is unusual.
+    def _seen(self, grey: FloatArray) -> Look:
+        inputs = to_input(grey, self._card.input_size)[np.newaxis]
+        kinds, turns, inverted, distance = (
+            np.asarray(output)[0] for output in self._session.run(OUTPUTS, {"grey": inputs})
+        )
+        shares = dict(zip(Kind, kinds.tolist(), strict=True))
+        chest = shares[Kind.XRAY] + shares[Kind.CT]
+        of_kind = set(CHEST) if chest >= self._card.chest_from else set(Kind) - set(CHEST)
+        turn = int(turns.argmax())
+        return Look(
+            kind=max(of_kind, key=lambda kind: shares[kind]),
+            probabilities=shares,
+            chest=chest,
+            quarter_turns=turn if turns[turn] >= self._card.turned_from else 0,
+            is_inverted=bool(inverted[1] >= self._card.inverted_from),
+            distance=float(distance),
+        )
 
-        Mahalanobis distance over the leading directions (Lee et al. 2018, arXiv 1807.03888).
-        """
-        return float(np.linalg.norm((pooled(features) - self.mean) @ self.whitening))
 
-
-def pooled(features: FloatArray) -> FloatArray:
-    """Average over the places: (…, h, w, channels) to (…, channels)."""
-    mean: FloatArray = features.mean((-3, -2))
-    return mean
+def _read_card(folder: Path) -> GateCard:
+    """Read and check the card; raises BrokenModel unless it names the network beside it."""
+    try:
+        card = GateCard(**json.loads((folder / CARD).read_text(encoding="utf-8")))
+        digest = sha256(folder / ENGINE)
+    except (OSError, ValueError, TypeError) as error:
+        raise BrokenModel(f"gate/{CARD}: {error}", Flaw.CARD) from error
+    if digest != card.sha256:
+        raise BrokenModel(f"gate/{ENGINE}: sha256 is not the card's")
+    return card

@@ -8,14 +8,14 @@ import numpy as np
 
 from classifier.card import CARD, BrokenModel, Card, Flaw, check_file, read_card, sha256
 from classifier.engines import Engine, EngineDown
-from classifier.gate import KINDS, Gate
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
+from classifier.likeness import Likeness
 from classifier.saliency import Head, class_maps, pneumonia_map
 
 MODELS = Path(__file__).parent / "models"
 WEIGHTS = "weights.npz"
 HEAD = "head.npz"
-GATE = "gate.npz"
+LIKENESS = "likeness.npz"
 LOW_MARGIN = 0.2
 
 
@@ -37,7 +37,7 @@ class Model:
     card: Card
     engine: Engine
     head: Head
-    gate: Gate
+    likeness: Likeness
     digest: str
 
     @property
@@ -89,10 +89,11 @@ def load_model(folder: Path, kind: EngineKind = EngineKind.ONNX, url: str = "") 
     server may be down for now, so it is not asked: that is left to `check_fit`.
     """
     card = read_card(folder)
-    gate, head = check_file(folder, card, GATE), check_file(folder, card, HEAD)
+    head, likeness = (check_file(folder, card, name) for name in (HEAD, LIKENESS))
     try:
         engine = _engine(folder, card, kind, url)
-        model = Model(card, engine, Head.load(head), Gate.load(gate), sha256(folder / CARD))
+        digest = sha256(folder / CARD)
+        model = Model(card, engine, Head.load(head), Likeness.load(likeness), digest)
     except (BrokenModel, ImportError):
         raise
     except Exception as error:
@@ -104,11 +105,11 @@ def load_model(folder: Path, kind: EngineKind = EngineKind.ONNX, url: str = "") 
 
 
 def check_fit(model: Model) -> None:
-    """Run the network once; raises BrokenModel unless card, network, head and gate go together.
+    """Run the network once; raises BrokenModel unless card, network, head and likeness go together.
 
     Raises EngineDown if the network runs elsewhere and gives no answer.
     """
-    card, head, gate = model.card, model.head, model.gate
+    card, head, likeness = model.card, model.head, model.likeness
     try:
         output = model.engine.run(np.zeros((1, card.input_size, card.input_size, 1), np.float32))
     except EngineDown:
@@ -120,8 +121,7 @@ def check_fit(model: Model) -> None:
         "logits": (output.logits.shape, (1, labels)),
         "features": (output.features.shape[:1] + output.features.shape[3:], (1, channels)),
         "head": (head.kernel.shape + head.bias.shape, (channels, labels, labels)),
-        "gate": (gate.kernel.shape + gate.bias.shape, (channels, len(KINDS), len(KINDS))),
-        "likeness": (gate.mean.shape + gate.whitening.shape[:1], (channels, channels)),
+        "likeness": (likeness.mean.shape + likeness.whitening.shape[:1], (channels, channels)),
     }
     for part, (found, wanted) in shapes.items():
         if found != wanted:

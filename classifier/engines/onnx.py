@@ -19,15 +19,18 @@ class OnnxEngine:
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         """Load the graph; `threads` 0 means one for each core."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        # A spinning thread takes the core that reading and drawing need.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            path, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session(path, threads)
 
     def run(self, inputs: FloatArray) -> Output:
         """Take (n, size, size, 1) float32 in [0, 1]."""
         logits, features = self._session.run(["logits", "features"], {"grey": inputs})
         return Output(np.asarray(logits), np.asarray(features))
+
+
+def session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
+    """Load a graph for the CPU; `threads` 0 means one for each core."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # A spinning thread takes the core that reading and drawing need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
