@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from classifier.card import BrokenModel
 from classifier.classifier import Answer, Classifier
+from classifier.gate import Gate
 from classifier.model import MODELS, EngineKind, load_installed
 from classifier.reading.isolated import IsolatedReader
 from classifier.reading.sources import Source
@@ -50,7 +51,7 @@ def classify(
     """Answer each picture, DICOM file, or zip or folder of one CT series with a picture."""
     try:
         with IsolatedReader() as reader:
-            classifier = Classifier(reader, load_installed(models, engine))
+            classifier = Classifier(reader, load_installed(models, engine), Gate())
             sources = reader.sources(paths)
             if not sources:
                 raise typer.BadParameter("there is no file in there")

@@ -40,6 +40,7 @@ from bot.models import Models
 from bot.settings import load_settings
 from bot.wake import Wake
 from classifier.classifier import Classifier
+from classifier.gate import Gate
 from classifier.model import load_installed
 from classifier.reading.isolated import IsolatedReader
 from classifier.report import WIDTH
@@ -269,8 +270,8 @@ async def measure(cases: int, turns: int, folder: Path, scan: Path) -> dict[str,
     with IsolatedReader() as reader:
         async with (
             sandbox() as telegram,
-            Classifier(reader, load_installed()) as active,
-            Classifier(reader, {}) as candidates,
+            Classifier(reader, load_installed(), Gate()) as active,
+            Classifier(reader, {}, Gate()) as candidates,
             desk_with(FEW, folder / "few", scan, telegram, (active, candidates)) as few,
             desk_with(cases, folder / "many", scan, telegram, (active, candidates)) as many,
         ):

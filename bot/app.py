@@ -29,6 +29,7 @@ from bot.shadow import Shadow
 from bot.wake import Wake
 from bot.worker import SIDE_BY_SIDE, Worker
 from classifier.classifier import Classifier
+from classifier.gate import Gate
 from classifier.model import MODELS, load_installed
 from classifier.reading.isolated import IsolatedReader
 from storage import Storage, staff
@@ -50,9 +51,10 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     with only_one(settings.data_dir), _signals(stop), IsolatedReader() as reader:
         # The reader's children start while the model loads.
         models = await asyncio.to_thread(load_installed, url=settings.classifier_url)
+        gate = await asyncio.to_thread(Gate)
         async with (
-            Classifier(reader, models) as active,
-            Classifier(reader, {}) as candidates,
+            Classifier(reader, models, gate) as active,
+            Classifier(reader, {}, gate) as candidates,
             _services(settings, active, candidates) as services,
         ):
             bot = make_bot(settings)

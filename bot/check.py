@@ -16,6 +16,7 @@ from bot.logs import set_up_logs
 from bot.mending import MENDABLE, mend
 from bot.models import load_chosen
 from bot.settings import BadSettings, Settings, load_settings
+from classifier.gate import Gate
 from classifier.labels import Modality
 from classifier.model import MODELS, Model, check_fit, load_installed
 from storage import models as choices
@@ -100,6 +101,8 @@ def _model(models: Models, _: Settings) -> None:
 
 def _models(settings: Settings) -> Mapping[Modality, Model]:
     """Load the models that come with the program, and those that admins chose instead."""
+    # It is the same for all models, and must be whole too.
+    Gate()
     url, places = settings.classifier_url, (MODELS, settings.models)
     return load_installed(url=url) | {
         Modality(modality): load_chosen(choice.digest, places, url)

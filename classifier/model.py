@@ -89,6 +89,8 @@ def load_model(folder: Path, kind: EngineKind = EngineKind.ONNX, url: str = "") 
     server may be down for now, so it is not asked: that is left to `check_fit`.
     """
     card = read_card(folder)
+    if LIKENESS not in card.files:
+        raise BrokenModel(f"{card.name}: an older version made it, without {LIKENESS}; train anew")
     head, likeness = (check_file(folder, card, name) for name in (HEAD, LIKENESS))
     try:
         engine = _engine(folder, card, kind, url)

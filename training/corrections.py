@@ -36,7 +36,7 @@ from storage.reader import Reader
 from training import dataset
 from training.augment import augment
 from training.batches import workers
-from training.carry_gate import CarriedGate
+from training.carry_likeness import CarriedLikeness
 from training.dataset import LABELS, Example, Split, load_pictures
 from training.evaluate import run_engine
 from training.figures import Predictions
@@ -180,8 +180,9 @@ def _candidate(
     """Fine-tune, and write the model folder into a place where nobody uses it."""
     whole = _together(parts, others)
     network, progress = fine_tune(model, base, whole, place / "run")
-    about, gate = _run(name, model, parts, progress), CarriedGate(model.gate, model.engine)
-    package(network, about, whole, gate, model.card.input_size, place / name)
+    about, size = _run(name, model, parts, progress), model.card.input_size
+    likeness = CarriedLikeness(model.likeness, model.engine)
+    package(network, about, whole, size, place / name, likeness=likeness)
     return place / name
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from classifier.engines import Engine, Output
-from classifier.gate import pooled
 from classifier.labels import FloatArray, Label
+from classifier.likeness import pooled
 from classifier.model import EngineKind, calibrated, load_model
 from training import dataset
 from training.calibrate import AT_MOST, Answered, Measured

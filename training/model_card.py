@@ -57,8 +57,7 @@ whether int8 agrees with float closely enough to ship.
   above all lower specificity.
 - What is promised of sure answers holds for patients like those measured. It is no promise for
   another hospital, another age or another share of ill people.
-- The gate (X-ray, CT or neither) learned photographs and other body parts from few or made-up
-  pictures.
+- What is no frontal chest X-ray is told by a gate, which `docs/gate.md` of the project measures.
 - The map shows where the network looked, not where an illness is.
 """
 

@@ -1,9 +1,8 @@
 """Everything between trained weights and a model folder with an honest card."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 import keras
 import numpy as np
@@ -12,31 +11,22 @@ from classifier import resnet
 from classifier.card import Card, sha256
 from classifier.engines import Engine
 from classifier.engines.onnx import OnnxEngine
-from classifier.gate import Gate
 from classifier.labels import FloatArray, Modality
-from classifier.model import GATE, HEAD, WEIGHTS, calibrated
-from classifier.preprocess import to_grey, to_input
-from classifier.reading.detect import detect
-from classifier.reading.dicom import read_dicom
-from classifier.reading.picture import read_picture
-from classifier.reading.scan import FileKind, Scan
+from classifier.likeness import Likeness
+from classifier.model import HEAD, LIKENESS, WEIGHTS, calibrated
 from training import calibrate, evaluate, export
 from training.calibrate import Answered
 from training.dataset import Example, Pictures, Split, load_pictures
 from training.evaluate import run_engine
 from training.export import Agreement
 from training.figures import Predictions, figures, stress_figures, sure_figures
-from training.fit_gate import fit_gate
+from training.likeness import likeness_of
 from training.model_card import write_model_card
-from training.negatives import negatives
 from training.record import add_rows, circumstances, columns, versions
 
 INT8 = "model.int8.onnx"
 FLOAT = "model.onnx"
 RANGE_PICTURES = 300
-NEGATIVES = 900
-# A third of the training pictures places the gate as well as all of them.
-GATE_EVERY = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,52 +43,25 @@ class Run:
     data: str
 
 
-class GateMaker(Protocol):
-    """Makes the gate of a network."""
-
-    def make(self, engine: Engine, split: Split, tuning: Pictures, size: int) -> Gate:
-        """Make it from what the network `engine` sees of the pictures."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class GatePictures:
-    """What only the gate learns from: X-rays of other people and machines, and CT slices."""
-
-    more_xray: Sequence[Path]
-    ct: Sequence[Path]
-
-    def make(self, engine: Engine, split: Split, tuning: Pictures, size: int) -> Gate:
-        """Fit a gate anew."""
-        more_xray, ct = (
-            np.stack([to_input(to_grey(_read(path)), size) for path in paths])
-            for paths in (self.more_xray, self.ct)
-        )
-        xray = load_pictures(split.train[::GATE_EVERY], size).inputs()
-        return fit_gate(
-            xray=run_engine(engine, xray).features,
-            more_xray=run_engine(engine, more_xray).features,
-            ct=run_engine(engine, ct).features,
-            neither=run_engine(engine, negatives(NEGATIVES, size)[..., np.newaxis]).features,
-            chosen=run_engine(engine, tuning.inputs()).features,
-        )
+# Makes the likeness of a network out of what its engine sees of the pictures.
+MakeLikeness = Callable[[Engine, Split, Pictures, int], Likeness]
 
 
 def package(
     network: keras.Model,
     run: Run,
     split: Split,
-    gate: GateMaker,
     size: int,
     folder: Path,
     out_of_fold: Answered | None = None,
+    likeness: MakeLikeness = likeness_of,
 ) -> Card:
     """Write a model folder and give its card.
 
     `network` in float32. Temperature and thresholds come from the answers `out_of_fold`, else from
-    the tuning and the held-out part; the gate from the tuning part, the figures from the held-out
-    part with the engine shipped, read with limits that were fitted on none of the same patients.
-    The card's are those of the first source.
+    the tuning and the held-out part; the scale of `likeness` from the tuning part, the figures from
+    the held-out part with the engine shipped, read with limits that were fitted on none of the same
+    patients. The card's are those of the first source.
     """
     folder.mkdir(parents=True, exist_ok=True)
     resnet.save_weights(network, folder / WEIGHTS)
@@ -108,7 +71,7 @@ def package(
     file, agreed = _export(network, split, tuning, held_out, size, folder)
     export.head_of(folder / file).save(folder / HEAD)
     engine = OnnxEngine(folder / file)
-    gate.make(engine, split, tuning, size).save(folder / GATE)
+    likeness(engine, split, tuning, size).save(folder / LIKENESS)
     answered = _answered(engine, held_out, split.held_out)
     limits, measured, proof = calibrate.calibrate(
         _answered(engine, tuning, split.tuning), answered, out_of_fold
@@ -138,7 +101,7 @@ def package(
         trained_on=run.data,
         command=run.command,
         figures=figures(sources[first]),
-        files={name: sha256(folder / name) for name in (file, WEIGHTS, HEAD, GATE)},
+        files={name: sha256(folder / name) for name in (file, WEIGHTS, HEAD, LIKENESS)},
         details=_details(run, split, agreed)
         | {
             "calibration": {
@@ -199,12 +162,6 @@ def _export(
 def _answered(engine: Engine, pictures: Pictures, examples: Sequence[Example]) -> Answered:
     patients = np.array([example.patient for example in examples])
     return Answered(run_engine(engine, pictures.inputs()).logits, pictures.classes, patients)
-
-
-def _read(path: Path) -> Scan:
-    """Read a picture or the first frame of a DICOM file; raises Refusal."""
-    data = path.read_bytes()
-    return read_dicom(data)[0] if detect(data) is FileKind.DICOM else read_picture(data)
 
 
 def _details(

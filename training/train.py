@@ -11,10 +11,9 @@ from training.batches import workers
 from training.curves import draw_curves
 from training.network import train_network, trained_network
 from training.out_of_fold import answers_of_others
-from training.package import GatePictures, Run, add_result, package
+from training.package import Run, add_result, package
 
 RESULTS = Path(__file__).parent / "results" / "xray.csv"
-GATE_PICTURES = 600
 DATA_HELP = "folder with normal/, bacterial/ and viral/; another may hold normal/ and pneumonia/"
 
 
@@ -22,8 +21,6 @@ def main(
     recipe_name: Annotated[str, typer.Argument(metavar="RECIPE", help="recipes/paper or …/xray")],
     data: Annotated[list[Path], typer.Option(help=DATA_HELP)],
     run: Annotated[Path, typer.Option(help="checkpoints; the same folder again resumes")],
-    ct: Annotated[Path, typer.Option(help="folder of CT slices, for the gate")],
-    more_xray: Annotated[Path, typer.Option(help="folder of other X-rays, for the gate")],
     start: Annotated[Path | None, typer.Option(help="weights to start from (.npz)")] = None,
     name: Annotated[str | None, typer.Option(help="of the model; default from recipe")] = None,
     models: Annotated[Path | None, typer.Option(help="where the model folder goes")] = None,
@@ -61,16 +58,9 @@ def main(
     )
     folder = (models or run) / about_run.name
     size = int(progress.history[-1]["size"])
-    gate = GatePictures(_some(more_xray), _some(ct))
     calibration = answers_of_others(out_of_fold, fold) if out_of_fold else None
-    card = package(network, about_run, parts, gate, size, folder, calibration)
+    card = package(network, about_run, parts, size, folder, calibration)
     add_result(card, about_run, results)
-
-
-def _some(folder: Path) -> list[Path]:
-    """Take pictures evenly from all of a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return files[:: max(1, len(files) // GATE_PICTURES)]
 
 
 def _command() -> str:

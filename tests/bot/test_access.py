@@ -51,7 +51,7 @@ async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
 @pytest.fixture
 async def application(storage: Storage) -> BotApplication:
     given = load_settings(token="42:secret", data_dir="unused")
-    none = Classifier(None, {})  # type: ignore[arg-type]  # nothing is read
+    none = Classifier(None, {}, None)  # type: ignore[arg-type]  # nothing is read
     services = Services(given, storage, Wake(), Models(storage, none, none, ()))
     await services.roles.load(storage)
     return build(make_bot(given), services)

@@ -3,9 +3,11 @@ import pytest
 
 from classifier.card import Card
 from classifier.engines import Output
-from classifier.gate import Gate
+from classifier.gate import COLOURED, Gate, Kind, Look
 from classifier.labels import FloatArray, Label, Modality
+from classifier.likeness import Likeness
 from classifier.model import Model
+from classifier.reading.scan import Scan
 from classifier.saliency import Head
 
 
@@ -26,15 +28,27 @@ class BrightnessEngine:
         return Output(pooled @ self.head.kernel + self.head.bias, features)
 
 
+class BrightnessGate(Gate):
+    """A stand-in gate: white and colour are no scan, all else is what the header says, or X-ray."""
+
+    def __init__(self) -> None:
+        pass
+
+    def look(self, grey: FloatArray) -> Look:
+        kind = Kind.OTHER if grey.mean() > 0.95 else Kind.XRAY
+        shares = {each: float(each is kind) for each in Kind}
+        return Look(kind, shares, float(kind is Kind.XRAY), 0, False, 0.5)
+
+    def modality(self, scan: Scan, look: Look) -> Modality | None:
+        if scan.chroma > COLOURED or look.kind is Kind.OTHER:
+            return None
+        return scan.modality or Modality.XRAY
+
+
 def make_model(modality: Modality) -> Model:
-    """A model over `BrightnessEngine`: dark is normal, bright is bacterial, white is no scan."""
+    """A model over `BrightnessEngine`: dark is normal, bright is bacterial."""
     head = Head(np.array([[-8, 8, 0]], np.float32), np.array([4, -4, 0], np.float32))
-    gate = Gate(
-        kernel=np.array([[0, 0, 20]], np.float32),
-        bias=np.array([0, -99, -19], np.float32),
-        mean=np.array([0.5], np.float32),
-        whitening=np.array([[2.5]], np.float32),
-    )
+    likeness = Likeness(np.array([0.5], np.float32), np.array([[2.5]], np.float32))
     card = Card(
         name=f"stand-in-{modality}",
         modality=modality,
@@ -46,7 +60,7 @@ def make_model(modality: Modality) -> Model:
         trained_on="nothing",
         command="none",
     )
-    return Model(card, BrightnessEngine(head), head, gate, digest="5" * 64)
+    return Model(card, BrightnessEngine(head), head, likeness, digest="5" * 64)
 
 
 @pytest.fixture

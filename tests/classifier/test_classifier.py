@@ -1,14 +1,18 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from classifier.classifier import Answer, Classifier
-from classifier.labels import Doubt, Label, Modality
+from classifier.gate import Gate, Look
+from classifier.labels import Doubt, FloatArray, Label, Modality
 from classifier.model import Model
 from classifier.reading.scan import FileKind, Scan, Study, Units
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
+
+from .conftest import BrightnessGate
 
 SOURCE = Source("picture", (Path("picture"),))
 
@@ -43,9 +47,10 @@ def ct_slice(lung: bool, infiltrate: float = 0.0) -> Scan:
     return Scan(pixels, Units.HOUNSFIELD, Modality.CT, None, came_as=FileKind.DICOM)
 
 
-async def answer(study: Study | Refusal, *models: Model) -> Answer:
+async def answer(study: Study | Refusal, *models: Model, gate: Gate | None = None) -> Answer:
     installed = {model.card.modality: model for model in models}
-    async with Classifier(Reader(study), installed) as classifier:  # type: ignore[arg-type]  # a stand-in
+    reader = Reader(study)
+    async with Classifier(reader, installed, gate or BrightnessGate()) as classifier:  # type: ignore[arg-type]  # a stand-in
         return await classifier.classify(SOURCE)
 
 
@@ -97,6 +102,33 @@ async def test_a_coloured_picture_is_no_scan(xray_model: Model) -> None:
 
 async def test_what_looks_like_neither_is_refused(xray_model: Model) -> None:
     assert (await answer(Study((picture(1.0),)), xray_model)).refusal is RefusalReason.NOT_CHEST
+
+
+async def test_what_is_refused_costs_no_run_of_the_network(xray_model: Model) -> None:
+    model = replace(xray_model, engine=None)  # type: ignore[arg-type]  # it must not be asked
+    assert (await answer(Study((picture(1.0),)), model)).refusal is RefusalReason.NOT_CHEST
+
+
+class Sideways(BrightnessGate):
+    """Sees every picture a quarter turn off, and inverted."""
+
+    def look(self, grey: FloatArray) -> Look:
+        return replace(super().look(grey), quarter_turns=1, is_inverted=True)
+
+
+async def test_a_sideways_picture_is_shown_and_judged_upright(xray_model: Model) -> None:
+    pixels = picture(0.7).pixels[:, :160].copy()
+    pixels[:40] = 0.9
+    study = Study((Scan(pixels, Units.GREY, None, None),))
+    given = await answer(study, xray_model, gate=Sideways())
+    assert given.shown is not None and given.finding is not None
+    np.testing.assert_allclose(given.shown, 1 - np.rot90(pixels), atol=1e-6)
+    assert given.finding.label is Label.NORMAL
+    model = {Modality.XRAY: xray_model}
+    async with Classifier(Reader(study), model, Sideways()) as candidate:  # type: ignore[arg-type]  # a stand-in
+        estimated = await candidate.estimate(study, Modality.XRAY)
+    assert estimated is not None
+    assert estimated.probabilities == given.finding.probabilities
 
 
 async def test_a_refused_file_is_an_answer(xray_model: Model) -> None:

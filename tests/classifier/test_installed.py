@@ -77,10 +77,19 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
     assert refused.value.flaw is Flaw.SHAPE
 
 
-@pytest.mark.parametrize("name", ["head.npz", "gate.npz"])
-def test_a_head_or_gate_that_was_altered_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["head.npz", "likeness.npz"])
+def test_a_head_or_likeness_that_was_altered_is_refused(tmp_path: Path, name: str) -> None:
     install_model(tmp_path, "odd")
     (tmp_path / "odd" / name).write_bytes(b"altered")
     with pytest.raises(BrokenModel, match=name) as refused:
         load_model(tmp_path / "odd")
     assert refused.value.flaw is Flaw.FILE
+
+
+def test_a_folder_of_an_older_version_is_refused_with_words(tmp_path: Path) -> None:
+    install_model(tmp_path, "old")
+    files = json.loads((tmp_path / "old" / "card.json").read_text())["files"]
+    del files["likeness.npz"]
+    edit_card(tmp_path / "old", files=files | {"gate.npz": "0" * 64})
+    with pytest.raises(BrokenModel, match="an older version made it"):
+        load_model(tmp_path / "old")

@@ -11,7 +11,7 @@ from classifier.labels import FloatArray, Modality
 from classifier.model import Model
 from classifier.reading.scan import Scan, Study, Units
 
-from .conftest import BrightnessEngine, make_model
+from .conftest import BrightnessEngine, BrightnessGate, make_model
 
 
 class HeldEngine(BrightnessEngine):
@@ -58,7 +58,7 @@ async def waiting(classifier: Classifier, count: int) -> list[asyncio.Task[Answe
 
 async def test_a_switch_loses_no_scan_in_flight_and_each_finding_names_its_model() -> None:
     (old, old_engine), (new, new_engine) = held("old"), held("new")
-    async with Classifier(None, old) as classifier:  # type: ignore[arg-type]  # reads nothing
+    async with Classifier(None, old, BrightnessGate()) as classifier:  # type: ignore[arg-type]  # reads nothing
         before = await waiting(classifier, 5)
         await classifier.use(new)
         after = await waiting(classifier, 5)
@@ -77,7 +77,7 @@ async def test_a_model_that_is_replaced_lets_go_of_its_thread_after_its_last_ans
 
     (old, old_engine), (new, new_engine) = held("old"), held("new")
     new_engine.go.set()
-    async with Classifier(None, old) as classifier:  # type: ignore[arg-type]  # reads nothing
+    async with Classifier(None, old, BrightnessGate()) as classifier:  # type: ignore[arg-type]  # reads nothing
         before = await waiting(classifier, 3)
         await classifier.use(new)
         await classifier.answer(study())
@@ -89,7 +89,7 @@ async def test_a_model_that_is_replaced_lets_go_of_its_thread_after_its_last_ans
 
 async def test_an_answer_given_up_after_a_switch_holds_nothing_open() -> None:
     (old, old_engine), (new, _) = held("old"), held("new")
-    async with Classifier(None, old) as classifier:  # type: ignore[arg-type]  # reads nothing
+    async with Classifier(None, old, BrightnessGate()) as classifier:  # type: ignore[arg-type]  # reads nothing
         given_up, kept = await waiting(classifier, 2)
         await classifier.use(new)
         given_up.cancel()
@@ -97,9 +97,9 @@ async def test_an_answer_given_up_after_a_switch_holds_nothing_open() -> None:
         assert made_by([await kept]) == ["old"]
 
 
-async def test_a_candidate_estimates_what_another_models_gate_let_in() -> None:
+async def test_a_candidate_estimates_what_was_let_in() -> None:
     model = make_model(Modality.XRAY)
-    async with Classifier(None, {Modality.XRAY: model}) as candidate:  # type: ignore[arg-type]  # reads nothing
+    async with Classifier(None, {Modality.XRAY: model}, BrightnessGate()) as candidate:  # type: ignore[arg-type]  # reads nothing
         found = await candidate.estimate(study(), Modality.XRAY)
         assert found is not None
         assert found.model == model.name

@@ -13,7 +13,7 @@ from classifier.labels import Modality
 from .conftest import make_model
 
 SIZE = 32
-ENGINE, HEAD, GATE = "model.onnx", "head.npz", "gate.npz"
+ENGINE, HEAD, LIKENESS = "model.onnx", "head.npz", "likeness.npz"
 
 
 def install_model(
@@ -36,7 +36,7 @@ def install_model(
     kernel, bias = model.head.kernel, model.head.bias
     if flipped:
         kernel, bias = kernel[:, [1, 0, 2]], bias[[1, 0, 2]]
-    model.gate.save(folder / GATE)
+    model.likeness.save(folder / LIKENESS)
     replace(model.head, kernel=kernel, bias=bias).save(folder / HEAD)
     kernel = np.tile(kernel, (features, 1))[:, :labels]
     onnx.save(_network(size, kernel, bias[:labels]), folder / ENGINE)
@@ -46,7 +46,7 @@ def install_model(
         input_size=SIZE,
         engine_file=ENGINE,
         figures={"accuracy": (0.9, 0.85, 0.94), "sensitivity": (0.95, 0.9, 0.98)},
-        files={file: sha256(folder / file) for file in (ENGINE, HEAD, GATE)},
+        files={file: sha256(folder / file) for file in (ENGINE, HEAD, LIKENESS)},
     )
     card.write(folder)
     return card

@@ -9,11 +9,12 @@ from bot import pace
 from bot.patient import scans
 from bot.sandbox.client import Sim, User
 from bot.sandbox.server import Sandbox
+from classifier.gate import Gate
 from classifier.labels import Modality
 from classifier.model import Model, load_installed
 from classifier.reading.isolated import IsolatedReader
 
-from ..classifier.conftest import make_model
+from ..classifier.conftest import BrightnessGate, make_model
 from .stage import Stage
 
 
@@ -42,6 +43,12 @@ def models() -> Mapping[Modality, Model]:
 
 
 @pytest.fixture
+def gate() -> Gate:
+    """The stand-in that goes with it."""
+    return BrightnessGate()
+
+
+@pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox() as sandbox:
         yield sandbox
@@ -59,12 +66,14 @@ async def off_stage(
     sim: Sim,
     mode: str,
     models: Mapping[Modality, Model],
+    gate: Gate,
     reader: IsolatedReader,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Stage]:
     """A bot that is not started yet."""
     monkeypatch.setattr("bot.app.load_installed", lambda url="": models)
+    monkeypatch.setattr("bot.app.Gate", lambda: gate)
     monkeypatch.setattr("bot.app.IsolatedReader", lambda: nullcontext(reader))
     monkeypatch.setattr(pace, "BURST", 100)
     monkeypatch.setattr(scans, "QUIET", timedelta(seconds=0.4))

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "classifier")]
 
-from conftest import BrightnessEngine, make_model  # noqa: E402 - the paths come first
+from conftest import BrightnessEngine, BrightnessGate, make_model  # noqa: E402 - the paths come first
 
 import run_bot  # noqa: E402
 from bot import app  # noqa: E402
@@ -33,4 +33,5 @@ def hanging(url: str = "") -> dict[Modality, Model]:
 if __name__ == "__main__":
     folder = os.environ.get("MODELS")
     app.load_installed = partial(load_installed, Path(folder)) if folder else hanging  # type: ignore[assignment] # a stand-in
+    app.Gate = BrightnessGate  # type: ignore[misc] # a stand-in
     run_bot.app()

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "classifier")]
 
-from conftest import make_model  # noqa: E402 - the paths come first
+from conftest import BrightnessGate, make_model  # noqa: E402 - the paths come first
 
 import run_bot  # noqa: E402
 from bot import app, worker  # noqa: E402
@@ -16,4 +16,5 @@ if __name__ == "__main__":
     # It is killed on purpose, and oftener than a case may take its process down.
     worker.GIVE_UP_AFTER = 100
     app.load_installed = lambda url="": {Modality.XRAY: make_model(Modality.XRAY)}  # type: ignore[assignment] # a stand-in
+    app.Gate = BrightnessGate  # type: ignore[misc] # a stand-in
     run_bot.app()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.client import Refused, User
+from classifier.gate import Gate
 from classifier.labels import Modality
 from classifier.model import Model, load_installed
 from storage import erasure
@@ -33,6 +34,10 @@ class TestWithTheRealModel:
     @pytest.fixture
     def models(self, real_models: Mapping[Modality, Model]) -> Mapping[Modality, Model]:
         return real_models
+
+    @pytest.fixture
+    def gate(self) -> Gate:
+        return Gate()
 
     async def test_a_real_xray_is_answered(
         self, stage: Stage, ann: User, shared_data: Path

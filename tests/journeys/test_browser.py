@@ -19,6 +19,7 @@ from PIL import Image
 
 from bot import tryout
 from bot.sandbox.personas import DOCTOR, PATIENT
+from classifier.gate import Gate
 from classifier.labels import Modality
 from classifier.model import Model
 from storage import Storage
@@ -61,6 +62,11 @@ def mode() -> str:
 @pytest.fixture
 def models(real_models: Mapping[Modality, Model]) -> Mapping[Modality, Model]:
     return real_models
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
 
 
 @asynccontextmanager

@@ -27,17 +27,6 @@ def labelled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ct_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures that stand for CT slices: discs on black."""
-    folder = tmp_path_factory.mktemp("ct")
-    y, x = np.mgrid[:32, :32]
-    for radius in range(6, 14):
-        disc = ((x - 16) ** 2 + (y - 16) ** 2 < radius**2) * np.uint8(180)
-        Image.fromarray(disc).save(folder / f"{radius}.png")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def adults_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes, pneumonia of unknown cause, with the NIH's names: two visits each."""
     folder = tmp_path_factory.mktemp("adults")

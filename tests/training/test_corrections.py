@@ -20,7 +20,7 @@ from storage.transaction import Tx
 from training import corrections, dataset
 from training.dataset import Example
 from training.not_worse import Difference
-from training.package import GatePictures, Run, package
+from training.package import Run, package
 
 from ..classifier.tiny_models import install_model
 
@@ -94,19 +94,16 @@ def _tiny() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def base(
-    base_set: Path, ct_folder: Path, tmp_path_factory: pytest.TempPathFactory, _tiny: None
-) -> Path:
+def base(base_set: Path, tmp_path_factory: pytest.TempPathFactory, _tiny: None) -> Path:
     """A model that has learned nothing yet."""
     parts = dataset.split(dataset.find_examples(base_set))
     run = Run(
         name="base", recipe="none", seed=0, fold=0, epochs=0, minutes=0, command="none", data="none"
     )
-    gate = GatePictures(sorted(base_set.rglob("*.png")), sorted(ct_folder.iterdir()))
     folder = tmp_path_factory.mktemp("models") / "base"
     network = resnet.build()
     network.get_layer("fc").bias.assign([0.01, 0.02, 0.03])
-    package(network, run, parts, gate, SIZE, folder)
+    package(network, run, parts, SIZE, folder)
     return folder
 
 

@@ -37,7 +37,6 @@ TINY = Recipe(
 def trained(
     labelled_folder: Path,
     adults_folder: Path,
-    ct_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A run of the command line over generated pictures: the folder with all it wrote."""
@@ -48,8 +47,6 @@ def trained(
             "recipes/tiny",
             [labelled_folder, adults_folder],
             run,
-            ct_folder,
-            labelled_folder,
             results=run / "r.csv",
             seed=1,
         )
@@ -86,7 +83,7 @@ def test_the_model_can_be_measured_on_any_labelled_folder(
 
 @pytest.mark.usefixtures("tiny_network")
 def test_a_run_that_was_cut_off_is_packaged_at_the_size_it_had_come_to(
-    labelled_folder: Path, ct_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    labelled_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut_off = replace(TINY, phases=TINY.phases[:1])
     parts = dataset.split(dataset.find_examples(labelled_folder))
@@ -96,8 +93,8 @@ def test_a_run_that_was_cut_off_is_packaged_at_the_size_it_had_come_to(
     monkeypatch.setattr(train.recipe, "load", lambda name: TINY)
     monkeypatch.setattr(train, "package", lambda *given: packaged.extend(given))
     monkeypatch.setattr(train, "add_result", lambda *given: None)
-    train.main("recipes/tiny", [labelled_folder], tmp_path, ct_folder, ct_folder, as_it_stands=True)
-    ours, about, _, _, size, *_ = packaged
+    train.main("recipes/tiny", [labelled_folder], tmp_path, as_it_stands=True)
+    ours, about, _, size, *_ = packaged
     assert (about.epochs, size) == (1, 32)
     # Rounded alike, and nothing learned since.
     np.testing.assert_array_equal(ours.get_weights()[0], network.get_weights()[0])

@@ -1,9 +1,9 @@
-"""The gate of a network that was trained on a little: carried over, not fitted anew.
+"""The likeness of a network that was trained on a little: carried over, not fitted anew.
 
-A gate reads the pooled features of its network, and fine-tuning moves those. Fitting one anew takes
-CT slices, which nobody has who corrects X-rays. So the new features are mapped back to the old ones
-by ridge regression towards the identity: exactly where pictures are at hand, and in directions that
-none of them shows nothing changes.
+It reads the pooled features of its network, and fine-tuning moves those. Fitting it anew takes the
+pictures that the base was trained on, which nobody has who corrects X-rays. So the new features are
+mapped back to the old ones by ridge regression towards the identity: exactly where pictures are at
+hand, and in directions that none of them shows nothing changes.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifier.engines import Engine
-from classifier.gate import Gate
 from classifier.labels import FloatArray
+from classifier.likeness import Likeness
 from training.dataset import Pictures, Split, load_pictures
 from training.evaluate import run_engine
 from training.negatives import negatives
@@ -24,38 +24,34 @@ RIDGE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedGate:
-    """The gate of `base`, for a network fine-tuned from it."""
+class CarriedLikeness:
+    """The likeness of `base`, for a network fine-tuned from it."""
 
-    gate: Gate
+    likeness: Likeness
     base: Engine
 
-    def make(self, engine: Engine, split: Split, tuning: Pictures, size: int) -> Gate:
+    def __call__(self, engine: Engine, split: Split, tuning: Pictures, size: int) -> Likeness:
         """Read the old features out of what the network `engine` sees."""
         step = max(1, len(split.train) // PICTURES)
         xrays = load_pictures(split.train[::step], size).inputs()
         inputs = np.concatenate([xrays, negatives(NEGATIVES, size)[..., np.newaxis]])
         old, new = (run_engine(each, inputs).features for each in (self.base, engine))
-        return carry(self.gate, old, new, run_engine(engine, tuning.inputs()).features)
+        return carry(self.likeness, old, new, run_engine(engine, tuning.inputs()).features)
 
 
-def carry(gate: Gate, old: FloatArray, new: FloatArray, chosen: FloatArray) -> Gate:
-    """Give the gate for new features, given both features (n, channels) of the same pictures.
+def carry(likeness: Likeness, old: FloatArray, new: FloatArray, chosen: FloatArray) -> Likeness:
+    """Give the likeness for new features, given both features (n, channels) of the same pictures.
 
-    `chosen` are new features of X-rays not trained on: 99 of 100 are within 1 of likeness.
+    `chosen` are new features of X-rays not trained on: 99 of 100 are within 1.
     """
     matrix, offset = _back(old.astype(np.float64), new.astype(np.float64))
-    whitening = matrix @ gate.whitening
-    # The likeness measures (f @ matrix + offset - mean) @ whitening: the same with a mean of f.
-    mean = np.linalg.lstsq(whitening.T, (gate.mean - offset) @ gate.whitening, rcond=None)[0]
+    whitening = matrix @ likeness.whitening
+    # It measures (f @ matrix + offset - mean) @ whitening: the same with a mean of f.
+    moved = (likeness.mean - offset) @ likeness.whitening
+    mean = np.linalg.lstsq(whitening.T, moved, rcond=None)[0]
     usual = np.quantile(np.linalg.norm((chosen - mean) @ whitening, axis=1), 0.99)
-    arrays = (
-        matrix @ gate.kernel,
-        offset @ gate.kernel + gate.bias,
-        mean,
-        whitening / max(usual, 1e-6),
-    )
-    return Gate(*(array.astype(np.float32) for array in arrays))
+    whitening /= max(usual, 1e-6)
+    return Likeness(mean.astype(np.float32), whitening.astype(np.float32))
 
 
 def _back(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,191 @@
+"""What the gate learns from: chest X-rays and CT slices, pictures of other families, and changes."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.gate import Kind
+from classifier.preprocess import to_grey, to_input
+from classifier.reading.picture import read_picture
+from training import negatives
+from training.augment import Grey, augment, augment_far
+from training.dataset import patient_of
+from training.gate_graph import SIZE
+from training.stress import STRESSES
+
+# Pictures are kept and changed at this size, and shrunk last.
+KEPT = 128
+MADE_UP = 400
+CHEST = {"xray": Kind.XRAY, "ct": Kind.CT}
+KIND_OF = {
+    "photographs": Kind.OTHER,
+    "documents": Kind.OTHER,
+    "drawings": Kind.OTHER,
+    "noise": Kind.OTHER,
+    "blank": Kind.OTHER,
+    "other_xrays": Kind.OTHER_XRAY,
+    "other_body_parts": Kind.OTHER_MEDICAL,
+    "other_modalities": Kind.OTHER_MEDICAL,
+}
+
+
+class Part(StrEnum):
+    """What a picture serves for; all of one patient or file serve for the same."""
+
+    TRAIN = "train"
+    TUNING = "tuning"
+    HELD_OUT = "held_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """n pictures: `pixels` (n, KEPT, KEPT) uint8; else (n,).
+
+    `families` are `xray` and `ct`, or those of `KIND_OF`; `sources` folders or packages; `groups`
+    patients or files; `chroma` as in `Scan`.
+    """
+
+    pixels: Grey
+    families: NDArray[np.str_]
+    sources: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    chroma: NDArray[np.float32]
+
+    def of(self, rows: NDArray[np.bool_]) -> "Shown":
+        """Take the chosen rows, (n,) of them, alone."""
+        return Shown(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+    def part(self, part: Part) -> "Shown":
+        """Take those that serve for this."""
+        return self.of(np.array([part_of(group) is part for group in self.groups]))
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """n changed pictures: `pixels` (n, SIZE, SIZE, 1) float32 in [0, 1]; else (n,).
+
+    `kinds` are indices into `Kind`, `turns` quarter turns to the left that put it upright.
+    """
+
+    pixels: NDArray[np.float32]
+    kinds: NDArray[np.int64]
+    turns: NDArray[np.int64]
+    inverted: NDArray[np.bool_]
+    families: NDArray[np.str_]
+
+
+def part_of(group: str) -> Part:
+    """Draw the part of a patient or file, always the same: seven, one and two of ten."""
+    tenth = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) % 10
+    return Part.TRAIN if tenth < 7 else Part.TUNING if tenth == 7 else Part.HELD_OUT
+
+
+def gather(xrays: Sequence[Path], cts: Sequence[Path], others: Path) -> Shown:
+    """Read chest X-rays and CT slices, `<folder>/<label>/…`, and the families in `others`.
+
+    To the families come those of `training.negatives`. Folders and packages are sources.
+    """
+    rows = [
+        *(row for folder in xrays for row in _chests(folder, "xray")),
+        *(row for folder in cts for row in _chests(folder, "ct")),
+        *(row for family in sorted(others.iterdir()) for row in _others(family)),
+        *(row for family in negatives.FAMILIES for row in _made_up(family)),
+    ]
+    pixels, families, sources, groups, chroma = zip(*rows, strict=True)
+    return Shown(
+        np.stack(pixels),
+        np.array(families),
+        np.array(sources),
+        np.array(groups),
+        np.array(chroma, np.float32),
+    )
+
+
+Row = tuple[Grey, str, str, str, float]
+
+
+def _chests(folder: Path, family: str) -> Iterator[Row]:
+    for path in _files(folder):
+        patient = patient_of(path.relative_to(folder))
+        if family == "ct" and path.stem.count("-") > 1:
+            # `sysu-b012-03` is a slice of patient 012.
+            patient = path.stem.rpartition("-")[0]
+        pixels, chroma = _read(path)
+        yield pixels, family, folder.name, f"{family}/{patient}", chroma
+
+
+def _others(folder: Path) -> Iterator[Row]:
+    for path in _files(folder):
+        number = path.stem.partition("-")[0]
+        source = path.parent.name
+        pixels, chroma = _read(path)
+        yield pixels, folder.name, source, f"{folder.name}/{source}/{number}", chroma
+
+
+def _made_up(family: str) -> Iterator[Row]:
+    for number, grey in enumerate(negatives.family(family, MADE_UP, KEPT)):
+        yield np.rint(grey * 255).astype(np.uint8), family, "made up", f"{family}/{number}", 0.0
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _read(path: Path) -> tuple[Grey, float]:
+    scan = read_picture(path.read_bytes())
+    grey = to_input(to_grey(scan), KEPT)[..., 0]
+    return np.rint(grey * 255).astype(np.uint8), scan.chroma
+
+
+def samples(shown: Shown, seed: int = 0) -> Samples:
+    """Show each picture in the ways that the gate must know."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        (pixels, list(Kind).index(CHEST.get(family, KIND_OF.get(family))), *rest, family)
+        for kept, family in zip(shown.pixels, shown.families.tolist(), strict=True)
+        for pixels, *rest in _ways(kept, family, rng)
+    ]
+    pixels, kinds, turns, inverted, families = zip(*rows, strict=True)
+    return Samples(
+        inputs(pixels), np.array(kinds), np.array(turns), np.array(inverted), np.array(families)
+    )
+
+
+def inputs(pixels: Iterable[Grey]) -> NDArray[np.float32]:
+    """Give what the network takes: (n, SIZE, SIZE, 1) float32 in [0, 1]."""
+    return np.stack([to_input(each.astype(np.float32) / np.float32(255), SIZE) for each in pixels])
+
+
+Way = tuple[Grey, int, bool]
+
+
+def _ways(kept: Grey, family: str, rng: np.random.Generator) -> Iterator[Way]:
+    yield kept, 0, False
+    yield augment_far(kept, rng), 0, False
+    if family == "ct":
+        yield _photo(kept, rng), 0, False
+    elif family == "xray":
+        yield _photo(augment(kept, rng), rng), 0, False
+        yield turned(augment_far(kept, rng), int(rng.integers(1, 4)))
+        yield turned(augment(kept, rng), int(rng.integers(1, 4)))
+        pixels, turns, _ = turned(255 - augment_far(kept, rng), int(rng.integers(4)))
+        yield pixels, turns, True
+        yield 255 - augment(kept, rng), 0, True
+    else:
+        turn = int(rng.integers(4))
+        changed = augment_far(np.rot90(kept, turn), rng)
+        yield 255 - changed if rng.random() < 0.5 else changed, 0, False
+
+
+def turned(pixels: Grey, turns: int) -> Way:
+    """Turn a picture so that `turns` quarter turns to the left put it upright."""
+    return np.rot90(pixels, -turns), turns, False
+
+
+def _photo(pixels: Grey, rng: np.random.Generator) -> Grey:
+    return STRESSES["photo"](np.ascontiguousarray(pixels), rng)
