@@ -34,6 +34,8 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+# So much speaks against a chest, in log-odds, for each unit of distance beyond 1.
+FAR = 5.0
 CHEST = {Kind.XRAY: Modality.XRAY, Kind.CT: Modality.CT}
 
 
@@ -74,12 +76,18 @@ class GateCard:
     coloured_from: float
     turned_from: float
     inverted_from: float
-    trained_on: str
     command: str
 
     def write(self, folder: Path) -> None:
         """Write the card beside the network."""
         (folder / CARD).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def chest_score(chest: FloatArray, distance: FloatArray) -> FloatArray:
+    """Lower probabilities (n,) of a chest by how unlike all chests (n,) the pictures are."""
+    odds = np.clip(chest, 1e-6, 1) / np.clip(1 - chest, 1e-6, 1)
+    lowered = odds * np.exp(-FAR * np.maximum(distance - 1, 0))
+    return np.asarray(lowered / (1 + lowered), np.float32)
 
 
 class Gate:
@@ -90,10 +98,10 @@ class Gate:
         # Imported here so that a command that looks at no picture starts without it.
         from classifier.engines.onnx import session
 
-        self._card = _read_card(folder)
+        self.card = _read_card(folder)
         try:
             self._session = session(folder / ENGINE, threads=1)
-            self.look(np.zeros((self._card.input_size,) * 2, np.float32))
+            self.look(np.zeros((self.card.input_size,) * 2, np.float32))
         except Exception as error:
             # ONNX Runtime has a kind of error for each way in which a file can be wrong.
             raise BrokenModel(f"gate: {type(error).__name__}", Flaw.SHAPE) from error
@@ -115,25 +123,25 @@ class Gate:
         """Tell what a scan shows, by its header and its colour too; None is neither."""
         if scan.units is Units.HOUNSFIELD:
             return Modality.CT
-        if scan.chroma > COLOURED and look.chest < self._card.coloured_from:
+        if scan.chroma > COLOURED and look.chest < self.card.coloured_from:
             return None
         return CHEST.get(look.kind)
 
     def _seen(self, grey: FloatArray) -> Look:
-        inputs = to_input(grey, self._card.input_size)[np.newaxis]
+        inputs = to_input(grey, self.card.input_size)[np.newaxis]
         kinds, turns, inverted, distance = (
             np.asarray(output)[0] for output in self._session.run(OUTPUTS, {"grey": inputs})
         )
         shares = dict(zip(Kind, kinds.tolist(), strict=True))
-        chest = shares[Kind.XRAY] + shares[Kind.CT]
-        of_kind = set(CHEST) if chest >= self._card.chest_from else set(Kind) - set(CHEST)
+        chest = float(chest_score(kinds[0] + kinds[1], distance))
+        of_kind = set(CHEST) if chest >= self.card.chest_from else set(Kind) - set(CHEST)
         turn = int(turns.argmax())
         return Look(
             kind=max(of_kind, key=lambda kind: shares[kind]),
             probabilities=shares,
             chest=chest,
-            quarter_turns=turn if turns[turn] >= self._card.turned_from else 0,
-            is_inverted=bool(inverted[1] >= self._card.inverted_from),
+            quarter_turns=turn if turns[turn] >= self.card.turned_from else 0,
+            is_inverted=bool(inverted[1] >= self.card.inverted_from),
             distance=float(distance),
         )
 

@@ -1,8 +1,9 @@
-"""What the gate learns from: chest X-rays and CT slices, pictures of other families, and changes."""
+"""What the gate learns from: chest X-rays, CT slices, and pictures of other families."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.gate import Kind
+from classifier.labels import FloatArray
 from classifier.preprocess import to_grey, to_input
 from classifier.reading.picture import read_picture
 from training import negatives
@@ -21,8 +23,9 @@ from training.stress import STRESSES
 # Pictures are kept and changed at this size, and shrunk last.
 KEPT = 128
 MADE_UP = 400
-CHEST = {"xray": Kind.XRAY, "ct": Kind.CT}
 KIND_OF = {
+    "xray": Kind.XRAY,
+    "ct": Kind.CT,
     "photographs": Kind.OTHER,
     "documents": Kind.OTHER,
     "drawings": Kind.OTHER,
@@ -46,7 +49,7 @@ class Part(StrEnum):
 class Shown:
     """n pictures: `pixels` (n, KEPT, KEPT) uint8; else (n,).
 
-    `families` are `xray` and `ct`, or those of `KIND_OF`; `sources` folders or packages; `groups`
+    `families` are those of `KIND_OF`; `sources` folders or packages; `groups`
     patients or files; `chroma` as in `Scan`.
     """
 
@@ -59,6 +62,14 @@ class Shown:
     def of(self, rows: NDArray[np.bool_]) -> "Shown":
         """Take the chosen rows, (n,) of them, alone."""
         return Shown(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+    def with_pixels(self, pixels: Grey) -> "Shown":
+        """Exchange the pixels."""
+        return replace(self, pixels=pixels)
+
+    def greys(self) -> Iterator[FloatArray]:
+        """Give each picture as shown: (KEPT, KEPT) float32 in [0, 1]."""
+        return (each.astype(np.float32) / np.float32(255) for each in self.pixels)
 
     def part(self, part: Part) -> "Shown":
         """Take those that serve for this."""
@@ -77,6 +88,22 @@ class Samples:
     turns: NDArray[np.int64]
     inverted: NDArray[np.bool_]
     families: NDArray[np.str_]
+    groups: NDArray[np.str_]
+
+
+def is_chest(families: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Tell for each picture of these families, (n,), whether it is a chest."""
+    return np.isin(families, [Kind.XRAY, Kind.CT])
+
+
+def thinned(shown: Shown, most: int) -> Shown:
+    """Take at most about so many pictures of each source of each family, evenly."""
+    keys = np.array([f"{a}/{b}" for a, b in zip(shown.families, shown.sources, strict=True)])
+    keep = np.zeros(len(keys), bool)
+    for key in np.unique(keys):
+        mine = np.flatnonzero(keys == key)
+        keep[mine[:: math.ceil(len(mine) / most)]] = True
+    return shown.of(keep)
 
 
 def part_of(group: str) -> Part:
@@ -146,14 +173,14 @@ def samples(shown: Shown, seed: int = 0) -> Samples:
     """Show each picture in the ways that the gate must know."""
     rng = np.random.default_rng(seed)
     rows = [
-        (pixels, list(Kind).index(CHEST.get(family, KIND_OF.get(family))), *rest, family)
-        for kept, family in zip(shown.pixels, shown.families.tolist(), strict=True)
-        for pixels, *rest in _ways(kept, family, rng)
+        (pixels, list(Kind).index(KIND_OF[family]), turns, inverted, family, group)
+        for kept, family, group in zip(
+            shown.pixels, shown.families.tolist(), shown.groups.tolist(), strict=True
+        )
+        for pixels, turns, inverted in _ways(kept, family, rng)
     ]
-    pixels, kinds, turns, inverted, families = zip(*rows, strict=True)
-    return Samples(
-        inputs(pixels), np.array(kinds), np.array(turns), np.array(inverted), np.array(families)
-    )
+    pixels, *columns = zip(*rows, strict=True)
+    return Samples(inputs(pixels), *(np.array(column) for column in columns))
 
 
 def inputs(pixels: Iterable[Grey]) -> NDArray[np.float32]:
@@ -172,10 +199,8 @@ def _ways(kept: Grey, family: str, rng: np.random.Generator) -> Iterator[Way]:
     elif family == "xray":
         yield _photo(augment(kept, rng), rng), 0, False
         yield turned(augment_far(kept, rng), int(rng.integers(1, 4)))
-        yield turned(augment(kept, rng), int(rng.integers(1, 4)))
         pixels, turns, _ = turned(255 - augment_far(kept, rng), int(rng.integers(4)))
         yield pixels, turns, True
-        yield 255 - augment(kept, rng), 0, True
     else:
         turn = int(rng.integers(4))
         changed = augment_far(np.rot90(kept, turn), rng)

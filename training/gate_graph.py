@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 SIZE = 96
@@ -15,6 +17,7 @@ IR_VERSION = 9
 # Of ImageNet's three colours, which grey stands for, about.
 MEAN, SPREAD = 0.449, 0.226
 FEATURES = ("grid1", "looks1", "grid2", "looks2")
+WIDTHS = (64 * GRID**2, 64 * 2, 128 * GRID**2, 128 * 2)
 
 
 class Graph:
@@ -24,23 +27,28 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
 
-    def __call__(self, kind: str, *inputs: str, name: str = "", **settings: object) -> str:
+    def __call__(self, kind: str, *inputs: str, name: str = "", **settings: Any) -> str:
         """Add a node and give the name of its output."""
         name = name or f"{kind.lower()}{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], **settings))
         return name
 
-    def constant(self, values: object, dtype: type = np.float32) -> str:
+    def constant(self, values: ArrayLike, dtype: DTypeLike = np.float32) -> str:
         """Keep an array and give its name."""
         name = f"constant{len(self.constants)}"
-        array = np.ascontiguousarray(values, dtype=dtype)
+        array: NDArray[Any] = np.ascontiguousarray(values, dtype=dtype)
         self.constants[name] = numpy_helper.from_array(array, name)
         return name
 
     def save(self, path: Path, outputs: Mapping[str, int]) -> None:
-        """Write a network from `grey` (n, size, size, 1) to `outputs` of so many values each."""
+        """Write a network from `grey` (n, size, size, 1) to `outputs` of so many values each.
+
+        One of 0 values is (n,).
+        """
         grey = helper.make_tensor_value_info("grey", TensorProto.FLOAT, ["n", SIZE, SIZE, 1])
-        shapes = {name: ["n", count] if count else ["n"] for name, count in outputs.items()}
+        shapes: dict[str, list[str | int]] = {
+            name: ["n", count] if count else ["n"] for name, count in outputs.items()
+        }
         given = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
             for name, shape in shapes.items()

@@ -157,7 +157,7 @@ def _dicom(path: Path, family: str) -> Image.Image | None:
 
 
 def _nifti(path: Path) -> FloatArray:
-    """Read a NIfTI-1 volume (header fields dim, datatype and vox_offset; first of a time series)."""
+    """Read a NIfTI-1 volume by its dim, datatype and vox_offset; the first of a time series."""
     data = path.read_bytes()
     data = gzip.decompress(data) if path.suffix == ".gz" else data
     kinds = {2: "<u1", 4: "<i2", 8: "<i4", 16: "<f4", 64: "<f8", 256: "<i1", 512: "<u2"}
@@ -195,15 +195,17 @@ def _windowed(volume: FloatArray) -> Iterator[FloatArray]:
 
 
 def projections(
-    volume: FloatArray, spacing: tuple[float, float] = (1.5, 0.957)
+    volume: FloatArray,
+    spacing: tuple[float, float] = (1.5, 0.957),
+    angles: range = range(0, 180, 6),
 ) -> Iterator[FloatArray]:
     """Project a CT (slices, rows, columns) in Hounsfield units from all around, as an X-ray would.
 
-    Parallel rays; `spacing` is millimetres between slices and between pixels.
+    Parallel rays; `spacing` is millimetres between slices and between pixels, `angles` degrees.
     """
     dense = np.clip((volume + 1000) / 1000, 0, 4)
     height = round(len(volume) * spacing[0] / spacing[1])
-    for degrees in range(0, 180, 6):
+    for degrees in angles:
         turned = [
             np.asarray(Image.fromarray(each).rotate(degrees, Image.Resampling.BILINEAR)).sum(0)
             for each in dense
@@ -211,12 +213,13 @@ def projections(
         rays = Image.fromarray(np.stack(turned[::-1])).resize(
             (volume.shape[2], height), Image.Resampling.BILINEAR
         )
-        yield _stretched(np.asarray(rays) ** 0.8)
+        yield _stretched(np.asarray(rays, np.float32) ** np.float32(0.8))
 
 
 def _stretched(values: FloatArray) -> FloatArray:
     low, high = np.percentile(values, (0.5, 99.5))
-    return np.clip((values - low) / max(float(high - low), 1e-6), 0, 1)
+    stretched: FloatArray = np.clip((values - low) / max(float(high - low), 1e-6), 0, 1)
+    return stretched
 
 
 def _image(grey: FloatArray) -> Image.Image:

@@ -119,7 +119,8 @@ def _grid(size: int, rng: np.random.Generator) -> Picture:
     aside = (np.cos(angle) * down - np.sin(angle) * across) // cell
     board = (along + aside * (rng.random() < 0.7)) % 2
     dark, light = np.sort(rng.random(2))
-    return dark + (light - dark) * board
+    shades: Picture = dark + (light - dark) * board
+    return shades
 
 
 def _blank(size: int, rng: np.random.Generator) -> Picture:
@@ -171,7 +172,8 @@ def _limb(size: int, rng: np.random.Generator) -> Picture:
         limb = limb + cortex * rng.uniform(0.2, 0.5) * (
             np.abs(along - joint) > rng.uniform(0, 0.06)
         )
-    return limb + rng.normal(0, 0.015, (size, size))
+    shown: Picture = limb + rng.normal(0, 0.015, (size, size))
+    return shown
 
 
 def _box(size: int, rng: np.random.Generator) -> tuple[int, int, int, int]:

@@ -1,0 +1,184 @@
+"""What is trained of the gate: small heads on frozen features, and a distance beside them."""
+
+import tempfile
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+from numpy.typing import NDArray
+
+from classifier.engines.onnx import session
+from classifier.gate import OUTPUTS, Kind, chest_score
+from classifier.labels import FloatArray
+from training.gate_data import Samples, is_chest
+from training.gate_graph import FEATURES, WIDTHS, Graph, backbone
+
+BATCH = 256
+EPOCHS = 8
+HIDDEN = 48
+DROPOUT = 0.2
+LEARNING_RATE = 1e-3
+# A family weighs the same however many pictures it has; so much of all are the chests.
+SHARES = {"xray": 0.4, "ct": 0.2}
+# So many of the chests that it was fitted to are within a distance of 1.
+WITHIN = 0.995
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Of n pictures, for each of `FEATURES` an array (n, values)."""
+
+    arrays: tuple[FloatArray, ...]
+
+    def of(self, rows: NDArray[np.bool_]) -> "Features":
+        """Take the chosen rows, (n,) of them, alone."""
+        return Features(tuple(each[rows] for each in self.arrays))
+
+    @property
+    def all(self) -> FloatArray:
+        """Give them side by side."""
+        return np.concatenate(self.arrays, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """`layers` of each head, each a kernel (values, values) and a bias (values,), and distances.
+
+    `whitenings` (2 * channels, k) and `means` (classes, k) are of each stage's looks.
+    """
+
+    layers: dict[str, list[tuple[FloatArray, FloatArray]]]
+    whitenings: list[FloatArray]
+    means: list[FloatArray]
+
+
+def extract(start: Path, pixels: FloatArray) -> Features:
+    """Run the frozen part over pictures (n, SIZE, SIZE, 1)."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "backbone.onnx"
+        backbone(start).save(path, dict(zip(FEATURES, WIDTHS, strict=True)))
+        network = session(path)
+    parts = [
+        network.run(list(FEATURES), {"grey": pixels[at : at + 32]})
+        for at in range(0, len(pixels), 32)
+    ]
+    return Features(tuple(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def fit(features: Features, samples: Samples) -> Heads:
+    """Fit all heads; turns and inversion are learned from chest X-rays alone."""
+    values = features.all
+    is_xray = samples.families == "xray"
+    every = np.ones(is_xray.sum(), np.float32)
+    heads = {
+        "kinds": fit_kinds(values, samples),
+        "turns": _head(values[is_xray], samples.turns[is_xray], every, 4),
+        "inverted": _head(values[is_xray], samples.inverted[is_xray].astype(int), every, 2),
+    }
+    chosen = is_chest(samples.families)
+    chests, kinds = features.of(chosen), samples.kinds[chosen]
+    whitenings, means = zip(
+        *(_distance(looks, kinds) for looks in (chests.arrays[1], chests.arrays[3])), strict=True
+    )
+    return Heads(heads, list(whitenings), list(means))
+
+
+def without(family: str, heads: Heads, features: Features, samples: Samples) -> Heads:
+    """Fit the head of the kinds anew to all families but one."""
+    kept = samples.families != family
+    left = Samples(*(getattr(samples, each.name)[kept] for each in fields(samples)))
+    layers = heads.layers | {"kinds": fit_kinds(features.of(kept).all, left)}
+    return replace(heads, layers=layers)
+
+
+def chest_scores(heads: Heads, features: Features) -> FloatArray:
+    """Give the score (n,) that the gate would give to the pictures behind these features."""
+    (kernel, bias), (last_kernel, last_bias) = heads.layers["kinds"]
+    scores = np.maximum(features.all @ kernel + bias, 0) @ last_kernel + last_bias
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    shares = powers / powers.sum(1, keepdims=True)
+    chest = shares[:, is_chest(np.array(list(Kind)))].sum(1)
+    looks = (features.arrays[1], features.arrays[3])
+    off = [
+        np.linalg.norm((each @ whitening)[:, None] - means, axis=2).min(1)
+        for each, whitening, means in zip(looks, heads.whitenings, heads.means, strict=True)
+    ]
+    return chest_score(chest, np.maximum(*off))
+
+
+def fit_kinds(values: FloatArray, samples: Samples) -> list[tuple[FloatArray, FloatArray]]:
+    """Fit the head of the kinds to features (n, values)."""
+    names, counts = np.unique(samples.families, return_counts=True)
+    others = (1 - sum(SHARES.values())) / (len(names) - len(SHARES))
+    weight = {
+        name: SHARES.get(name, others) * len(values) / count
+        for name, count in zip(names.tolist(), counts.tolist(), strict=True)
+    }
+    weights = np.array([weight[name] for name in samples.families.tolist()], np.float32)
+    return _head(values, samples.kinds, weights, len(Kind))
+
+
+def _head(
+    values: FloatArray, classes: NDArray[np.int64], weights: FloatArray, count: int
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Train one hidden layer and an output of `count`; the scale of the values is folded in."""
+    mean, spread = values.mean(0), values.std(0) + 1e-3
+    keras.utils.set_random_seed(0)
+    hidden = layers.Dense(HIDDEN, activation="relu")
+    output = layers.Dense(count)
+    drop = [layers.Dropout(DROPOUT) for _ in range(2)]
+    model = keras.Sequential([keras.Input(values.shape[1:]), drop[0], hidden, drop[1], output])
+    steps = EPOCHS * len(values) // BATCH
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.AdamW(rate, weight_decay=1e-2), loss)
+    model.fit((values - mean) / spread, classes, BATCH, EPOCHS, 0, sample_weight=weights)
+    first, second = (tuple(layer.get_weights()) for layer in (hidden, output))
+    kernel = first[0] / spread[:, None]
+    return [(kernel, first[1] - mean @ kernel), second]
+
+
+def _distance(looks: FloatArray, kinds: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    """Whiten looks (n, values) of chests by what they share within a kind.
+
+    The distance is that to the nearest kind's mean (Lee et al. 2018, arXiv 1807.03888).
+    """
+    middles = np.stack([looks[kinds == kind].mean(0) for kind in np.unique(kinds)])
+    within = looks - middles[np.unique(kinds, return_inverse=True)[1]]
+    variances, directions = np.linalg.eigh(np.cov(within.T.astype(np.float64)))
+    whitening = directions / np.sqrt(variances + 1e-2 * variances.mean())
+    off = looks[:, None] @ whitening - middles @ whitening
+    usual = np.quantile(np.linalg.norm(off, axis=2).min(1), WITHIN)
+    whitening = (whitening / usual).astype(np.float32)
+    return whitening, middles @ whitening
+
+
+def save(heads: Heads, start: Path, path: Path) -> None:
+    """Write the whole network: `grey` (n, SIZE, SIZE, 1) to `classifier.gate.OUTPUTS`."""
+    graph = backbone(start)
+    values = graph("Concat", *FEATURES, axis=1)
+    for name, head in heads.layers.items():
+        x = values
+        for number, (kernel, bias) in enumerate(head):
+            x = graph("Relu", x) if number else x
+            x = graph("Gemm", x, graph.constant(kernel), graph.constant(bias))
+        graph("Softmax", x, axis=1, name=name)
+    distances = [
+        _measured(graph, looks, whitening, means)
+        for looks, whitening, means in zip(
+            ("looks1", "looks2"), heads.whitenings, heads.means, strict=True
+        )
+    ]
+    graph("Max", *distances, name="distance")
+    counts = {name: len(head[-1][1]) for name, head in heads.layers.items()}
+    graph.save(path, {name: counts.get(name, 0) for name in OUTPUTS})
+
+
+def _measured(graph: Graph, looks: str, whitening: FloatArray, means: FloatArray) -> str:
+    white = graph("MatMul", looks, graph.constant(whitening))
+    apart = graph("Unsqueeze", white, graph.constant([1], np.int64))
+    off = graph("Sub", apart, graph.constant(means))
+    lengths = graph("ReduceL2", off, axes=[2], keepdims=0)
+    return graph("ReduceMin", lengths, axes=[1], keepdims=0)

@@ -1,0 +1,181 @@
+"""How well the gate does: on chests as they are and changed, turned, and on each other family."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from classifier.gate import Gate, Kind
+from classifier.labels import FloatArray
+from classifier.reading.dicom import read_dicom
+from classifier.reading.scan import Scan, Units
+from training.gate_data import Samples, Shown, is_chest, thinned, turned
+from training.gate_heads import Features, Heads, chest_scores, without
+from training.gate_pictures import projections
+from training.stress import STRESSES, stressed
+
+# So many of a source are enough to be changed and turned.
+CHANGED = 300
+RESAMPLES = 200
+FALSE_REFUSAL = 0.01
+CLEAN = "as it is"
+Row = dict[str, object]
+Names = NDArray[np.str_]
+
+
+def of_chests(gate: Gate, held_out: Shown) -> list[Row]:
+    """Measure refusals and turns of held-out chests, as they are and changed."""
+    rows: list[Row] = []
+    for source in np.unique(held_out.sources[is_chest(held_out.families)]).tolist():
+        mine = held_out.of(held_out.sources == source)
+        rows += _of_chests(gate, mine, source, CLEAN)
+        few = thinned(mine, CHANGED)
+        for kind in STRESSES:
+            rows += _of_chests(gate, few.with_pixels(stressed(few.pixels, kind)), source, kind)
+        if few.families[0] == Kind.XRAY:
+            rows += _turned(gate, few, source)
+    return rows
+
+
+def _of_chests(gate: Gate, mine: Shown, source: str, changed: str) -> list[Row]:
+    looks = [gate.look(grey) for grey in mine.greys()]
+    right = [look.kind == family for look, family in zip(looks, mine.families, strict=True)]
+    wrong = {"refused or taken for the other": [not each for each in right]}
+    if mine.families[0] == Kind.XRAY:
+        wrong["turned wrongly"] = [look.quarter_turns != 0 for look in looks]
+        wrong["inverted wrongly"] = [look.is_inverted for look in looks]
+    return [_share(what, source, changed, each, mine.groups) for what, each in wrong.items()]
+
+
+def _turned(gate: Gate, few: Shown, source: str) -> list[Row]:
+    """Turn and invert pictures, and look whether they are put right."""
+    rows = []
+    for turns in (1, 2, 3):
+        greys = few.with_pixels(np.stack([turned(each, turns)[0] for each in few.pixels])).greys()
+        righted = [gate.look(grey).quarter_turns == turns for grey in greys]
+        rows.append(_share("put right", source, f"turned by {90 * turns}°", righted, few.groups))
+    looks = [gate.look(grey) for grey in few.with_pixels(255 - few.pixels).greys()]
+    righted = [look.is_inverted and not look.quarter_turns for look in looks]
+    return [*rows, _share("put right", source, "inverted", righted, few.groups)]
+
+
+def of_families(gate: Gate, held_out: Shown) -> list[Row]:
+    """Measure held-out pictures of the other families against held-out chests."""
+    chests = held_out.of(is_chest(held_out.families))
+    own = np.array([gate.look(grey).chest for grey in chests.greys()])
+    rows = []
+    for family in np.unique(held_out.families[~is_chest(held_out.families)]).tolist():
+        mine = held_out.of(held_out.families == family)
+        looks = [gate.look(grey) for grey in mine.greys()]
+        scores = np.array([look.chest for look in looks])
+        rows += _told_apart(own, scores, chests.groups, mine.groups, family, "known")
+        let_in = [
+            gate.modality(_scan(chroma), look) is not None
+            for chroma, look in zip(mine.chroma.tolist(), looks, strict=True)
+        ]
+        rows.append(_share("let in", family, "known", let_in, mine.groups))
+    return rows
+
+
+def of_strangers(
+    heads: Heads, features: Features, seen: Samples, chests: Features, groups: Names
+) -> list[Row]:
+    """Leave out one family after the other, and measure it with heads that never saw it.
+
+    `features` are those of the training pictures `seen`, `chests` those of held-out chests of
+    `groups`.
+    """
+    rows = []
+    for family in np.unique(seen.families[~is_chest(seen.families)]).tolist():
+        stranger = without(family, heads, features, seen)
+        mine = seen.families == family
+        own, scores = (chest_scores(stranger, each) for each in (chests, features.of(mine)))
+        rows += _told_apart(own, scores, groups, seen.groups[mine], family, "left out")
+    return rows
+
+
+def of_series(gate: Gate, folder: Path) -> Row:
+    """Project a chest CT sideways, and look how many of such laterals are let in."""
+    scans = [read_dicom(path.read_bytes())[0] for path in folder.iterdir() if path.is_file()]
+    placed = sorted((scan for scan in scans if scan.tags.position), key=_height)
+    volume = np.stack([scan.pixels[::2, ::2] for scan in placed])
+    between = (_height(placed[-1]) - _height(placed[0])) / (len(placed) - 1)
+    across = 2 * (placed[0].spacing or (1.0, 1.0))[1]
+    laterals = list(projections(volume, (between, across), range(75, 106, 5)))
+    let_in = [gate.look(each).kind in (Kind.XRAY, Kind.CT) for each in laterals]
+    groups = np.array([folder.name] * len(laterals))
+    return _share("let in", "laterals", f"projected from CT {folder.name}", let_in, groups)
+
+
+def page(rows: Sequence[Row]) -> str:
+    """Write the rows as a Markdown table."""
+    lines = ["| figure | of | pictures | – | value (95 % interval) |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row['figure']} | {row['of']} | {row['pictures']} | {row['condition']} "
+        f"| {row['value']} ({row['low']} – {row['high']}) |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _told_apart(
+    own: FloatArray,
+    scores: FloatArray,
+    own_groups: Names,
+    groups: Names,
+    family: str,
+    condition: str,
+) -> list[Row]:
+    """Measure AUROC, and what is let in where one chest in a hundred is refused."""
+    let_in = scores >= np.quantile(own, FALSE_REFUSAL)
+    rng = np.random.default_rng(0)
+    drawn = [
+        _auroc(own[_redrawn(own_groups, rng)], scores[_redrawn(groups, rng)])
+        for _ in range(RESAMPLES)
+    ]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    auroc = _row("auroc", family, condition, _auroc(own, scores), low, high, groups)
+    return [auroc, _share("false accept at 1 %", family, condition, let_in, groups)]
+
+
+def _auroc(own: FloatArray, scores: FloatArray) -> float:
+    truth = np.repeat([1, 0], [len(own), len(scores)])
+    return float(roc_auc_score(truth, np.concatenate([own, scores])))
+
+
+def _redrawn(groups: Names, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw whole patients or files: pictures of one are not independent."""
+    names, numbers = np.unique(groups, return_inverse=True)
+    times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
+    return np.repeat(np.arange(len(groups)), times[numbers])
+
+
+def _share(
+    figure: str, of: str, condition: str, hits: Sequence[bool] | NDArray[np.bool_], groups: Names
+) -> Row:
+    """Give a share with Wilson's interval, as of one picture for each patient or file."""
+    share, count, z = float(np.mean(hits)), len(np.unique(groups)), 1.96
+    middle = share + z**2 / (2 * count)
+    reach = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    low, high = ((middle + side * reach) / (1 + z**2 / count) for side in (-1, 1))
+    return _row(figure, of, condition, share, max(low, 0.0), high, groups)
+
+
+def _row(
+    figure: str, of: str, condition: str, value: float, low: float, high: float, groups: Names
+) -> Row:
+    ends = {"value": f"{value:.4f}", "low": f"{low:.4f}", "high": f"{high:.4f}"}
+    about = {"figure": figure, "of": of, "condition": condition, "pictures": len(groups)}
+    return {**about, "groups": len(np.unique(groups)), **ends}
+
+
+def _scan(chroma: float) -> Scan:
+    return Scan(np.zeros((1, 1), np.float32), Units.GREY, None, None, chroma=chroma)
+
+
+def _height(scan: Scan) -> float:
+    assert scan.tags.position is not None
+    return scan.tags.position[2]
