@@ -34,6 +34,10 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+# A header that says so lets in what looks like its kind with so much probability.
+HINTED = 0.1
+# A CT that looks so much like an X-ray is a scout view.
+SCOUT = 0.2
 # So much speaks against a chest, in log-odds, for each unit of distance beyond 1.
 FAR = 5.0
 CHEST = {Kind.XRAY: Modality.XRAY, Kind.CT: Modality.CT}
@@ -120,12 +124,18 @@ class Gate:
         return replace(seen, quarter_turns=0, is_inverted=False)
 
     def modality(self, scan: Scan, look: Look) -> Modality | None:
-        """Tell what a scan shows, by its header and its colour too; None is neither."""
-        if scan.units is Units.HOUNSFIELD:
-            return Modality.CT
+        """Tell what a scan shows, None for neither: by its look, its colour and its header.
+
+        A header is a hint: it lets in what its own kind of picture is not unlike. It is no proof:
+        X-rays are found tagged as CT. Hounsfield units are a CT's, but of a scout view they are not
+        a slice's.
+        """
         if scan.chroma > COLOURED and look.chest < self.card.coloured_from:
             return None
-        return CHEST.get(look.kind)
+        if scan.units is Units.HOUNSFIELD:
+            return None if look.probabilities[Kind.XRAY] > SCOUT else Modality.CT
+        hinted = scan.modality and look.probabilities[Kind(scan.modality)] >= HINTED
+        return scan.modality if hinted else CHEST.get(look.kind)
 
     def _seen(self, grey: FloatArray) -> Look:
         inputs = to_input(grey, self.card.input_size)[np.newaxis]

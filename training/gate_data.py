@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from classifier.gate import Kind
 from classifier.labels import FloatArray
@@ -22,7 +23,9 @@ from training.stress import STRESSES
 
 # Pictures are kept and changed at this size, and shrunk last.
 KEPT = 128
-MADE_UP = 400
+MADE_UP = 250
+# What these packages hold are slices of one or two heads.
+VOLUMES = ("dipy", "invesalius-examples", "mricron-data", "nilearn")
 KIND_OF = {
     "xray": Kind.XRAY,
     "ct": Kind.CT,
@@ -151,7 +154,8 @@ def _others(folder: Path) -> Iterator[Row]:
         number = path.stem.partition("-")[0]
         source = path.parent.name
         pixels, chroma = _read(path)
-        yield pixels, folder.name, source, f"{folder.name}/{source}/{number}", chroma
+        group = source if source in VOLUMES else f"{folder.name}/{source}/{number}"
+        yield pixels, folder.name, source, group, chroma
 
 
 def _made_up(family: str) -> Iterator[Row]:
@@ -195,7 +199,9 @@ def _ways(kept: Grey, family: str, rng: np.random.Generator) -> Iterator[Way]:
     yield kept, 0, False
     yield augment_far(kept, rng), 0, False
     if family == "ct":
-        yield _photo(kept, rng), 0, False
+        yield _photo(_windowed(kept, rng), rng), 0, False
+        yield _windowed(kept, rng), 0, False
+        yield augment(_windowed(kept, rng), rng), 0, False
     elif family == "xray":
         yield _photo(augment(kept, rng), rng), 0, False
         yield turned(augment_far(kept, rng), int(rng.integers(1, 4)))
@@ -210,6 +216,16 @@ def _ways(kept: Grey, family: str, rng: np.random.Generator) -> Iterator[Way]:
 def turned(pixels: Grey, turns: int) -> Way:
     """Turn a picture so that `turns` quarter turns to the left put it upright."""
     return np.rot90(pixels, -turns), turns, False
+
+
+def _windowed(pixels: Grey, rng: np.random.Generator) -> Grey:
+    """Show a CT slice in a narrower window, and without the edges: viewers differ in both."""
+    low, high = rng.uniform(0, 0.3), rng.uniform(0.6, 1)
+    edge = rng.uniform(0, 0.14, 4) * len(pixels)
+    box = (edge[0], edge[1], len(pixels) - edge[2], len(pixels) - edge[3])
+    image = Image.fromarray(pixels)
+    cut = np.asarray(image.resize(image.size, Image.Resampling.BILINEAR, box)) / 255
+    return np.rint(255 * np.clip((cut - low) / (high - low), 0, 1)).astype(np.uint8)
 
 
 def _photo(pixels: Grey, rng: np.random.Generator) -> Grey:

@@ -18,7 +18,7 @@ from training.gate_pictures import projections
 from training.stress import STRESSES, stressed
 
 # So many of a source are enough to be changed and turned.
-CHANGED = 300
+CHANGED = 200
 RESAMPLES = 200
 FALSE_REFUSAL = 0.01
 CLEAN = "as it is"
