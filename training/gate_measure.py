@@ -22,6 +22,7 @@ CHANGED = 200
 RESAMPLES = 200
 FALSE_REFUSAL = 0.01
 CLEAN = "as it is"
+REFUSED = "refused or taken for the other"
 Row = dict[str, object]
 Names = NDArray[np.str_]
 
@@ -43,7 +44,7 @@ def of_chests(gate: Gate, held_out: Shown) -> list[Row]:
 def _of_chests(gate: Gate, mine: Shown, source: str, changed: str) -> list[Row]:
     looks = [gate.look(grey) for grey in mine.greys()]
     right = [look.kind == family for look, family in zip(looks, mine.families, strict=True)]
-    wrong = {"refused or taken for the other": [not each for each in right]}
+    wrong = {REFUSED: [not each for each in right]}
     if mine.families[0] == Kind.XRAY:
         wrong["turned wrongly"] = [look.quarter_turns != 0 for look in looks]
         wrong["inverted wrongly"] = [look.is_inverted for look in looks]
@@ -111,13 +112,32 @@ def of_series(gate: Gate, folder: Path) -> Row:
 
 
 def page(rows: Sequence[Row]) -> str:
-    """Write the rows as a Markdown table."""
-    lines = ["| figure | of | pictures | – | value (95 % interval) |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {row['figure']} | {row['of']} | {row['pictures']} | {row['condition']} "
-        f"| {row['value']} ({row['low']} – {row['high']}) |"
+    """Write the rows as Markdown tables: the other families, refused chests, turns."""
+    of_family = [row for row in rows if row["condition"] in ("known", "left out")]
+    rest = [row for row in rows if row not in of_family]
+    refused = [row for row in rest if row["figure"] == REFUSED]
+    others = [row for row in rest if row not in refused]
+    tables = (
+        _table(of_family, ("of",), ("condition", "figure")),
+        _table(refused, ("condition",), ("of",)),
+        _table(others, ("condition",), ("of", "figure")),
+    )
+    return "\n\n".join(tables)
+
+
+def _table(rows: Sequence[Row], down: Sequence[str], across: Sequence[str]) -> str:
+    def named(row: Row, names: Sequence[str]) -> str:
+        return ": ".join(str(row[name]) for name in names)
+
+    cells = {
+        (named(row, down), named(row, across)): f"{row['value']} ({row['low']} – {row['high']})"
         for row in rows
-    ]
+    }
+    columns = list(dict.fromkeys(column for _, column in cells))
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name in dict.fromkeys(line for line, _ in cells):
+        values = (cells.get((name, column), "–") for column in columns)
+        lines.append(f"| {name} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 
