@@ -1,7 +1,7 @@
 """A network of `recipes/xray` taken on to X-rays from elsewhere: far augmentation, adults joined.
 
-`python -m training.train recipes/adapt --data CHILDREN --data ADULTS
---run RUN --start MODEL/weights.npz`, the model trained on the same fold and seed.
+`python -m training.train recipes/adapt --data CHILDREN --data ADULTS --run RUN
+--start MODEL/weights.npz`, the model trained on the same fold and seed.
 
 For a machine that cannot afford `recipes/shift` from the start. A constant rate with averaged
 weights and a fall at the end: what a stopped run leaves in `RUN/best.npz` is of use. About one

@@ -1,7 +1,6 @@
 """For chest X-rays from elsewhere: far augmentation, doubtful labels allowed for, adults joined.
 
-`python -m training.train recipes/shift --data CHILDREN --data ADULTS
---run RUN --start NPZ`
+`python -m training.train recipes/shift --data CHILDREN --data ADULTS --run RUN --start NPZ`
 
 Three hours on 2 idle cores. A constant rate with averaged weights and a short fall at the end: what
 a stopped run leaves in `RUN/best.npz` is of use. About one label in ten between bacterial and viral
