@@ -36,6 +36,8 @@ class Kind(StrEnum):
 
 # A header that says so lets in what looks like its kind with so much probability.
 HINTED = 0.1
+# Hounsfield units are a CT's: a slice must only not be surely another part of the body.
+HOUNSFIELD_HINTED = 0.01
 # A CT that looks so much like an X-ray is a scout view.
 SCOUT = 0.2
 # So much speaks against a chest, in log-odds, for each unit of distance beyond 1.
@@ -127,13 +129,14 @@ class Gate:
         """Tell what a scan shows, None for neither: by its look, its colour and its header.
 
         A header is a hint: it lets in what its own kind of picture is not unlike. It is no proof:
-        X-rays are found tagged as CT. Hounsfield units are a CT's, but of a scout view they are not
-        a slice's.
+        X-rays are found tagged as CT, and a CT may be of a head or be a scout view.
         """
         if scan.chroma > COLOURED and look.chest < self.card.coloured_from:
             return None
         if scan.units is Units.HOUNSFIELD:
-            return None if look.probabilities[Kind.XRAY] > SCOUT else Modality.CT
+            is_scout = look.probabilities[Kind.XRAY] > SCOUT
+            is_chest = look.probabilities[Kind.CT] >= HOUNSFIELD_HINTED
+            return Modality.CT if is_chest and not is_scout else None
         hinted = scan.modality and look.probabilities[Kind(scan.modality)] >= HINTED
         return scan.modality if hinted else CHEST.get(look.kind)
 

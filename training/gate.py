@@ -29,8 +29,9 @@ from training.stress import STRESSES, stressed
 RESULTS = Path(__file__).parent / "results" / "gate.csv"
 # More of one source say nothing new.
 MOST = 1000
-# Of the tuning chests of each source at least so many must be let in, and of films photographed.
-LET_IN, FILMS_LET_IN = 0.995, 0.95
+# Of the tuning chests of each source at least so many must be let in, and of films photographed
+# in colour.
+LET_IN, FILMS_LET_IN = 0.995, 0.999
 # Of upright tuning X-rays, clean or changed, at most so many may be turned, and inverted: for no
 # probability below that of sureness.
 WRONGLY, SURE = 0.0005, 0.9
@@ -76,13 +77,13 @@ def chosen_card(network: Path, tuning: Shown) -> GateCard:
         np.quantile(scores[chests.sources == each], 1 - LET_IN) for each in set(chests.sources)
     ]
     changed = {kind: stressed(xrays.pixels, kind) for kind in STRESSES}
-    tinted, _, _ = _said(network, changed["photo"])
+    films, _, _ = _said(network, changed["photo"])
     _, turns, inverted = _said(network, np.concatenate([xrays.pixels, *changed.values()]))
     return GateCard(
         sha256=sha256(network),
         input_size=SIZE,
         chest_from=float(min(lowest)),
-        coloured_from=float(max(*lowest, np.quantile(tinted, 1 - FILMS_LET_IN))),
+        coloured_from=float(max(*lowest, np.quantile(films, 1 - FILMS_LET_IN))),
         turned_from=_beyond(turns[:, 1:].max(1)),
         inverted_from=_beyond(inverted[:, 1]),
         command=_command(),

@@ -99,9 +99,11 @@ def test_a_header_is_a_hint_and_no_proof(gate: Gate) -> None:
     assert gate.modality(tagged_xray, leg) is None
 
 
-def test_hounsfield_units_are_a_ct_but_for_a_scout_view(gate: Gate) -> None:
+def test_hounsfield_units_are_a_chest_but_for_scouts_and_heads(gate: Gate) -> None:
     ct = replace(GREY, units=Units.HOUNSFIELD, modality=Modality.CT)
-    assert gate.modality(ct, seen_as(Kind.OTHER_MEDICAL, other_medical=1)) is Modality.CT
+    doubtful = seen_as(Kind.OTHER_MEDICAL, ct=0.05, other_medical=0.95)
+    assert gate.modality(ct, doubtful) is Modality.CT
+    assert gate.modality(ct, seen_as(Kind.OTHER_MEDICAL, other_medical=1)) is None
     assert gate.modality(ct, XRAY) is None
 
 
