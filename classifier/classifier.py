@@ -8,20 +8,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from classifier import film, quality
 from classifier.gate import Gate
 from classifier.labels import Doubt, Finding, FloatArray, Modality
 from classifier.lineup import Lineup
 from classifier.model import Model
 from classifier.preprocess import to_grey
 from classifier.reading.isolated import IsolatedReader, Progress
-from classifier.reading.scan import Scan, Study
+from classifier.reading.scan import FileKind, Scan, Study
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
 from classifier.study import aggregate, lung_slices
-
-# A picture with fewer pixels on a side, or flatter than this, shows too little of a lung.
-FEWEST_PIXELS = 150
-FLATTEST = 0.08
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +101,15 @@ class Classifier:
         """Answer what was read; `seconds` is for the caller to fill. Raises `batching.Busy`."""
         async with self._lineup.in_use() as lineup:
             model = lineup.models[Modality.XRAY]
-            shown, modality = await asyncio.to_thread(self._seen, _middle(study))
+            shown, modality, doubts = await asyncio.to_thread(self._seen, _middle(study))
             answer = Answer(
                 model=model.name, shown=shown, modality=modality, slices=len(study.scans)
             )
             if modality is None:
                 return replace(answer, refusal=RefusalReason.NOT_CHEST)
             if modality is Modality.XRAY:
-                return replace(answer, finding=await _of_xray(lineup, shown, answer.slices))
+                finding = await _of_xray(lineup, shown, answer.slices, doubts)
+                return replace(answer, finding=finding)
             if modality not in lineup.models:
                 return replace(answer, refusal=RefusalReason.NO_CT_MODEL)
             finding, deciding = await _of_ct(lineup, study.scans)
@@ -126,23 +124,30 @@ class Classifier:
                 return None
             if modality is Modality.CT:
                 return (await _of_ct(lineup, study.scans))[0]
-            shown, _ = await asyncio.to_thread(self._seen, _middle(study))
-            return await _of_xray(lineup, shown, len(study.scans))
+            shown, _, doubts = await asyncio.to_thread(self._seen, _middle(study))
+            return await _of_xray(lineup, shown, len(study.scans), doubts)
 
-    def _seen(self, scan: Scan) -> tuple[FloatArray, Modality | None]:
-        """Give a scan as shown, upright, and what it is."""
-        grey = to_grey(scan)
+    def _seen(self, scan: Scan) -> tuple[FloatArray, Modality | None, frozenset[Doubt]]:
+        """Give a scan as shown, upright, and what it is; a film is cut out of a photograph."""
+        grey, doubts = to_grey(scan), frozenset[Doubt]()
+        if scan.came_as is not FileKind.DICOM:
+            found = film.find(grey, self._gate.likeness)
+            if found is not None:
+                grey = film.straighten(grey, found.corners)
+                doubts = frozenset({Doubt.PHOTOGRAPHED})
         look = self._gate.look(grey)
-        return look.mended(grey), self._gate.modality(scan, look)
+        return look.mended(grey), self._gate.modality(scan, look), doubts
 
 
 def _middle(study: Study) -> Scan:
     return study.scans[len(study.scans) // 2]
 
 
-async def _of_xray(lineup: Lineup, shown: FloatArray, slices: int) -> Finding:
+async def _of_xray(
+    lineup: Lineup, shown: FloatArray, slices: int, doubts: frozenset[Doubt]
+) -> Finding:
     model, output = lineup.models[Modality.XRAY], await lineup.run(Modality.XRAY, [shown])
-    doubts = _doubts(shown)
+    doubts |= quality.doubts(quality.measure(shown), Modality.XRAY)
     if model.likeness.distance(output.features[0]) > 1:
         doubts |= {Doubt.UNLIKE_TRAINING}
     return model.finding(output.logits[0], output.features[0], slices, doubts)
@@ -156,12 +161,5 @@ async def _of_ct(lineup: Lineup, scans: Sequence[Scan]) -> tuple[Finding, tuple[
     output = await lineup.run(Modality.CT, greys)
     logits, indices = aggregate(output.logits)
     deciding = tuple(greys[index] for index in indices)
-    features, doubts = output.features[indices[0]], _doubts(deciding[0])
-    return model.finding(logits, features, len(scans), doubts), deciding
-
-
-def _doubts(shown: FloatArray) -> frozenset[Doubt]:
-    """Judge the picture itself."""
-    # Every fourth pixel tells how flat a picture is as well as all, in a tenth of the time.
-    is_poor = min(shown.shape) < FEWEST_PIXELS or float(shown[::4, ::4].std()) < FLATTEST
-    return frozenset({Doubt.POOR_QUALITY} if is_poor else ())
+    doubts = quality.doubts(quality.measure(deciding[0]), Modality.CT)
+    return model.finding(logits, output.features[indices[0]], len(scans), doubts), deciding

@@ -30,7 +30,19 @@ class Doubt(StrEnum):
 
     LOW_MARGIN = "low_margin"
     UNLIKE_TRAINING = "unlike_training"
+    TOO_SMALL = "too_small"
+    BLURRED = "blurred"
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    CLIPPED = "clipped"
+    FLAT = "flat"
+    PHOTOGRAPHED = "photographed"
+    # Only in answers of earlier builds, which are kept and drawn again.
     POOR_QUALITY = "poor_quality"
+
+
+# With any other doubt no class is named.
+MAY_BE_SURE = frozenset({Doubt.LOW_MARGIN, Doubt.PHOTOGRAPHED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,21 @@ CHINESE = Words(
     doubts={
         Doubt.LOW_MARGIN: "最可能的两种结果非常接近，这次的估计请谨慎看待。",
         Doubt.UNLIKE_TRAINING: "这张片子和模型学习过的片子不太一样，结果的可信度会低一些。",
+        Doubt.TOO_SMALL: "图片太小，看不清细节。请发送原始尺寸的图片，不要发送缩略图。",
+        Doubt.BLURRED: "图片模糊。请拿稳手机、对好焦再拍一张，或者发送医院导出的原始文件。",
+        Doubt.TOO_DARK: "图片太暗。请把片子放在明亮的白光前再拍一张，或者发送医院导出的原始文件。",
+        Doubt.TOO_BRIGHT: "图片太亮。请调低亮度、避开反光再拍一张，或者发送医院导出的原始文件。",
+        Doubt.CLIPPED: (
+            "图片有些地方变成了纯白或纯黑，细节已经丢失。"
+            "请避开反光、不要编辑图片，重新拍一张，或者发送医院导出的原始文件。"
+        ),
+        Doubt.FLAT: (
+            "图片几乎没有明暗对比，看不出结构。请避开雾气和反光再拍一张，"
+            "或者发送医院导出的原始文件。"
+        ),
+        Doubt.PHOTOGRAPHED: (
+            "我们从您的照片里裁出了片子，并把它拉正了。如果有医院导出的原始文件，发送它会更好。"
+        ),
         Doubt.POOR_QUALITY: "图片不够清晰。如果方便，请发送医院导出的原始文件再试一次。",
     },
     refused="这次没有给出估计",
@@ -170,6 +185,34 @@ ENGLISH = Words(
         Doubt.LOW_MARGIN: "The two most likely answers are very close, so take this one with care.",
         Doubt.UNLIKE_TRAINING: (
             "This picture differs from those the model learned from, so trust the answer less."
+        ),
+        Doubt.TOO_SMALL: (
+            "The picture is too small to show details. Please send it in its original size, "
+            "not as a thumbnail."
+        ),
+        Doubt.BLURRED: (
+            "The picture is blurred. Hold the phone still, let it focus and take another one, "
+            "or send the original file from the hospital."
+        ),
+        Doubt.TOO_DARK: (
+            "The picture is too dark. Take another one with the film before a bright white light, "
+            "or send the original file from the hospital."
+        ),
+        Doubt.TOO_BRIGHT: (
+            "The picture is too bright. Take another one with less light and no reflections, "
+            "or send the original file from the hospital."
+        ),
+        Doubt.CLIPPED: (
+            "Parts of the picture are pure white or black, and their details are lost. Take "
+            "another one without reflections or edits, or send the original file from the hospital."
+        ),
+        Doubt.FLAT: (
+            "The picture has hardly any contrast. Take another one without haze or reflections, "
+            "or send the original file from the hospital."
+        ),
+        Doubt.PHOTOGRAPHED: (
+            "We cut the film out of your photo and straightened it. If you have the original file "
+            "from the hospital, sending that is better still."
         ),
         Doubt.POOR_QUALITY: (
             "The picture is not very clear. If you can, send the original file from the hospital."

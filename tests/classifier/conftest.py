@@ -39,6 +39,9 @@ class BrightnessGate(Gate):
         shares = {each: float(each is kind) for each in Kind}
         return Look(kind, shares, float(kind is Kind.XRAY), 0, False, 0.5)
 
+    def likeness(self, grey: FloatArray) -> float:
+        return 0.0
+
     def modality(self, scan: Scan, look: Look) -> Modality | None:
         if scan.chroma > COLOURED or look.kind is Kind.OTHER:
             return None

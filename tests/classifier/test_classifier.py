@@ -31,9 +31,8 @@ class Reader:
 
 def picture(brightness: float, **changes: object) -> Scan:
     """A checkered picture of a mean brightness, 200 pixels a side."""
-    pixels = np.full((200, 200), brightness, np.float32)
-    pixels[::2, ::2] -= 0.2
-    pixels[1::2, 1::2] += 0.2
+    rows, columns = np.indices((200, 200)) // 10 % 2
+    pixels = (brightness - 0.2 + 0.4 * (rows == columns)).astype(np.float32)
     values: dict[str, object] = {"modality": None, "spacing": None} | changes
     return Scan(pixels, Units.GREY, **values)  # type: ignore[arg-type]  # a test's shorthand
 
@@ -85,13 +84,14 @@ async def test_what_is_unlike_the_training_pictures_is_never_sure(xray_model: Mo
     assert given.finding.label is None
 
 
-async def test_a_flat_or_tiny_picture_is_a_doubt(xray_model: Model) -> None:
+async def test_a_poor_picture_is_a_doubt_and_never_sure(xray_model: Model) -> None:
     flat = Scan(np.full((200, 200), 0.7, np.float32), Units.GREY, None, None)
     tiny = Scan(picture(0.7).pixels[:64, :64], Units.GREY, None, None)
-    for scan in (flat, tiny):
+    for scan, doubt in ((flat, Doubt.FLAT), (tiny, Doubt.TOO_SMALL)):
         given = await answer(Study((scan,)), xray_model)
         assert given.finding is not None
-        assert Doubt.POOR_QUALITY in given.finding.doubts
+        assert doubt in given.finding.doubts
+        assert given.finding.label is None
 
 
 async def test_a_coloured_picture_is_no_scan(xray_model: Model) -> None:
@@ -129,6 +129,25 @@ async def test_a_sideways_picture_is_shown_and_judged_upright(xray_model: Model)
         estimated = await candidate.estimate(study, Modality.XRAY)
     assert estimated is not None
     assert estimated.probabilities == given.finding.probabilities
+
+
+class Photographed(BrightnessGate):
+    """Likes pictures with little white around."""
+
+    def likeness(self, grey: FloatArray) -> float:
+        return -float((grey > 0.98).mean())
+
+
+@pytest.mark.parametrize("came_as", [FileKind.JPEG, FileKind.DICOM])
+async def test_a_film_is_cut_out_of_a_photograph_only(xray_model: Model, came_as: FileKind) -> None:
+    pixels = np.ones((400, 400), np.float32)
+    pixels[100:300, 80:280] = picture(0.6).pixels
+    study = Study((Scan(pixels, Units.GREY, None, None, came_as=came_as),))
+    given = await answer(study, xray_model, gate=Photographed())
+    assert given.finding is not None and given.shown is not None
+    is_cut = came_as is FileKind.JPEG
+    assert (Doubt.PHOTOGRAPHED in given.finding.doubts) is is_cut
+    np.testing.assert_allclose(given.shown.shape, 200 if is_cut else 400, atol=12)
 
 
 async def test_a_refused_file_is_an_answer(xray_model: Model) -> None:

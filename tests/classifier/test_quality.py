@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from classifier import quality
+from classifier.labels import MAY_BE_SURE, Doubt, FloatArray, Modality
+from classifier.preprocess import to_grey
+from classifier.reading.picture import read_picture
+from classifier.report_texts import WORDS
+
+
+def chest(side: int = 400) -> FloatArray:
+    """A bright body with two dark lungs behind ribs."""
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    lungs = np.minimum(abs(x - 0.42), abs(x + 0.42)) ** 2 / 0.1 + y**2 / 0.5 < 1
+    ribs = np.sin(25 * y + 4 * x**2) > 0.3
+    return np.where(lungs, 0.25 + 0.15 * ribs, 0.7).astype(np.float32)
+
+
+def doubts(shown: FloatArray, modality: Modality = Modality.XRAY) -> frozenset[Doubt]:
+    return quality.doubts(quality.measure(shown), modality)
+
+
+def blurred(shown: FloatArray, share: float) -> FloatArray:
+    image = Image.fromarray(np.rint(255 * shown).astype(np.uint8))
+    soft = image.filter(ImageFilter.GaussianBlur(share * len(shown)))
+    return np.asarray(soft, np.float32) / np.float32(255)
+
+
+def noisy(shown: FloatArray) -> FloatArray:
+    noise = np.random.default_rng(0).normal(0, 0.03, shown.shape)
+    return np.clip(shown + noise, 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("side", [150, 224, 1500])
+def test_a_good_picture_of_any_size_is_beyond_doubt(side: int) -> None:
+    assert doubts(chest(side)) == frozenset()
+    assert doubts(noisy(chest(side))) == frozenset()
+
+
+@pytest.mark.parametrize("side", [224, 1500])
+def test_a_blurred_picture_is_told_whatever_its_size(side: int) -> None:
+    assert doubts(blurred(chest(side), 0.015)) == {Doubt.BLURRED}
+
+
+def test_noise_over_a_blurred_picture_does_not_make_it_sharp() -> None:
+    assert doubts(noisy(blurred(chest(224), 0.015))) == {Doubt.BLURRED}
+
+
+def test_each_fault_has_its_own_doubt() -> None:
+    good = chest()
+    assert doubts(good[:, :149]) >= {Doubt.TOO_SMALL}
+    assert doubts(good**3) == {Doubt.TOO_DARK}
+    assert doubts(0.7 + 0.5 * (good - 0.25)) >= {Doubt.TOO_BRIGHT}
+    assert doubts(np.clip(good * 1.5, 0, 1)) >= {Doubt.CLIPPED}
+    assert doubts(0.5 + 0.1 * good) == {Doubt.FLAT}
+
+
+def test_a_blank_picture_is_flat_and_not_blurred() -> None:
+    assert doubts(np.full((300, 300), 0.5, np.float32)) == {Doubt.FLAT}
+
+
+def test_of_a_ct_slice_only_size_and_contrast_are_judged() -> None:
+    dark = blurred(chest(), 0.03) * 0.5
+    assert doubts(dark, Modality.CT) == frozenset()
+    assert doubts(dark[:100] * 0.1, Modality.CT) == {Doubt.TOO_SMALL, Doubt.FLAT}
+
+
+def test_a_close_call_and_a_photograph_may_be_sure_but_no_poor_picture() -> None:
+    assert {Doubt.LOW_MARGIN, Doubt.PHOTOGRAPHED} == MAY_BE_SURE
+    assert not doubts(chest()[:100, :100] ** 9) & MAY_BE_SURE
+
+
+def test_files_as_a_hospital_gives_them_are_beyond_doubt(shared_data: Path) -> None:
+    for path in (shared_data / "xray" / "original-size").rglob("*.jp*g"):
+        assert doubts(to_grey(read_picture(path.read_bytes()))) == frozenset(), path.name
+
+
+def test_the_doubt_of_earlier_builds_can_still_be_drawn() -> None:
+    assert all(words.doubts[Doubt("poor_quality")] for words in WORDS.values())

@@ -1,0 +1,150 @@
+"""Measure how often `classifier.quality` doubts a picture: real ones, and the same made worse.
+
+`python -m training.quality --data CHILDREN --data ADULTS --larger ORIGINALS` adds rows to
+`training/results/quality.csv`. The limits were set by what it prints of the pictures trained on.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, fields
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from PIL import Image, ImageFilter
+
+from classifier import quality
+from classifier.labels import Doubt, FloatArray, Modality
+from classifier.preprocess import to_grey
+from classifier.quality import Quality
+from classifier.reading.picture import read_picture
+from training.augment import Grey
+from training.dataset import Example, find_examples, split
+from training.record import add_rows, circumstances
+from training.stress import Plane
+
+RESULTS = Path(__file__).parent / "results" / "quality.csv"
+DOUBTS = (
+    Doubt.TOO_SMALL,
+    Doubt.BLURRED,
+    Doubt.TOO_DARK,
+    Doubt.TOO_BRIGHT,
+    Doubt.CLIPPED,
+    Doubt.FLAT,
+)
+EVERY = 4
+BLURS = (1, 1.5, 2, 3, 4)
+NOISE = 0.03
+GAMMAS = (0.2, 0.3, 0.45, 2.2, 3, 4)
+GAINS = (3, 2, 1.5, 0.4, 0.2)
+STEPS = (0.3, -0.3, 0.5, -0.5)
+SIDES = (160, 140, 100)
+JPEGS = (60, 30, 10)
+Worse = Callable[[Grey], Grey]
+
+
+def degraded() -> dict[str, Worse]:
+    """Name ways to make a picture of 8 bits (rows, columns) worse, each in steps."""
+    return {
+        **{f"blur of {pixels} px in 224": partial(_blurred, pixels) for pixels in BLURS},
+        **{f"blur of {pixels} px, noise": partial(_blurred_and_noisy, pixels) for pixels in BLURS},
+        "noise": _noisy,
+        **{f"gamma {power}": partial(_bent, lambda x, by: x**by, power) for power in GAMMAS},
+        **{f"contrast x {gain}": partial(_bent, _stretched, gain) for gain in GAINS},
+        **{f"exposure {step:+}": partial(_bent, lambda x, by: x + by, step) for step in STEPS},
+        **{f"{side} px a side": partial(_sized, side) for side in SIDES},
+        **{f"JPEG of quality {jpeg}": partial(_compressed, jpeg) for jpeg in JPEGS},
+    }
+
+
+def _blurred(pixels: float, grey: Grey) -> Grey:
+    radius = pixels * min(grey.shape) / quality.SIDE
+    return np.asarray(Image.fromarray(grey).filter(ImageFilter.GaussianBlur(radius)))
+
+
+def _noisy(grey: Grey) -> Grey:
+    return _bent(lambda x, by: x + np.random.default_rng(0).normal(0, by, x.shape), NOISE, grey)
+
+
+def _blurred_and_noisy(pixels: float, grey: Grey) -> Grey:
+    return _noisy(_blurred(pixels, grey))
+
+
+def _stretched(unit: Plane, gain: float) -> Plane:
+    return 0.5 + gain * (unit - 0.5)
+
+
+def _bent(curve: Callable[[Plane, float], Plane], by: float, grey: Grey) -> Grey:
+    bent: Grey = np.rint(255 * np.clip(curve(grey / 255, by), 0, 1)).astype(np.uint8)
+    return bent
+
+
+def _sized(side: int, grey: Grey) -> Grey:
+    return np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def _compressed(jpeg: int, grey: Grey) -> Grey:
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "JPEG", quality=jpeg)
+    return np.asarray(Image.open(file))
+
+
+def read(example: Example) -> FloatArray:
+    """Read a picture as it is shown."""
+    return to_grey(read_picture(example.path.read_bytes()))
+
+
+def shares(found: Sequence[Quality]) -> dict[str, str]:
+    """Give the share of pictures that each doubt, and any, is held against."""
+    doubts = [quality.doubts(each, Modality.XRAY) for each in found]
+    held = {doubt.value: [doubt in some for some in doubts] for doubt in DOUBTS}
+    held["any"] = [bool(some) for some in doubts]
+    return {name: f"{np.mean(each):.4f}" for name, each in held.items()}
+
+
+def extremes(found: Iterable[Quality]) -> str:
+    """Tell between which values 99 of 100 pictures lie, measure by measure."""
+    values = np.array([astuple(each) for each in found])
+    ends = np.percentile(values, (0.5, 99.5), axis=0).T
+    names = [field.name for field in fields(Quality)]
+    return ", ".join(
+        f"{name} {low:.3f}–{high:.3f}" for name, (low, high) in zip(names, ends, strict=True)
+    )
+
+
+def main(
+    data: Annotated[list[Path], typer.Option(help="labelled folders that are trained on")],
+    larger: Annotated[Path | None, typer.Option(help="pictures trained on, in full size")] = None,
+    out: Annotated[Path, typer.Option()] = RESULTS,
+) -> None:
+    """Measure pictures trained on, held out and held out made worse, and add the rows."""
+    rows: list[dict[str, object]] = []
+
+    def add(part: str, source: str, found: Sequence[Quality]) -> None:
+        rows.append({"part": part, "source": source, "pictures": len(found)} | shares(found))
+        print(rows[-1])
+
+    held_out = []
+    for folder in data:
+        parts = split(find_examples(folder))
+        found = [quality.measure(read(each)) for each in parts.train]
+        print(folder.name, extremes(found))
+        add("trained on", folder.name, found)
+        add("held out", folder.name, [quality.measure(read(each)) for each in parts.held_out])
+        held_out += parts.held_out[::EVERY]
+    if larger:
+        found = [quality.measure(read(each)) for each in find_examples(larger)]
+        print(larger.name, extremes(found))
+        add("trained on", larger.name, found)
+    greys = [np.rint(255 * read(each)).astype(np.uint8) for each in held_out]
+    for name, worse in degraded().items():
+        made = [worse(grey).astype(np.float32) / np.float32(255) for grey in greys]
+        add(f"held out, {name}", "all", [quality.measure(each) for each in made])
+    about = circumstances()
+    add_rows(out, [{"date": about["date"], **row} for row in rows])
+
+
+if __name__ == "__main__":
+    typer.run(main)
