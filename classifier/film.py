@@ -32,6 +32,9 @@ FEWEST_EDGES = 0.5
 EDGES_WORTH = 0.6
 CLEARLY = 0.3
 LOOKED_AT = 224
+# What scores as high fills the frame by itself: none of 120 ordinary X-rays scored less, and hardly
+# a photograph as much.
+ORDINARY = 1.4
 
 Score = Callable[[FloatArray], float]
 
@@ -72,16 +75,19 @@ def find(grey: FloatArray, score: Score) -> Quad | None:
     """Find the film that a picture (rows, columns) in [0, 1] is a photograph of.
 
     `score` is the higher the more a picture looks like an upright chest X-ray, in units in which
-    1 is the reach of the pictures trained on. None if no part of the picture has a frame, or none
-    scores clearly higher than the whole: then nothing is cut.
+    1 is the reach of the pictures trained on. None if the whole is an ordinary X-ray, if no part of
+    it has a frame, or none scores clearly higher than the whole: then nothing is cut.
     """
+    whole = score(grey)
+    if whole >= ORDINARY:
+        return None
     framed = [quad for quad in candidates(grey) if quad.support >= FEWEST_EDGES]
     if not framed:
         return None
     scores = [score(straighten(grey, quad.corners, LOOKED_AT)) for quad in framed]
     worth = [each + EDGES_WORTH * quad.support for each, quad in zip(scores, framed, strict=True)]
     best = int(np.argmax(worth))
-    return framed[best] if scores[best] >= score(grey) + CLEARLY else None
+    return framed[best] if scores[best] >= whole + CLEARLY else None
 
 
 def straighten(grey: FloatArray, corners: Plane, longest: int | None = None) -> FloatArray:

@@ -26,7 +26,7 @@ class Modality(StrEnum):
 
 
 class Doubt(StrEnum):
-    """Why an answer should be trusted less."""
+    """Why an answer should be trusted less; with any of these no class is named."""
 
     LOW_MARGIN = "low_margin"
     UNLIKE_TRAINING = "unlike_training"
@@ -39,10 +39,6 @@ class Doubt(StrEnum):
     PHOTOGRAPHED = "photographed"
     # Only in answers of earlier builds, which are kept and drawn again.
     POOR_QUALITY = "poor_quality"
-
-
-# With any other doubt no class is named.
-MAY_BE_SURE = frozenset({Doubt.LOW_MARGIN, Doubt.PHOTOGRAPHED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from classifier.card import CARD, BrokenModel, Card, Flaw, check_file, read_card, sha256
 from classifier.engines import Engine, EngineDown
-from classifier.labels import MAY_BE_SURE, Doubt, Finding, FloatArray, Label, Modality
+from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
 from classifier.likeness import Likeness
 from classifier.saliency import Head, class_maps, pneumonia_map
 
@@ -54,7 +54,7 @@ class Model:
         label = tuple(Label)[int(probabilities.argmax())]
         if first - second < LOW_MARGIN:
             doubts |= {Doubt.LOW_MARGIN}
-        sure = first >= self.card.sure_from[label] and doubts <= MAY_BE_SURE
+        sure = first >= self.card.sure_from[label] and not doubts
         return Finding(
             modality=self.card.modality,
             probabilities=dict(zip(Label, probabilities.tolist(), strict=True)),

@@ -147,6 +147,7 @@ async def test_a_film_is_cut_out_of_a_photograph_only(xray_model: Model, came_as
     assert given.finding is not None and given.shown is not None
     is_cut = came_as is FileKind.JPEG
     assert (Doubt.PHOTOGRAPHED in given.finding.doubts) is is_cut
+    assert not is_cut or given.finding.label is None
     np.testing.assert_allclose(given.shown.shape, 200 if is_cut else 400, atol=12)
 
 

@@ -44,14 +44,20 @@ def test_a_picture_that_fills_the_frame_is_left_alone() -> None:
     assert film.find(picture(), likeness) is None
 
 
-def test_without_a_frame_nothing_is_scored() -> None:
+def test_without_a_frame_only_the_whole_is_looked_at() -> None:
     noise = np.random.default_rng(0).random((300, 300)).astype(np.float32)
+    for grey in (noise, np.full((200, 300), 0.5, np.float32)):
+        scored: list[FloatArray] = []
+        assert film.find(grey, lambda seen, scored=scored: scored.append(seen) or 0.0) is None
+        assert len(scored) == 1
 
-    def never(grey: FloatArray) -> float:
-        raise AssertionError
 
-    assert film.find(noise, never) is None
-    assert film.find(np.full((200, 300), 0.5, np.float32), never) is None
+def test_in_an_ordinary_xray_no_film_is_sought() -> None:
+    def ordinary_as_a_whole(grey: FloatArray) -> float:
+        assert grey.shape == photograph().shape
+        return film.ORDINARY
+
+    assert film.find(photograph(), ordinary_as_a_whole) is None
 
 
 def test_nothing_is_cut_unless_it_looks_clearly_more_like_an_xray_than_the_whole() -> None:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from classifier import quality
-from classifier.labels import MAY_BE_SURE, Doubt, FloatArray, Modality
+from classifier.labels import Doubt, FloatArray, Modality
 from classifier.preprocess import to_grey
 from classifier.reading.picture import read_picture
 from classifier.report_texts import WORDS
@@ -66,11 +66,6 @@ def test_of_a_ct_slice_only_size_and_contrast_are_judged() -> None:
     dark = blurred(chest(), 0.03) * 0.5
     assert doubts(dark, Modality.CT) == frozenset()
     assert doubts(dark[:100] * 0.1, Modality.CT) == {Doubt.TOO_SMALL, Doubt.FLAT}
-
-
-def test_a_close_call_and_a_photograph_may_be_sure_but_no_poor_picture() -> None:
-    assert {Doubt.LOW_MARGIN, Doubt.PHOTOGRAPHED} == MAY_BE_SURE
-    assert not doubts(chest()[:100, :100] ** 9) & MAY_BE_SURE
 
 
 def test_files_as_a_hospital_gives_them_are_beyond_doubt(shared_data: Path) -> None:
