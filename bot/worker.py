@@ -176,6 +176,7 @@ class Worker:
             return Drawn(answer, seconds)
         report = Report(
             shown=answer.shown,
+            deciding=answer.deciding,
             finding=answer.finding,
             refusal=answer.refusal,
             modality=answer.modality,

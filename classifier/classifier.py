@@ -17,7 +17,7 @@ from classifier.reading.isolated import IsolatedReader, Progress
 from classifier.reading.scan import Scan, Study
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
-from classifier.study import aggregate, lung_slices
+from classifier.study import conclude, look_at
 
 # A picture with fewer pixels on a side, or flatter than this, shows too little of a lung.
 FEWEST_PIXELS = 150
@@ -114,7 +114,7 @@ class Classifier:
                 return replace(answer, finding=finding)
             if modality not in lineup.models:
                 return replace(answer, refusal=RefusalReason.NO_CT_MODEL)
-            finding, deciding = await _of_ct(lineup, study.scans)
+            finding, deciding = await _of_ct(lineup, study)
             return replace(
                 answer, model=finding.model, shown=deciding[0], deciding=deciding, finding=finding
             )
@@ -125,7 +125,7 @@ class Classifier:
             if modality not in lineup.models:
                 return None
             if modality is Modality.CT:
-                return (await _of_ct(lineup, study.scans))[0]
+                return (await _of_ct(lineup, study))[0]
             shown = await asyncio.to_thread(to_grey, _middle(study))
             output = await lineup.run(modality, [shown])
             return _of_xray(lineup.models[modality], output, shown, len(study.scans))
@@ -142,16 +142,14 @@ def _of_xray(model: Model, output: Output, shown: FloatArray, slices: int) -> Fi
     return model.finding(output.logits[0], output.features[0], slices, doubts)
 
 
-async def _of_ct(lineup: Lineup, scans: Sequence[Scan]) -> tuple[Finding, tuple[FloatArray, ...]]:
+async def _of_ct(lineup: Lineup, study: Study) -> tuple[Finding, tuple[FloatArray, ...]]:
     """Classify the slices with lung; gives those that decided, too, the first most."""
     model = lineup.models[Modality.CT]
-    chosen = await asyncio.to_thread(lung_slices, scans)
-    greys = [await asyncio.to_thread(to_grey, scans[index]) for index in chosen]
-    output = await lineup.run(Modality.CT, greys)
-    logits, indices = aggregate(output.logits)
-    deciding = tuple(greys[index] for index in indices)
-    features, doubts = output.features[indices[0]], _doubts(deciding[0])
-    return model.finding(logits, features, len(scans), doubts), deciding
+    looked = await asyncio.to_thread(look_at, study.scans, model.card.input_size)
+    output = await lineup.run(Modality.CT, looked.inputs)
+    finding, deciding = await asyncio.to_thread(conclude, model, study, looked, output)
+    doubts = finding.doubts | _doubts(deciding[0])
+    return replace(finding, doubts=doubts), deciding
 
 
 def _doubts(shown: FloatArray) -> frozenset[Doubt]:
