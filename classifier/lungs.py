@@ -28,7 +28,8 @@ _CLOSED = 3  # cells: vessels and small consolidations at the edge belong to the
 _KEPT_OFF = 2  # cells: the wall of the chest, and the rim that another's mask left, stay out
 _LEAST = 0.01  # of the slice; less is no lung
 _OUTSIDE = 0.0
-_USUAL, _DENSE = (10, 0.25), (99, 0.85)  # percentiles within the lungs and the grey they become
+# Percentiles within the lungs, what they usually are, and the grey that they become.
+_PERCENTILES, _USUAL_HU, _BECOME = (10, 99), (-890.0, -260.0), (0.25, 0.85)
 
 
 def find_lungs(scans: Sequence[Scan]) -> Masks:
@@ -43,7 +44,7 @@ def find_lungs(scans: Sequence[Scan]) -> Masks:
     in_grey = np.array([scan.units is Units.GREY for scan in scans])
     cut = in_grey & _cut_to_the_lungs(dark, seen, shut_in)
     shut_in[cut] = _large_parts(seen[cut])
-    found = _shrink(_grow(shut_in, _CLOSED), _CLOSED + _KEPT_OFF)
+    found = _closed(shut_in)
     found[found.mean((1, 2)) < _LEAST] = False
     return found
 
@@ -60,13 +61,14 @@ def small_grey(scan: Scan) -> FloatArray:
 def lung_input(scan: Scan, mask: NDArray[np.bool_], size: int) -> FloatArray:
     """Give the lungs alone as the network takes them, (size, size) in [0, 1].
 
-    Cropped to the lungs' box, black outside them, and set to one brightness and contrast: pictures
-    come in windows that nobody notes. A mask (`GRID`, `GRID`) without lungs takes all.
+    Cropped to the lungs' box, black outside them, and set to one brightness and contrast: that of
+    Hounsfield units is known, a picture comes in a window that nobody notes and is set by what is
+    darkest and brightest in its lungs. A mask (`GRID`, `GRID`) without lungs takes all.
     """
     if not mask.any():
         mask = np.ones_like(mask)
     box = lung_box(mask)
-    low, high = np.percentile(small_grey(scan)[mask], (_USUAL[0], _DENSE[0]))
+    low, high = _usual(scan, mask)
     rows, columns = scan.pixels.shape
     scale = (columns / GRID, rows / GRID) * 2
     part = tuple(side * by for side, by in zip(box, scale, strict=True))
@@ -74,8 +76,8 @@ def lung_input(scan: Scan, mask: NDArray[np.bool_], size: int) -> FloatArray:
     inside = np.asarray(cells.resize((size, size), Image.Resampling.BILINEAR)) > 127
     around = Image.fromarray(to_grey(scan))
     grey = np.asarray(around.resize((size, size), Image.Resampling.BILINEAR, box=part))
-    contrast = (_DENSE[1] - _USUAL[1]) / max(float(high - low), 0.05)
-    shown = np.clip((grey - low) * contrast + _USUAL[1], 0, 1)
+    contrast = (_BECOME[1] - _BECOME[0]) / max(high - low, 0.05)
+    shown = np.clip((grey - low) * contrast + _BECOME[0], 0, 1)
     return np.where(inside, shown, _OUTSIDE).astype(np.float32)
 
 
@@ -85,11 +87,20 @@ def lung_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     return int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1
 
 
-def _threshold(scan: Scan, grey: FloatArray) -> NDArray[np.float64]:
+def _usual(scan: Scan, mask: NDArray[np.bool_]) -> tuple[float, float]:
+    """Give the greys of aerated lung and of its densest parts."""
     if scan.units is Units.HOUNSFIELD:
-        value = (_LUNG_BELOW_HU - LUNG_WINDOW_CENTRE) / LUNG_WINDOW_WIDTH + 0.5
-    else:
-        value = _otsu(grey[grey > _BLACK])
+        return _grey(_USUAL_HU[0]), _grey(_USUAL_HU[1])
+    low, high = np.percentile(small_grey(scan)[mask], _PERCENTILES)
+    return float(low), float(high)
+
+
+def _grey(hounsfield: float) -> float:
+    return (hounsfield - LUNG_WINDOW_CENTRE) / LUNG_WINDOW_WIDTH + 0.5
+
+
+def _threshold(scan: Scan, grey: FloatArray) -> NDArray[np.float64]:
+    value = _grey(_LUNG_BELOW_HU) if scan.units is Units.HOUNSFIELD else _otsu(grey[grey > _BLACK])
     return np.full((1, 1), value)
 
 
@@ -152,21 +163,22 @@ def _sweep(values: NDArray[Any], keep: NDArray[Any]) -> None:
         line &= may
 
 
-def _grow(mask: Masks, cells: int) -> Masks:
-    """Dilate by a diamond of this radius."""
-    padded = np.pad(mask, ((0, 0), (cells, cells), (cells, cells)))
-    for _ in range(cells):
-        grown = padded.copy()
-        grown[:, 1:] |= padded[:, :-1]
-        grown[:, :-1] |= padded[:, 1:]
-        grown[:, :, 1:] |= padded[:, :, :-1]
-        grown[:, :, :-1] |= padded[:, :, 1:]
-        padded = grown
-    inner: Masks = padded[:, cells:-cells, cells:-cells]
+def _closed(mask: Masks) -> Masks:
+    """Fill gaps between the parts of a mask, then keep off its edge."""
+    room = _CLOSED + 1
+    padded = np.pad(mask, ((0, 0), (room, room), (room, room)))
+    closed = ~_grow(~_grow(padded, _CLOSED), _CLOSED + _KEPT_OFF)
+    inner: Masks = closed[:, room:-room, room:-room]
     return inner
 
 
-def _shrink(mask: Masks, cells: int) -> Masks:
-    """Erode by a diamond of this radius; what lies beyond the border is not lung."""
-    padded = np.pad(mask, ((0, 0), (cells, cells), (cells, cells)))
-    return ~_grow(~padded, cells)[:, cells:-cells, cells:-cells]
+def _grow(mask: Masks, cells: int) -> Masks:
+    """Dilate by a diamond of this radius."""
+    for _ in range(cells):
+        grown = mask.copy()
+        grown[:, 1:] |= mask[:, :-1]
+        grown[:, :-1] |= mask[:, 1:]
+        grown[:, :, 1:] |= mask[:, :, :-1]
+        grown[:, :, :-1] |= mask[:, :, 1:]
+        mask = grown
+    return mask

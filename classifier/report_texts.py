@@ -221,7 +221,7 @@ ENGLISH = Words(
     ends_unknown=("first", "last"),
     from_feet="Slices are counted from the feet.",
     order_unknown="The file does not tell which end is the head; slices are in its own order.",
-    affected="In {affected} of {looked_at} slices looked at ({share}), the model leans to pneumonia.",
+    affected="In {affected} of {looked_at} slices ({share}) the model leans towards pneumonia.",
     of_series="The file holds {series} CT series; this is the one that shows the most lung.",
 )
 

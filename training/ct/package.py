@@ -98,7 +98,11 @@ def package(
         trained_on=DATA,
         command=COMMAND,
         figures=figures(Predictions(shares, held_out.classes, tuple(held_out.names.tolist()))),
-        files={name: below.files[name] for name in (below.engine_file, WEIGHTS)}
+        files={
+            name: digest
+            for name, digest in below.files.items()
+            if name in (below.engine_file, WEIGHTS)
+        }
         | {name: sha256(folder / name) for name in (HEAD, GATE)},
         details={
             "experimental": True,
