@@ -35,7 +35,6 @@ from classifier.report import Report, draw, to_jpeg
 from classifier.report_texts import Language
 from classifier.study import MOST_LOOKED_AT, conclude, look_at
 
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 STAGES = ("read and decode", "lungs and resize", "infer", "aggregate", "draw")
 
 
@@ -67,16 +66,20 @@ def make_study(series: Path, slices: int, folder: Path) -> dict[str, Path]:
 
 @contextmanager
 def peak_memory(pids: tuple[int, ...]) -> Iterator[list[float]]:
-    """Look every 20 ms at the resident memory of the processes together; gives the most in MB."""
+    """Look every 50 ms at the memory of the processes together; gives the most in MB.
+
+    What they share, such as libraries, counts once (Pss, proc(5)).
+    """
     peak, over = [0.0], threading.Event()
 
     def look() -> None:
-        while not over.wait(0.02):
+        while not over.wait(0.05):
             total = 0
             for pid in pids:
                 with suppress(OSError):
-                    total += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-            peak[0] = max(peak[0], total * PAGE_BYTES / 1e6)
+                    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+                    total += int(rollup.split("Pss:")[1].split()[0])
+            peak[0] = max(peak[0], total * 1024 / 1e6)
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -56,7 +56,7 @@ def test_json_is_one_object_a_line_and_nothing_else(chest: Path, tmp_path: Path)
     picture, empty = answers(result)
     assert list(picture) == list(empty) == KEYS
     assert picture["file"] == str(chest)
-    assert picture["model"] == load_installed()[Modality.XRAY].name
+    assert picture["model"] == load_installed()[Modality(str(picture["modality"]))].name
     assert empty == empty | {
         "accepted": False,
         "reason": "empty",
