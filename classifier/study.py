@@ -1,6 +1,7 @@
 """A CT study: which slices the network sees, and one finding from many."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,7 @@ SHARE_DECIDING = 1.0
 # So many of those that speak most for pneumonia are shown one by one.
 MOST_NAMED = 3
 _AT_ONCE = 64  # slices, so that a long series does not take much memory
+_SIDE_BY_SIDE = 2  # threads: NumPy and Pillow work outside Python's lock
 _CELLS = 64
 
 
@@ -36,11 +38,12 @@ class Looked:
 
 def look_at(scans: Sequence[Scan], size: int) -> Looked:
     """Choose the slices with much lung and make the network's inputs of them."""
-    starts = range(0, len(scans), _AT_ONCE)
-    masks = np.concatenate([find_lungs(scans[start : start + _AT_ONCE]) for start in starts])
-    indices = lung_slices(masks)
-    inputs = [lung_input(scans[index], masks[index], size) for index in indices]
-    return Looked(indices, masks[indices], inputs)
+    parts = [scans[start : start + _AT_ONCE] for start in range(0, len(scans), _AT_ONCE)]
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        masks = np.concatenate(list(pool.map(find_lungs, parts)))
+        indices = lung_slices(masks)
+        inputs = pool.map(lambda index: lung_input(scans[index], masks[index], size), indices)
+        return Looked(indices, masks[indices], list(inputs))
 
 
 def lung_slices(masks: Masks) -> list[int]:
