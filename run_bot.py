@@ -16,6 +16,7 @@ from rich.progress import Progress
 from classifier.card import BrokenModel
 from classifier.classifier import Answer, Classifier
 from classifier.gate import Gate
+from classifier.labels import Modality
 from classifier.model import MODELS, EngineKind, load_installed
 from classifier.reading.isolated import IsolatedReader
 from classifier.reading.sources import Source
@@ -106,6 +107,7 @@ def _draw(answer: Answer, case: str, language: Language, path: Path) -> None:
     assert answer.shown is not None
     report = Report(
         shown=answer.shown,
+        deciding=answer.deciding,
         finding=answer.finding,
         refusal=answer.refusal,
         modality=answer.modality,
@@ -143,7 +145,8 @@ def _as_line(source: Source, answer: Answer) -> str:
     shares = ", ".join(
         f"{label} {percent(share)}" for label, share in answer.finding.probabilities.items()
     )
-    return f"{source.path}: {answer.finding.label or UNSURE} ({shares})"
+    experimental = "; experimental, CT" if answer.modality is Modality.CT else ""
+    return f"{source.path}: {answer.finding.label or UNSURE} ({shares}{experimental})"
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a patient is told about a case, written with the step of the case that it tells."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from html import escape
 
@@ -11,7 +12,7 @@ from bot.say import Buttons, edit, say, show
 from bot.settings import Results
 from bot.texts.catalogue import Texts
 from classifier.classifier import Answer
-from classifier.labels import Finding, Label
+from classifier.labels import Finding, Label, Modality
 from classifier.refusals import RefusalReason
 from classifier.report_texts import WORDS, percent
 from storage import cases, history, images, outbox, people, work
@@ -265,7 +266,9 @@ def caption(texts: Texts, finding: StoredFinding, number: str) -> str:
         name = WORDS[texts.language].labels[Label(finding.label)]
         share = escape(percent(getattr(finding, finding.label)))
         first = texts("result.label", label=name, percent=share)
-    parts = (first, texts("result.not_a_diagnosis"), texts("result.case", number=number))
+    parts = [first, texts("result.not_a_diagnosis"), texts("result.case", number=number)]
+    if finding.modality == Modality.CT:
+        parts.insert(0, escape(WORDS[texts.language].experimental))
     return "\n\n".join(parts)
 
 
@@ -342,6 +345,7 @@ def stored(finding: Finding, seconds: float) -> StoredFinding:
         slices=finding.slices,
         seconds=seconds,
         saliency=Saliency(rows, columns, finding.saliency.astype("<f4").tobytes()),
+        places=json.dumps(asdict(finding.places)) if finding.places else None,
     )
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import json
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -10,7 +12,7 @@ from bot.building import Built
 from bot.context import Services
 from bot.say import Buttons, show, show_made
 from bot.times import local
-from classifier.labels import Doubt, Finding, Label, Levels, Modality
+from classifier.labels import Doubt, Finding, Label, Levels, Modality, Places
 from classifier.refusals import RefusalReason
 from classifier.report import Report, draw, to_jpeg
 from classifier.report_texts import Language
@@ -50,28 +52,37 @@ async def build(services: Services, row: OutRow) -> Built | None:
     kept = await storage.read(_kept, row)
     if kept is None:
         return None
-    case, image_id, found = kept
-    scan = await storage.images.load(image_id)
+    case, image_ids, found = kept
+    pictures = [await storage.images.load(each) for each in image_ids]
     language = Language(str(row.payload["language"]))
-    drawn = await asyncio.to_thread(_draw, services, case, scan, found, language)
+    drawn = await asyncio.to_thread(_draw, services, case, pictures, found, language)
     return Built(drawn, "answer.jpg")
 
 
-def _kept(tx: Tx, row: OutRow) -> tuple[Case, str, StoredFinding | None] | None:
-    """Find scan and finding, if they are there and of the person whose chat it is."""
+def _kept(tx: Tx, row: OutRow) -> tuple[Case, list[str], StoredFinding | None] | None:
+    """Find scan, slices and finding, if they are there and of the person whose chat it is."""
     person = people.by_telegram_id(tx, row.chat_id)
     case = cases.get(tx, row.case_id) if row.case_id else None
     if person is None or case is None or case.person_id != person.id:
         return None
-    scans, found = images.of_case(tx, case.id, ImageKind.SCAN), history.findings(tx, case.id)
-    return (case, scans[0].id, found[-1] if found else None) if scans else None
+    scans, slices = (images.of_case(tx, case.id, k) for k in (ImageKind.SCAN, ImageKind.SLICE))
+    found = history.findings(tx, case.id)
+    ids = [each.id for each in (*scans[:1], *slices)]
+    return (case, ids, found[-1] if found else None) if scans else None
 
 
 def _draw(
-    services: Services, case: Case, scan: bytes, found: StoredFinding | None, language: Language
+    services: Services,
+    case: Case,
+    pictures: list[bytes],
+    found: StoredFinding | None,
+    language: Language,
 ) -> bytes:
+    shown, *slices = map(_shown, pictures)
     report = Report(
-        shown=_shown(scan),
+        shown=shown,
+        # One slice alone is the scan.
+        deciding=tuple(slices or [shown]),
         finding=_finding(found) if found else None,
         refusal=None if found else RefusalReason(str(case.reason)),
         # What is shown without a finding is a CT.
@@ -100,4 +111,9 @@ def _finding(kept: StoredFinding) -> Finding:
         doubts=frozenset(map(Doubt, kept.doubts)),
         model=kept.model,
         slices=kept.slices,
+        places=_places(json.loads(kept.places)) if kept.places else None,
     )
+
+
+def _places(kept: dict[str, Any]) -> Places:
+    return Places(**kept | {"deciding": tuple(kept["deciding"])})

@@ -175,6 +175,7 @@ class Worker:
         shown = await asyncio.to_thread(to_levels, answer.shown)
         report = Report(
             shown=shown,
+            deciding=answer.deciding,
             finding=answer.finding,
             refusal=answer.refusal,
             modality=answer.modality,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from classifier.labels import Label, Modality
 
 CARD = "card.json"
+WEIGHTS = "weights.npz"
+NAME = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,64}")
 
 
 class Flaw(StrEnum):
@@ -36,7 +39,8 @@ class Card:
 
     `temperature` divides the logits; an answer whose highest probability is under that label's
     `sure_from` is "unsure". `files` maps each file of the folder to its sha256. `figures` maps a
-    metric to its value and the lower and upper end of its 95 % interval.
+    metric to its value and the lower and upper end of its 95 % interval. A `trunk` names the folder
+    beside this one whose network, `engine_file` and `weights.npz`, this model's head sits on.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Card:
     recipe: str
     trained_on: str
     command: str
+    trunk: str = ""
     labels: tuple[Label, ...] = tuple(Label)
     figures: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -71,6 +76,8 @@ def read_card(folder: Path) -> Card:
         card = Card(**raw)
         if tuple(card.labels) != tuple(Label) or set(card.sure_from) != set(Label):
             raise BrokenModel(f"{folder.name}: labels {card.labels} are not ours", Flaw.LABELS)
+        if card.trunk and not NAME.fullmatch(card.trunk):
+            raise BrokenModel(f"{folder.name}: the card names the trunk {card.trunk}", Flaw.NAME)
         sure_from = {Label(label): float(share) for label, share in card.sure_from.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BrokenModel(f"{folder.name}/{CARD}: {error}", Flaw.CARD) from error
@@ -81,7 +88,8 @@ def read_card(folder: Path) -> Card:
 
 def check_file(folder: Path, card: Card, name: str) -> Path:
     """Give the path of a model's file; raises BrokenModel unless it is the one the card names."""
-    path = folder / name
+    is_of_trunk = card.trunk and name in (card.engine_file, WEIGHTS)
+    path = (folder.parent / card.trunk if is_of_trunk else folder) / name
     try:
         digest = sha256(path)
     except OSError as error:

@@ -18,7 +18,7 @@ from classifier.reading.isolated import IsolatedReader, Progress
 from classifier.reading.scan import FileKind, Scan, Study
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
-from classifier.study import aggregate, lung_slices
+from classifier.study import conclude, look_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class Classifier:
                 return replace(answer, finding=finding)
             if modality not in lineup.models:
                 return replace(answer, refusal=RefusalReason.NO_CT_MODEL)
-            finding, deciding = await _of_ct(lineup, study.scans)
+            finding, deciding = await _of_ct(lineup, study)
             return replace(
                 answer, model=finding.model, shown=deciding[0], deciding=deciding, finding=finding
             )
@@ -123,7 +123,7 @@ class Classifier:
             if modality not in lineup.models:
                 return None
             if modality is Modality.CT:
-                return (await _of_ct(lineup, study.scans))[0]
+                return (await _of_ct(lineup, study))[0]
             shown, _, doubts = await asyncio.to_thread(self._seen, _middle(study))
             return await _of_xray(lineup, shown, len(study.scans), doubts)
 
@@ -153,13 +153,11 @@ async def _of_xray(
     return model.finding(output.logits[0], output.features[0], slices, doubts)
 
 
-async def _of_ct(lineup: Lineup, scans: Sequence[Scan]) -> tuple[Finding, tuple[FloatArray, ...]]:
+async def _of_ct(lineup: Lineup, study: Study) -> tuple[Finding, tuple[FloatArray, ...]]:
     """Classify the slices with lung; gives those that decided, too, the first most."""
     model = lineup.models[Modality.CT]
-    chosen = await asyncio.to_thread(lung_slices, scans)
-    greys = [await asyncio.to_thread(to_grey, scans[index]) for index in chosen]
-    output = await lineup.run(Modality.CT, greys)
-    logits, indices = aggregate(output.logits)
-    deciding = tuple(greys[index] for index in indices)
-    doubts = quality.doubts(quality.measure(deciding[0]), Modality.CT)
-    return model.finding(logits, output.features[indices[0]], len(scans), doubts), deciding
+    looked = await asyncio.to_thread(look_at, study.scans, model.card.input_size)
+    output = await lineup.run(Modality.CT, looked.inputs)
+    finding, deciding = await asyncio.to_thread(conclude, model, study, looked, output)
+    doubts = finding.doubts | quality.doubts(quality.measure(deciding[0]), Modality.CT)
+    return replace(finding, doubts=doubts), deciding

@@ -1,14 +1,11 @@
 """Which model folders lie in a place, and what is wrong with the others."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from classifier.card import CARD, BrokenModel, Card, Flaw, read_card, sha256
+from classifier.card import CARD, NAME, BrokenModel, Card, Flaw, read_card, sha256
 from classifier.model import build_name
-
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,13 +41,29 @@ class Doubt(StrEnum):
     POOR_QUALITY = "poor_quality"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where in a CT series its finding comes from.
+
+    `deciding` are the indices of the slices that decided, the first most; index 0 is next to the
+    feet if `from_feet`, else nobody knows which end is which. Of the `looked_at` slices with much
+    lung `affected` speak rather for pneumonia. The upload held `series` CT series.
+    """
+
+    deciding: tuple[int, ...]
+    from_feet: bool
+    looked_at: int
+    affected: int
+    series: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What the network estimates of one study.
 
     `probabilities` are calibrated, in [0, 1], and sum to 1. `label` is None when the answer is
     "unsure". `saliency` is (rows, columns) float32 in logit units: how much each place speaks for
-    pneumonia (above 0) or for normal (below 0).
+    pneumonia (above 0) or for normal (below 0). `places` is None but for a CT series.
     """
 
     modality: Modality
@@ -57,3 +73,4 @@ class Finding:
     doubts: frozenset[Doubt]
     model: str
     slices: int
+    places: Places | None = None

@@ -12,13 +12,18 @@ from classifier.labels import FloatArray, Modality
 from classifier.model import Model
 from classifier.preprocess import to_input
 
+# The slices of a study come together: larger batches of them would only take more memory.
+LARGEST = {Modality.XRAY: 32, Modality.CT: 8}
+
 
 class Lineup:
     """One model for each modality. What began with a line-up ends with it."""
 
     def __init__(self, models: Mapping[Modality, Model]) -> None:
         self.models = models
-        self._batchers = {modality: Batcher(model.engine) for modality, model in models.items()}
+        self._batchers = {
+            modality: Batcher(model.engine, LARGEST[modality]) for modality, model in models.items()
+        }
         self._stack = AsyncExitStack()
         self._users = 0
         self._is_over = False

@@ -3,17 +3,27 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from classifier.card import CARD, BrokenModel, Card, Flaw, check_file, read_card, sha256
+from classifier.card import (
+    CARD,
+    BrokenModel,
+    Card,
+    Flaw,
+    check_file,
+    read_card,
+    sha256,
+)
+from classifier.card import WEIGHTS as WEIGHTS
 from classifier.engines import Engine, EngineDown
+from classifier.engines.headed import HeadedEngine
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
 from classifier.likeness import Likeness
 from classifier.saliency import Head, class_maps, pneumonia_map
 
 MODELS = Path(__file__).parent / "models"
-WEIGHTS = "weights.npz"
 HEAD = "head.npz"
 LIKENESS = "likeness.npz"
 LOW_MARGIN = 0.2
@@ -24,6 +34,10 @@ class EngineKind(StrEnum):
 
     ONNX = "onnx"
     TENSORFLOW = "tensorflow"
+
+
+# Networks in use, by the file's digest: two models on one trunk hold it in memory once.
+_networks: WeakValueDictionary[tuple[EngineKind, str], Engine] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +105,12 @@ def load_model(folder: Path, kind: EngineKind = EngineKind.ONNX, url: str = "") 
     card = read_card(folder)
     if LIKENESS not in card.files:
         raise BrokenModel(f"{card.name}: an older version made it, without {LIKENESS}; train anew")
-    head, likeness = (check_file(folder, card, name) for name in (HEAD, LIKENESS))
+    head_file, likeness = (check_file(folder, card, name) for name in (HEAD, LIKENESS))
     try:
-        engine = _engine(folder, card, kind, url)
-        digest = sha256(folder / CARD)
-        model = Model(card, engine, Head.load(head), Likeness.load(likeness), digest)
+        engine, head = _engine(folder, card, kind, url), Head.load(head_file)
+        if card.trunk:
+            engine = HeadedEngine(engine, head)
+        model = Model(card, engine, head, Likeness.load(likeness), sha256(folder / CARD))
     except (BrokenModel, ImportError):
         raise
     except Exception as error:
@@ -150,12 +165,21 @@ def _engine(folder: Path, card: Card, kind: EngineKind, url: str) -> Engine:
     if url:
         from classifier.engines.remote import RemoteEngine
 
-        return RemoteEngine(url, card.name)
+        return RemoteEngine(url, card.trunk or card.name)
+    path = check_file(folder, card, card.engine_file if kind is EngineKind.ONNX else WEIGHTS)
+    key = kind, card.files[path.name]
+    engine = _networks.get(key)
+    if engine is None:
+        engine = _networks[key] = _load_engine(path, kind)
+    return engine
+
+
+def _load_engine(path: Path, kind: EngineKind) -> Engine:
     if kind is EngineKind.ONNX:
         from classifier.engines.onnx import OnnxEngine
 
-        return OnnxEngine(check_file(folder, card, card.engine_file))
+        return OnnxEngine(path)
     # Imported here so that a bot on a CPU never loads TensorFlow.
     from classifier.engines.tensorflow import TensorFlowEngine
 
-    return TensorFlowEngine(check_file(folder, card, WEIGHTS))
+    return TensorFlowEngine(path)

@@ -1,7 +1,7 @@
 """The answer picture: the scan, where the model looked, what it finds, and what that is not."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import numpy as np
@@ -9,7 +9,7 @@ from PIL import Image
 
 from classifier import png
 from classifier.fonts import Weight
-from classifier.labels import Doubt, Finding, FloatArray, Label, Levels, Modality
+from classifier.labels import Doubt, Finding, FloatArray, Label, Levels, Modality, Places
 from classifier.preprocess import to_levels
 from classifier.refusals import RefusalReason
 from classifier.report_overlay import overlay, scale
@@ -57,10 +57,11 @@ class Report:
 
     `shown` is the scan, (rows, columns), 0 black to 1 white or in levels up to 255; the saliency of
     `finding` covers all of it. Either `finding` or `refusal` is given. `when` knows its time zone,
-    and is written in it.
+    and is written in it. `deciding` are the slices that `finding.places` names.
     """
 
     shown: FloatArray | Levels
+    deciding: tuple[FloatArray | Levels, ...] = ()
     finding: Finding | None = None
     refusal: RefusalReason | None = None
     modality: Modality | None
@@ -104,11 +105,16 @@ def compose(report: Report) -> Page:
     _scans(page, report, words)
     with page.card(_CARD, padding=_PADDING, radius=_RADIUS):
         if report.finding is not None:
+            if report.finding.modality is Modality.CT:
+                _write(page, words.experimental, Style(34, _WARM, Weight.BOLD))
+                page.y += 20
             _verdict(page, report.finding, words)
             _bars(page, report.finding, words)
         elif report.refusal is not None:
             _refusal(page, report.refusal, words)
     page.y += _GAP
+    if report.finding is not None and report.finding.places is not None:
+        _series(page, report, report.finding, report.finding.places, words)
     if report.finding is not None and report.finding.doubts:
         _doubts(page, report.finding.doubts, words)
     with page.card(_ALARM, padding=28, radius=_RADIUS):
@@ -245,6 +251,47 @@ def _bar_colour(label: Label, answer: Label | None) -> Colour:
         return _hue(label)
     red, green, blue = ((c + d) // 2 for c, d in zip(_hue(label), _CARD, strict=True))
     return red, green, blue
+
+
+def _series(page: Page, report: Report, finding: Finding, places: Places, words: Words) -> None:
+    """Show the slices that decided and where they lie, and say how much looks affected."""
+    with page.card(_CARD, padding=_PADDING, radius=_RADIUS):
+        _write(page, words.slices_title, Style(34, _NEUTRAL, Weight.BOLD))
+        page.y += 12
+        side = (page.inner - 2 * _PADDING - 2 * _GUTTER) // 3
+        scans = [_fit(slice_, side, side) for slice_ in report.deciding]
+        height = max((scan.height for scan in scans), default=0)
+        left = page.margin + _PADDING
+        for index, scan in zip(places.deciding, scans, strict=False):
+            name = words.slice_of.format(number=index + 1, count=finding.slices)
+            page.put(name, _SMALL, Box(left, page.y, left + side, page.y + 48))
+            _photo(page, scan, Box(left, page.y + 52, left + side, page.y + 52 + height))
+            left += side + _GUTTER
+        page.y += 52 + height + 20
+        _along(page, places, finding.slices, words)
+        _write(page, words.from_feet if places.from_feet else words.order_unknown, _SMALL)
+        page.y += 8
+        share = percent(places.affected / places.looked_at)
+        _write(page, words.affected.format(share=share, **asdict(places)), _NOTICE)
+        if places.series > 1:
+            page.y += 8
+            _write(page, words.of_series.format(series=places.series), _NOTICE)
+    page.y += _GAP
+
+
+def _along(page: Page, places: Places, count: int, words: Words) -> None:
+    """Mark the slices that decided on a bar from one end of the series to the other."""
+    first, last = words.ends if places.from_feet else words.ends_unknown
+    left, right = page.margin + _PADDING, page.width - page.margin - _PADDING
+    start, end = left + _SMALL.measure(first) + 20, right - _SMALL.measure(last) - 20
+    page.put(first, _SMALL, Box(left, page.y, start - 20, page.y + 48))
+    page.put(last, _SMALL, Box(end + 20, page.y, right, page.y + 48), to_right=True)
+    middle = page.y + 24
+    page.plates.append(Plate(Box(start, middle - 8, end, middle + 8), _TRACK, 8))
+    for index in places.deciding:
+        at = start + round((end - start - 12) * (index + 0.5) / count)
+        page.plates.append(Plate(Box(at, middle - 20, at + 12, middle + 20), _NEUTRAL, 6))
+    page.y += 60
 
 
 def _refusal(page: Page, reason: RefusalReason, words: Words) -> None:

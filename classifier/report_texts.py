@@ -63,6 +63,15 @@ class Words:
     trained_on: Mapping[Modality, str]
     model: str
     between_sentences: str
+    experimental: str
+    slices_title: str
+    slice_of: str
+    ends: tuple[str, str]
+    ends_unknown: tuple[str, str]
+    from_feet: str
+    order_unknown: str
+    affected: str
+    of_series: str
 
 
 CHINESE = Words(
@@ -149,6 +158,15 @@ CHINESE = Words(
     },
     model="模型",
     between_sentences="",
+    experimental="实验性功能，CT：模型只学习过少数几台设备的图像，请不要依赖它的结果。",
+    slices_title="对结果影响最大的切面",
+    slice_of="第 {number} 层，共 {count} 层",
+    ends=("脚侧", "头侧"),
+    ends_unknown=("最前", "最后"),
+    from_feet="层数从脚的一侧数起。",
+    order_unknown="文件没有说明哪一端是头，层数按文件中的顺序。",
+    affected="在看过的 {looked_at} 层里，模型在 {affected} 层（{share}）偏向肺炎。",
+    of_series="文件里有 {series} 个 CT 序列，这里看的是肺部最完整的一个。",
 )
 
 ENGLISH = Words(
@@ -239,6 +257,15 @@ ENGLISH = Words(
     },
     model="Model",
     between_sentences=" ",
+    experimental="Experimental, CT: the model learned from a few scanners. Do not rely on it.",
+    slices_title="The slices that decided most",
+    slice_of="Slice {number} of {count}",
+    ends=("feet", "head"),
+    ends_unknown=("first", "last"),
+    from_feet="Slices are counted from the feet.",
+    order_unknown="The file does not tell which end is the head; slices are in its own order.",
+    affected="In {affected} of {looked_at} slices ({share}) the model leans towards pneumonia.",
+    of_series="The file holds {series} CT series; this is the one that shows the most lung.",
 )
 
 WORDS: dict[Language, Words] = {Language.CHINESE: CHINESE, Language.ENGLISH: ENGLISH}
@@ -276,5 +303,7 @@ def every_text(language: Language) -> tuple[str, ...]:
     found: list[str] = []
     for field in fields(words):
         value = getattr(words, field.name)
-        found.extend([value] if isinstance(value, str) else value.values())
+        if isinstance(value, Mapping):
+            value = tuple(value.values())
+        found.extend([value] if isinstance(value, str) else value)
     return (*found, moment(datetime(2026, 1, 1), language), percent(0.0), percent(1.0))

@@ -1,47 +1,116 @@
-"""A CT series: which slices to look at, and one finding from many."""
+"""A CT study: which slices the network sees, and one finding from many."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
-from classifier.labels import FloatArray
-from classifier.reading.scan import Scan, Units
+from classifier.engines import Output
+from classifier.labels import Doubt, Finding, FloatArray, Label, Places
+from classifier.lungs import GRID, Masks, find_lungs, lung_box, lung_input
+from classifier.model import Model
+from classifier.preprocess import to_grey
+from classifier.reading.scan import Scan, Study
+from classifier.reading.series import is_axial
 
-# Between air in the lungs and soft tissue; the window keeps the air around the body out of it.
-LUNG_HU = (-950.0, -500.0)
 FEWEST_LUNG = 0.5
-SHARE_DECIDING = 0.25
-# So many of those that decided are worth a look one by one.
+# Evenly spaced, more slices of one pair of lungs say the same again.
+MOST_LOOKED_AT = 64
+# Chosen with whole sources left out (docs/ct.md): the few slices that look worst mislead more.
+SHARE_DECIDING = 1.0
+# So many of those that speak most for pneumonia are shown one by one.
 MOST_NAMED = 3
+_AT_ONCE = 64  # slices, so that a long series does not take much memory
+_SIDE_BY_SIDE = 2  # threads: NumPy and Pillow work outside Python's lock
+_CELLS = 64
 
 
-def lung_slices(scans: Sequence[Scan]) -> list[int]:
-    """Choose the slices with much lung: those with at least half the lung of the fullest one.
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the network sees of a study: slices `indices`, their lungs, inputs (size, size)."""
 
-    Pictures that are not in Hounsfield units are all chosen.
-    """
-    if any(scan.units is not Units.HOUNSFIELD for scan in scans):
-        return list(range(len(scans)))
-    lung = np.array([_lung_share(scan) for scan in scans])
-    return [int(index) for index in np.flatnonzero(lung >= FEWEST_LUNG * lung.max())]
+    indices: list[int]
+    masks: Masks
+    inputs: list[FloatArray]
 
 
-def aggregate(logits: FloatArray) -> tuple[FloatArray, list[int]]:
-    """Make one row of logits (3,) of many (n, 3), and name up to three slices that decided most.
+def look_at(scans: Sequence[Scan], size: int) -> Looked:
+    """Choose the slices with much lung and make the network's inputs of them."""
+    parts = [scans[start : start + _AT_ONCE] for start in range(0, len(scans), _AT_ONCE)]
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        masks = np.concatenate(list(pool.map(find_lungs, parts)))
+        indices = lung_slices(masks)
+        inputs = pool.map(lambda index: lung_input(scans[index], masks[index], size), indices)
+        return Looked(indices, masks[indices], list(inputs))
 
-    The mean over the quarter of slices that speak most for pneumonia: few slices of a sick lung
-    show the illness.
+
+def lung_slices(masks: Masks) -> list[int]:
+    """Choose the slices with at least half the lung of the fullest one, evenly if they are many."""
+    lung = masks.sum((1, 2))
+    full = np.flatnonzero(lung >= FEWEST_LUNG * lung.max())
+    places = np.linspace(0, len(full) - 1, min(len(full), MOST_LOOKED_AT)).round().astype(int)
+    return [int(index) for index in full[places]]
+
+
+def aggregate(logits: FloatArray, share: float = SHARE_DECIDING) -> tuple[FloatArray, list[int]]:
+    """Make one row of logits (3,) of many (n, 3): the mean of the `share` that speaks most for
+    pneumonia. Names the three slices that do so most, too.
     """
     pneumonia = logits[:, 1:].max(1) - logits[:, 0]
-    count = max(1, round(SHARE_DECIDING * len(logits)))
-    deciding = np.argsort(pneumonia)[-count:]
-    mean: FloatArray = logits[deciding].mean(0)
-    return mean, deciding[::-1][:MOST_NAMED].tolist()
+    order = np.argsort(-pneumonia, kind="stable")
+    mean: FloatArray = logits[order[: max(1, round(share * len(logits)))]].mean(0)
+    return mean, order[:MOST_NAMED].tolist()
 
 
-def _lung_share(scan: Scan) -> float:
-    """Measure the share of the middle half that has the density of lung."""
-    rows, columns = scan.pixels.shape
-    # The table and the air beside the body stay outside.
-    middle = scan.pixels[rows // 4 : -rows // 4 : 4, columns // 6 : -columns // 6 : 4]
-    return float(((middle > LUNG_HU[0]) & (middle < LUNG_HU[1])).mean())
+def conclude(
+    model: Model, study: Study, looked: Looked, output: Output
+) -> tuple[Finding, tuple[FloatArray, ...]]:
+    """Make the finding of a study; gives the slices that decided as shown, too, the first most."""
+    logits, deciding = aggregate(output.logits)
+    first, doubts = deciding[0], frozenset[Doubt]()
+    if _is_odd(study, looked) or model.likeness.distance(output.features.mean(0)) > 1:
+        doubts |= {Doubt.UNLIKE_TRAINING}
+    finding = model.finding(logits, output.features[first], len(study.scans), doubts)
+    indices = [looked.indices[each] for each in deciding]
+    finding = replace(
+        finding,
+        saliency=over_slice(finding.saliency, looked.masks[first]),
+        places=_places(study, indices, output.logits) if len(study.scans) > 1 else None,
+    )
+    return finding, tuple(to_grey(study.scans[index]) for index in indices)
+
+
+def over_slice(saliency: FloatArray, mask: Masks) -> FloatArray:
+    """Lay what covers the box of the lungs over the whole slice; outside the lungs it is 0.
+
+    The evidence of a place, its saliency times the number of cells, stays what it was.
+    """
+    if not mask.any():
+        return saliency
+    left, top, right, bottom = lung_box(mask)
+    evidence = Image.fromarray(saliency.astype(np.float32) * np.float32(saliency.size))
+    whole = np.zeros((GRID, GRID), np.float32)
+    stretched = evidence.resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+    whole[top:bottom, left:right] = np.asarray(stretched)
+    small = Image.fromarray(whole * mask).resize((_CELLS, _CELLS), Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.float32) / np.float32(_CELLS**2)
+
+
+def _is_odd(study: Study, looked: Looked) -> bool:
+    """Tell what the network has never seen: a slice without lung, or one not across the body."""
+    tags = [scan.tags for scan in study.scans]
+    lengthwise = any(tag.orientation for tag in tags) and not is_axial(tags)
+    return lengthwise or not looked.masks.any((1, 2)).all()
+
+
+def _places(study: Study, deciding: Sequence[int], logits: FloatArray) -> Places:
+    normal = tuple(Label).index(Label.NORMAL)
+    return Places(
+        deciding=tuple(deciding),
+        from_feet=study.from_feet,
+        looked_at=len(logits),
+        affected=int((logits.argmax(1) != normal).sum()),
+        series=study.series,
+    )

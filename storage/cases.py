@@ -128,7 +128,10 @@ class Saliency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFinding:
-    """What a model estimated; `label` is None when the answer was "unsure"."""
+    """What a model estimated; `label` is None when the answer was "unsure".
+
+    `places` is JSON: where in a CT series it comes from.
+    """
 
     model: str
     modality: str
@@ -140,6 +143,7 @@ class StoredFinding:
     slices: int = 1
     seconds: float = 0.0
     saliency: Saliency | None = None
+    places: str | None = None
 
 
 def receive(tx: Tx, upload: Upload) -> Case:
@@ -284,6 +288,7 @@ def add_finding(tx: Tx, case_id: int, finding: StoredFinding) -> None:
         saliency=saliency.values if saliency else None,
         saliency_rows=saliency.rows if saliency else None,
         saliency_columns=saliency.columns if saliency else None,
+        places=finding.places,
         made_at=tx.time,
     )
 

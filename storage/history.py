@@ -180,4 +180,5 @@ def _finding(row: Row) -> StoredFinding:
         slices=row["slices"],
         seconds=row["seconds"],
         saliency=saliency,
+        places=row["places"],
     )

@@ -11,6 +11,7 @@ from storage.tables.m003 import M003
 from storage.tables.m004 import M004
 from storage.tables.m005 import M005
 from storage.tables.m006 import M006
+from storage.tables.m007 import M007
 
 MIGRATIONS = Migrations("storage")
 
@@ -49,6 +50,12 @@ def m005_models(db: Database) -> None:
 def m006_operations(db: Database) -> None:
     """The clock's memory, pauses, errors told."""
     db.executescript(M006)
+
+
+@MIGRATIONS()
+def m007_places(db: Database) -> None:
+    """Where in a CT series a finding comes from."""
+    db.executescript(M007)
 
 
 def upgrade(db: Database, migrations: Migrations, keep_copy: Callable[[str], None]) -> list[str]:

@@ -1,16 +1,19 @@
+import copy
+import io
 import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 from pydicom.data import get_testdata_file
 from typer.testing import CliRunner, Result
 
 from classifier.labels import Modality
-from classifier.model import load_installed
+from classifier.model import MODELS, load_installed
 from run_bot import app
 
 KEYS = [
@@ -53,7 +56,7 @@ def test_json_is_one_object_a_line_and_nothing_else(chest: Path, tmp_path: Path)
     picture, empty = answers(result)
     assert list(picture) == list(empty) == KEYS
     assert picture["file"] == str(chest)
-    assert picture["model"] == load_installed()[Modality.XRAY].name
+    assert picture["model"] == load_installed()[Modality(str(picture["modality"]))].name
     assert empty == empty | {
         "accepted": False,
         "reason": "empty",
@@ -66,12 +69,56 @@ def test_json_is_one_object_a_line_and_nothing_else(chest: Path, tmp_path: Path)
     assert result.exit_code == 1
 
 
-def test_a_ct_is_shown_and_refused_in_the_same_form(tmp_path: Path) -> None:
-    result = run(get_testdata_file("CT_small.dcm"), "--json", "--out", tmp_path)
+def test_without_a_ct_model_a_ct_is_shown_and_refused_in_the_same_form(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "only").symlink_to(MODELS / "resnet34_xray")
+    result = run(get_testdata_file("CT_small.dcm"), "--json", "--out", tmp_path, "--models", models)
     (answer,) = answers(result)
     assert answer == answer | {"accepted": False, "reason": "no_ct_model", "modality": "ct"}
     assert answer["slices"] == 1
     assert Image.open(tmp_path / "CT_small.png").width == 1280
+
+
+def test_a_ct_slice_is_answered_as_experimental(tmp_path: Path) -> None:
+    result = run(get_testdata_file("CT_small.dcm"), "--out", tmp_path)
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{get_testdata_file('CT_small.dcm')}: unsure (")
+    assert "experimental, CT" in result.stdout
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_three_series_come_out_right_or_unsure(
+    shared_data: Path, tmp_path: Path, language: str
+) -> None:
+    folder = shared_data / "ct" / "series"
+    given = answers(run(folder, "--json", "--out", tmp_path, "--language", language))
+    assert len(given) == 3
+    for answer in given:
+        truth = Path(str(answer["file"])).name.partition("-")[0]
+        assert answer["label"] in (truth, "unsure")
+        assert answer["modality"] == "ct"
+        assert Image.open(tmp_path / f"{Path(str(answer['file'])).name}.png").width == 1280
+
+
+def test_of_two_series_in_a_zip_that_with_lung_is_answered(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    slices = sorted((shared_data / "ct" / "series" / "viral-P002").iterdir())
+    read = [pydicom.dcmread(path) for path in slices]
+    read.sort(key=lambda each: float(each.ImagePositionPatient[2]))
+    with zipfile.ZipFile(tmp_path / "study.zip", "w") as archive:
+        for number, each in enumerate([read[0]] * 60 + read):
+            lung = number >= 60
+            if not lung:
+                each = copy.deepcopy(each)
+                each.SeriesInstanceUID = "1.2.3"
+                each.ImagePositionPatient = [0, 0, number]
+            buffer = io.BytesIO()
+            each.save_as(buffer)
+            archive.writestr(f"{number}.dcm", buffer.getvalue())
+    (answer,) = answers(run(tmp_path / "study.zip", "--json", "--out", tmp_path / "out"))
+    assert answer["slices"] == len(slices)
 
 
 def test_without_json_each_file_gets_a_line(tmp_path: Path) -> None:

@@ -26,8 +26,7 @@ import keras
 import typer
 
 from classifier import resnet
-from classifier.card import BrokenModel, check_file
-from classifier.installed import NAME
+from classifier.card import NAME, BrokenModel, check_file
 from classifier.labels import Label, Modality
 from classifier.model import WEIGHTS, Model, calibrated, load_model
 from storage import lessons

@@ -5,18 +5,29 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar
 
+import numpy as np
+
+from classifier.lungs import find_lungs
 from classifier.reading.archive import Listing
 from classifier.reading.child import Answer, Child
 from classifier.reading.limits import MAX_SLICES, MAX_STUDY_BYTES
 from classifier.reading.scan import FileKind, Scan, Study
-from classifier.reading.series import MIN_POSITIONS, Look, choose, group, in_order
+from classifier.reading.series import (
+    MIN_POSITIONS,
+    Look,
+    all_series,
+    choose,
+    group,
+    in_order,
+    runs_from_feet,
+)
 from classifier.reading.sources import Source, expand, kind_of, name_apart, opened
 from classifier.refusals import Refusal, RefusalReason
 
@@ -25,6 +36,8 @@ Progress = Callable[[int, int], None]
 
 # Entries of a zip asked for at once, because each request opens the zip anew.
 _CHUNK = 16
+# So many slices of a series tell how much of it is lung.
+_PROBES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +124,34 @@ class IsolatedReader:
 
     def _archive(self, task: _Task, progress: Progress | None) -> Study:
         listing = _only(self._run("list", task)[0], Listing)[0]
-        chosen = self._choose(task, listing.members)
+        chosen, series = self._choose(task, listing.members)
         skipped = listing.skipped + len(listing.members) - len(chosen)
-        return self._series(_tasks(task.path, chosen), progress, skipped)
+        study = self._series(_tasks(task.path, chosen), progress, skipped)
+        return replace(study, series=series)
 
-    def _choose(self, task: _Task, members: tuple[int, ...]) -> tuple[int, ...]:
+    def _choose(self, task: _Task, members: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+        """Choose what an archive is about; gives the number of CT series in it, too."""
         if len(members) < 2:
-            return members
+            return members, 1
         answers = self._gather("look", _tasks(task.path, members))
         seen = [(m, a[0]) for m, a in zip(members, answers, strict=True) if isinstance(a[0], Look)]
         if not seen:
             _only(answers[0], Look)
-        return tuple(seen[index][0] for index in choose([look for _, look in seen]))
+        looks = [look for _, look in seen]
+
+        def lungs(indices: list[int]) -> float:
+            probes = np.linspace(0, len(indices) - 1, min(_PROBES, len(indices))).round()
+            some = tuple(seen[indices[int(probe)]][0] for probe in probes)
+            return len(indices) * self._lung_share(_tasks(task.path, some))
+
+        chosen = choose(looks, lungs)
+        return tuple(seen[index][0] for index in chosen), max(1, len(all_series(looks)))
+
+    def _lung_share(self, tasks: list[_Task]) -> float:
+        """Measure the share of slices with lung."""
+        answers = self._gather("read", tasks)
+        found = [answer[0] for answer in answers if isinstance(answer[0], Scan)]
+        return float(find_lungs(found).any((1, 2)).mean()) if found else 0.0
 
     def _series(self, tasks: list[_Task], progress: Progress | None, skipped: int = 0) -> Study:
         if sum(len(task.members or (0,)) for task in tasks) > MAX_SLICES:
@@ -132,7 +161,8 @@ class IsolatedReader:
         if 2 * len(refusals) >= len(answers):
             raise refusals[0]
         scans = [message for answer in answers for message in answer if isinstance(message, Scan)]
-        return Study(in_order(scans), skipped + len(refusals))
+        from_feet = len(scans) > 1 and runs_from_feet([scan.tags for scan in scans])
+        return Study(in_order(scans), skipped + len(refusals), from_feet)
 
     def _gather(
         self, do: str, tasks: list[_Task], progress: Progress | None = None

@@ -62,7 +62,13 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One upload: a single picture, or the slices of one CT series in anatomical order."""
+    """One upload: a single picture, or the slices of one CT series in anatomical order.
+
+    `from_feet` tells that the first slice is the one next to the feet; `series` how many CT series
+    there were to choose from.
+    """
 
     scans: tuple[Scan, ...]
     skipped: int = 0
+    from_feet: bool = False
+    series: int = 1

@@ -1,7 +1,7 @@
 """Which files belong together as one CT series, and in which order its slices lie."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +58,24 @@ def _normal(tags: Sequence[Tags]) -> np.ndarray:
     return normal if largest > 0 else -normal
 
 
+def runs_from_feet(tags: Sequence[Tags]) -> bool:
+    """Tell whether `anatomical_order` begins next to the feet: positions, and axial slices.
+
+    The third coordinate of a patient rises to the head (PS3.3 C.7.6.2.1.1). How slice locations
+    and instance numbers run is the maker's affair.
+    """
+    return (
+        all(tag.position is not None for tag in tags)
+        and len(set(_distances(tags))) > 1
+        and is_axial(tags)
+    )
+
+
+def is_axial(tags: Sequence[Tags]) -> bool:
+    """Tell whether slices cut across the body, as far as they say how they lie."""
+    return int(np.abs(_normal(tags)).argmax()) == 2
+
+
 def in_order(scans: Sequence[Scan]) -> tuple[Scan, ...]:
     """Sort scans from feet to head."""
     return tuple(scans[index] for index in anatomical_order([scan.tags for scan in scans]))
@@ -81,11 +99,11 @@ def _place(tags: Tags) -> float:
     return round(_distances([tags])[0], 3)
 
 
-def choose(looks: Sequence[Look]) -> list[int]:
+def choose(looks: Sequence[Look], lungs: Callable[[list[int]], float] = len) -> list[int]:
     """Choose the indices of what an archive is about: one picture or one CT series.
 
-    Of several CT series in one study the one with most slices. Raises `Refusal` with NOTHING_INSIDE
-    or SEVERAL_STUDIES.
+    Of several CT series in one study an axial one, and of those the one with most slices that show
+    lung, which `lungs` counts. Raises `Refusal` with NOTHING_INSIDE or SEVERAL_STUDIES.
     """
     if not looks:
         raise Refusal(RefusalReason.NOTHING_INSIDE, "no picture among the entries")
@@ -94,15 +112,19 @@ def choose(looks: Sequence[Look]) -> list[int]:
     images = dicom or list(range(len(looks)))
     if len({(looks[i].tags.patient_key, looks[i].tags.study_uid) for i in images}) > 1:
         raise Refusal(RefusalReason.SEVERAL_STUDIES, "PatientID, StudyInstanceUID")
-    return images if len(images) == 1 else _largest_series(looks, images)
-
-
-def _largest_series(looks: Sequence[Look], images: Sequence[int]) -> list[int]:
-    series: defaultdict[str, list[int]] = defaultdict(list)
-    for index in images:
-        if looks[index].is_slice:
-            series[looks[index].tags.series_uid or ""].append(index)
-    longest = max(series.values(), key=len, default=[])
-    if len(longest) < 2:
+    if len(images) == 1:
+        return images
+    series = all_series(looks)
+    if not series:
         raise Refusal(RefusalReason.SEVERAL_STUDIES, f"{len(images)} pictures")
-    return longest
+    axial = [each for each in series if is_axial([looks[i].tags for i in each])] or series
+    return axial[0] if len(axial) == 1 else max(axial, key=lungs)
+
+
+def all_series(looks: Sequence[Look]) -> list[list[int]]:
+    """Find the CT series of at least two slices, localizers left out, as indices."""
+    series: defaultdict[str, list[int]] = defaultdict(list)
+    for index, look in enumerate(looks):
+        if look.is_slice:
+            series[look.tags.series_uid or ""].append(index)
+    return [each for each in series.values() if len(each) > 1]

@@ -42,7 +42,7 @@ def ct_slice(lung: bool, infiltrate: float = 0.0) -> Scan:
     pixels = np.full((96, 96), 40, np.float32)
     if lung:
         pixels[24:72, 20:76] = -850
-        pixels[24 : 24 + int(48 * infiltrate), 20:76] = -300
+        pixels[28 : 28 + int(40 * infiltrate), 24:72] = -450
     return Scan(pixels, Units.HOUNSFIELD, Modality.CT, None, came_as=FileKind.DICOM)
 
 
@@ -176,4 +176,7 @@ async def test_a_ct_model_brings_findings_by_being_there(
     assert given.finding.slices == 5
     assert given.model == given.finding.model == ct_model.name
     assert given.shown is not None
-    np.testing.assert_allclose(given.shown[30, 48], (-300 + 1350) / 1500, atol=1e-6)
+    np.testing.assert_allclose(given.shown[30, 48], (-450 + 1350) / 1500, atol=1e-6)
+    assert given.finding.places is not None
+    assert given.finding.places.deciding[0] == 2
+    assert len(given.deciding) == 3

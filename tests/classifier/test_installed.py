@@ -2,13 +2,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import classifier.model
 from classifier.card import BrokenModel, Flaw, sha256
 from classifier.installed import find_models
-from classifier.model import load_model
+from classifier.labels import Modality
+from classifier.model import load_installed, load_model
 
-from .tiny_models import install_model
+from .tiny_models import SIZE, install_model, install_on
 
 
 def edit_card(folder: Path, **changes: object) -> None:
@@ -93,3 +96,56 @@ def test_a_folder_of_an_older_version_is_refused_with_words(tmp_path: Path) -> N
     edit_card(tmp_path / "old", files=files | {"gate.npz": "0" * 64})
     with pytest.raises(BrokenModel, match="an older version made it"):
         load_model(tmp_path / "old")
+
+
+def test_a_head_sits_on_the_network_of_the_folder_it_names(tmp_path: Path) -> None:
+    install_model(tmp_path, "below")
+    install_on(tmp_path, "above", "below")
+    below, above = load_model(tmp_path / "below"), load_model(tmp_path / "above")
+    bright = np.full((2, SIZE, SIZE, 1), 0.9, np.float32)
+    ours, theirs = above.engine.run(bright), below.engine.run(bright)
+    np.testing.assert_allclose(ours.logits, -theirs.logits, atol=1e-5)
+    np.testing.assert_array_equal(ours.features, theirs.features)
+    assert not [file for file in (tmp_path / "above").iterdir() if file.suffix == ".onnx"]
+    assert sorted(each.card.name for each in find_models([tmp_path]).models) == ["above", "below"]
+
+
+def test_a_network_that_two_models_use_is_loaded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Path] = []
+    load = classifier.model._load_engine
+    monkeypatch.setattr(
+        classifier.model, "_load_engine", lambda path, kind: loaded.append(path) or load(path, kind)
+    )
+    install_model(tmp_path, "below")
+    install_on(tmp_path, "above", "below")
+    used = load_installed(tmp_path)
+    assert set(used) == set(Modality)
+    assert loaded == [tmp_path / "below" / "model.onnx"]
+    install_model(tmp_path, "other", flipped=True)
+    load_model(tmp_path / "other")
+    assert len(loaded) == 2
+
+
+@pytest.mark.parametrize(
+    ("trunk", "flaw"), [("gone", Flaw.FILE), ("..", Flaw.NAME), ("a/b", Flaw.NAME)]
+)
+def test_a_trunk_that_is_not_beside_it_is_refused(tmp_path: Path, trunk: str, flaw: Flaw) -> None:
+    install_model(tmp_path, "below")
+    install_on(tmp_path, "above", "below")
+    edit_card(tmp_path / "above", trunk=trunk)
+    found = find_models([tmp_path])
+    assert [each.card.name for each in found.models] == ["below"]
+    assert [error.flaw for error in found.broken] == [flaw]
+
+
+def test_a_trunk_that_was_exchanged_is_refused(tmp_path: Path) -> None:
+    install_model(tmp_path, "below")
+    install_on(tmp_path, "above", "below")
+    install_model(tmp_path / "new", "below", flipped=True)
+    (tmp_path / "new" / "below").rename(tmp_path / "exchanged")
+    (tmp_path / "below").rename(tmp_path / "new" / "below")
+    (tmp_path / "exchanged").rename(tmp_path / "below")
+    with pytest.raises(BrokenModel, match=r"model\.onnx: sha256"):
+        load_model(tmp_path / "above")

@@ -18,7 +18,7 @@ from PIL import Image
 
 from classifier import fonts, refusals
 from classifier.fonts import Weight
-from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
+from classifier.labels import Doubt, Finding, FloatArray, Label, Modality, Places
 from classifier.refusals import RefusalReason
 from classifier.report import WIDTH, Report, compose, draw, to_png
 from classifier.report_overlay import FULL_COLOUR, overlay, strength
@@ -61,15 +61,18 @@ def finding(
     saliency: FloatArray | None = None,
     doubts: frozenset[Doubt] = frozenset(),
     modality: Modality = Modality.XRAY,
+    slices: int = 1,
+    places: Places | None = None,
 ) -> Finding:
     shares = {Label.NORMAL: normal, Label.BACTERIAL: bacterial, Label.VIRAL: viral}
     grid = spots((4, 5, 14)) if saliency is None else saliency
-    return Finding(modality, shares, label, grid, doubts, "phantom-1", 1)
+    return Finding(modality, shares, label, grid, doubts, "phantom-1", slices, places)
 
 
 def report(language: Language, found: Finding | None, shown: FloatArray | None = None) -> Report:
     return Report(
         shown=phantom(480, 600) if shown is None else shown,
+        deciding=(phantom(512, 512), phantom(400, 512), phantom(512, 512)),
         finding=found,
         refusal=None if found else RefusalReason.NO_CT_MODEL,
         modality=found.modality if found else Modality.CT,
@@ -85,11 +88,22 @@ NORMAL = finding(0.996, 0.003, 0.001, Label.NORMAL, saliency=spots((3, 2, -6), (
 UNSURE = finding(0.17, 0.42, 0.41, None, doubts=frozenset(Doubt))
 VIRAL_CT = finding(0.1, 0.1, 0.8, Label.VIRAL, modality=Modality.CT)
 
+SERIES = Places(deciding=(56, 60, 119), from_feet=True, looked_at=61, affected=34, series=3)
+UNSURE_CT = finding(
+    0.3, 0.3, 0.4, None, modality=Modality.CT, slices=120, places=SERIES, saliency=spots((4, 5, 9))
+)
+UNORDERED_CT = replace(
+    UNSURE_CT,
+    slices=1000,
+    places=replace(SERIES, deciding=(0, 998, 999), from_feet=False, series=1),
+)
+
 CASES: dict[str, tuple[Finding | None, FloatArray]] = {
     "bacterial": (BACTERIAL, phantom(480, 600)),
     "normal-tall": (NORMAL, phantom(800, 360)),
     "unsure-wide": (UNSURE, phantom(360, 800)),
     "ct-refused": (None, phantom(512, 512)),
+    "ct-series": (UNSURE_CT, phantom(512, 512)),
 }
 
 
@@ -97,6 +111,7 @@ def every_page(language: Language) -> dict[str, Page]:
     """Each text in its place at least once, with names too long for their places too."""
     pages = {name: compose(report(language, *case)) for name, case in CASES.items()}
     pages["ct"] = compose(report(language, VIRAL_CT))
+    pages["ct-unordered"] = compose(report(language, UNORDERED_CT))
     leaning = finding(0.2, 0.7, 0.1, Label.BACTERIAL)
     pages["leaning"] = compose(report(language, leaning))
     endless = replace(report(language, BACTERIAL), case="9" * 99, model="resnet-" * 30)
@@ -338,6 +353,49 @@ def test_an_unsure_answer_names_no_class_as_its_verdict(language: Language) -> N
     assert words.unsure.replace(" ", "") in text
     assert words.most_likely.replace(" ", "") not in text
     assert all(doubt.replace(" ", "") in text for doubt in words.doubts.values())
+
+
+@BOTH
+def test_a_ct_answer_says_that_it_is_experimental_and_an_x_ray_does_not(language: Language) -> None:
+    words = WORDS[language].experimental.replace(" ", "")
+    assert words in said(compose(report(language, VIRAL_CT)))
+    assert words in said(compose(report(language, UNSURE_CT)))
+    assert words not in said(compose(report(language, BACTERIAL)))
+
+
+@BOTH
+def test_a_series_shows_three_slices_their_places_and_the_share_affected(
+    language: Language,
+) -> None:
+    words, page = WORDS[language], compose(report(language, UNSURE_CT))
+    text = said(page)
+    for number in (57, 61, 120):
+        assert words.slice_of.format(number=number, count=120).replace(" ", "") in text
+    affected = words.affected.format(affected=34, looked_at=61, share="56%")
+    assert affected.replace(" ", "") in text
+    assert words.of_series.format(series=3).replace(" ", "") in text
+    assert words.from_feet.replace(" ", "") in text
+    alone = compose(report(language, VIRAL_CT))
+    assert len(page.photos) - len(alone.photos) == 3
+    assert len(page.plates) - len(alone.plates) == 1 + 1 + 3
+
+
+@BOTH
+def test_where_the_ends_are_not_known_no_feet_and_no_head_are_named(language: Language) -> None:
+    words, text = WORDS[language], said(compose(report(language, UNORDERED_CT)))
+    assert words.from_feet.replace(" ", "") not in text
+    assert words.order_unknown.replace(" ", "") in text
+    assert all(end in text for end in words.ends_unknown)
+    before_order = text.replace(words.order_unknown.replace(" ", ""), "")
+    assert not any(end in before_order for end in words.ends)
+
+
+def test_the_marks_lie_along_the_bar_as_the_slices_in_the_series() -> None:
+    page = compose(report(Language.ENGLISH, UNSURE_CT))
+    bar = next(plate.box for plate in page.plates if plate.box.bottom - plate.box.top == 16)
+    marks = [plate.box for plate in page.plates if plate.box.right - plate.box.left == 12][-3:]
+    places = [(mark.left + 6 - bar.left) / (bar.right - bar.left) for mark in marks]
+    assert places == pytest.approx([56.5 / 120, 60.5 / 120, 119.5 / 120], abs=0.02)
 
 
 def test_the_whole_scan_is_shown_whatever_its_shape() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from classifier.card import Card, sha256
+from classifier.card import Card, read_card, sha256
 from classifier.labels import Modality
 
 from .conftest import make_model
@@ -47,6 +47,29 @@ def install_model(
         engine_file=ENGINE,
         figures={"accuracy": (0.9, 0.85, 0.94), "sensitivity": (0.95, 0.9, 0.98)},
         files={file: sha256(folder / file) for file in (ENGINE, HEAD, LIKENESS)},
+    )
+    card.write(folder)
+    return card
+
+
+def install_on(place: Path, name: str, trunk: str, modality: Modality = Modality.CT) -> Card:
+    """Write a model that has nothing but a head on the network of another folder beside it."""
+    below = read_card(place / trunk)
+    folder = place / name
+    folder.mkdir()
+    model = make_model(modality)
+    model.likeness.save(folder / LIKENESS)
+    head = replace(model.head, kernel=-model.head.kernel, bias=-model.head.bias)
+    head.save(folder / HEAD)
+    files = {file: sha256(folder / file) for file in (HEAD, LIKENESS)}
+    card = replace(
+        model.card,
+        name=name,
+        input_size=SIZE,
+        engine_file=below.engine_file,
+        trunk=trunk,
+        figures={"accuracy": (0.9, 0.85, 0.94)},
+        files={below.engine_file: below.files[below.engine_file]} | files,
     )
     card.write(folder)
     return card

@@ -1,6 +1,7 @@
 """Doctors at work: they take cases, say what they see, and patients hear it."""
 
 import io
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -447,7 +448,7 @@ class TestACtStudy:
 
     @pytest.fixture
     def study(self) -> bytes:
-        """Twelve slices, so that three decide: those with the densest lungs."""
+        """Twelve slices, of which those with the densest lungs are shown."""
         lungs = [-850] * 12
         lungs[3], lungs[6], lungs[8] = -600, -540, -570
         return zipped([ct_slice(number, "1.2.3", hu) for number, hu in enumerate(lungs)])
@@ -469,6 +470,24 @@ class TestACtStudy:
         ]
         shown = [(hu + 1350) / 1500 * 255 for hu in (-540, -570, -600)]
         assert [each.getpixel((20, 32)) for each in slices] == pytest.approx(shown, abs=1)
+
+    async def test_an_answer_is_called_experimental_and_is_drawn_again_with_its_slices(
+        self, clinic: Clinic, study: bytes
+    ) -> None:
+        await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_file(study, "study.zip")
+        first = await ann.hears_photo()
+        assert "Experimental, CT" in first.text
+        places = json.loads(clinic.stage.value("SELECT places FROM findings"))
+        assert (places["deciding"], places["from_feet"]) == ([6, 8, 3], True)
+        await clinic.stage.sim.quiet()
+        await ann.sends_file(study, "study.zip")
+        again = await ann.hears_photo()
+        assert "Experimental, CT" in again.text
+        assert again.text == first.text
+        sizes = [Image.open(io.BytesIO(await ann.downloads(each))).size for each in (first, again)]
+        assert sizes[0] == sizes[1]
 
     async def test_the_slices_are_erased_with_the_case(self, clinic: Clinic, study: bytes) -> None:
         await clinic.opens()

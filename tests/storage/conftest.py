@@ -91,6 +91,7 @@ def finding() -> StoredFinding:
         slices=1,
         seconds=0.2,
         saliency=cases.Saliency(1, 2, bytes(8)),
+        places='{"deciding": [3]}',
     )
 
 

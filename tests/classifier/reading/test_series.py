@@ -1,14 +1,24 @@
 """Slices together and in order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from classifier.labels import Modality
 from classifier.reading.scan import FileKind, Tags
-from classifier.reading.series import Look, anatomical_order, choose, group
+from classifier.reading.series import (
+    Look,
+    all_series,
+    anatomical_order,
+    choose,
+    group,
+    runs_from_feet,
+)
 from classifier.refusals import Refusal, RefusalReason
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 FEET_FIRST = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
 
 
@@ -75,6 +85,39 @@ def test_two_studies_or_patients_are_refused(changes: dict[str, str]) -> None:
     with pytest.raises(Refusal) as caught:
         choose([ct(0), ct(1), ct(2, **changes)])
     assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
+
+
+def test_of_several_series_that_with_most_lung_is_chosen_however_many_slices_it_has() -> None:
+    looks = [ct(z) for z in range(9)] + [ct(z, series="2") for z in range(4)]
+    lungs = {9: 1.0, 4: 4.0}
+    assert choose(looks, lambda indices: lungs[len(indices)]) == [9, 10, 11, 12]
+
+
+def test_an_axial_series_is_chosen_before_a_longer_one_of_another_cut() -> None:
+    upright = replace(ct(0, series="2").tags, orientation=CORONAL)
+    looks = [ct(z) for z in range(3)] + [Look(FileKind.DICOM, Modality.CT, upright)] * 8
+    assert choose(looks) == [0, 1, 2]
+
+
+def test_all_series_are_counted_and_localizers_are_none() -> None:
+    looks = [ct(0), ct(1), ct(0, "2"), ct(1, "2"), ct(0, "3", kind="LOCALIZER")]
+    assert all_series([*looks, Look(FileKind.PNG)]) == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("tags", "known"),
+    [
+        ([Tags(position=(0, 0, z), orientation=AXIAL) for z in (1, 2)], True),
+        ([Tags(position=(0, 0, z)) for z in (1, 2)], True),
+        ([Tags(position=(0, 0, 5), orientation=AXIAL)] * 2, False),
+        ([Tags(position=(0, y, 0), orientation=CORONAL) for y in (1, 2)], False),
+        ([Tags(slice_location=z) for z in (1, 2)], False),
+        ([Tags(position=(0, 0, 1)), Tags(instance_number=2)], False),
+    ],
+    ids=["axial", "no orientation", "one place", "coronal", "locations", "one without"],
+)
+def test_where_the_feet_are_is_known_only_from_positions(tags: list[Tags], known: bool) -> None:
+    assert runs_from_feet(tags) is known
 
 
 def test_two_x_rays_are_refused() -> None:
