@@ -118,7 +118,7 @@ def choose(looks: Sequence[Look], lungs: Callable[[list[int]], float] = len) -> 
     if not series:
         raise Refusal(RefusalReason.SEVERAL_STUDIES, f"{len(images)} pictures")
     axial = [each for each in series if is_axial([looks[i].tags for i in each])] or series
-    return axial[0] if len(axial) == 1 else max(axial, key=lungs)
+    return axial[0] if len(axial) == 1 else max(axial, key=lambda each: (lungs(each), len(each)))
 
 
 def all_series(looks: Sequence[Look]) -> list[list[int]]:

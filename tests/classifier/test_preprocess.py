@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose
 from classifier.labels import Modality
 from classifier.preprocess import to_grey, to_input
 from classifier.reading.scan import Scan, Units
-from training import dataset, package
+from training import dataset, films
 
 
 def test_hounsfield_units_go_through_the_lung_window() -> None:
@@ -30,6 +30,6 @@ def test_shrinking_averages_instead_of_skipping() -> None:
 
 
 def test_training_uses_the_very_functions_of_serving() -> None:
-    for module in (dataset, package):
+    for module in (dataset, films):
         assert vars(module)["to_grey"] is to_grey
         assert vars(module)["to_input"] is to_input

@@ -15,11 +15,14 @@ NORMAL, UNSURE, BACTERIAL, NOT_A_CHEST = 0.25, 0.5, 0.75, 1.0
 
 
 def xray(brightness: float = NORMAL, seed: int = 0, kind: str = "JPEG") -> bytes:
-    """Draw grey noise of a mean brightness, of which no two seeds are alike."""
+    """Draw sharp stripes of a mean brightness, of which no two seeds are alike."""
     if brightness == NOT_A_CHEST:
         return encoded(np.ones((160, 200)), kind)
-    noise = np.random.default_rng(seed).normal(0, 0.1, (160, 200))
-    return encoded((brightness + noise - noise.mean()).clip(0, 1), kind)
+    share = 0.2 + 0.6 * brightness
+    stripes = 0.46 * (np.arange(200) % 40 < 40 * share) + np.zeros((160, 1))
+    noise = np.random.default_rng(seed).normal(0, 0.03, (160, 200))
+    grey = stripes + noise
+    return encoded((brightness + grey - grey.mean()).clip(0, 1), kind)
 
 
 def chest(seed: int = 0) -> bytes:

@@ -183,7 +183,7 @@ def change(models: Path) -> None:
 @pytest.mark.parametrize("mode", ["polling"])
 @pytest.mark.parametrize(
     ("spoil", "named"),
-    [(take_away, "no X-ray model"), (change, ".onnx")],
+    [(take_away, ".onnx: No such file"), (change, ".onnx: sha256")],
     ids=["missing", "sha256"],
 )
 async def test_a_model_that_is_missing_or_changed_ends_the_program_and_is_named(

@@ -13,11 +13,12 @@ from bot.sandbox.client import User
 from bot.sandbox.personas import ADMIN, DOCTOR, PATIENT
 from bot.tryout import CLINIC, UNDO_SECONDS, _qr
 
-from .pictures import chest, is_answer
+from .pictures import is_answer
 from .process import ROOT
 from .stage import WELCOMED
 from .tryout import trying
 
+PHANTOM = ROOT / "docs" / "phantom.jpg"
 # What an operator may have set in the same folder; none of it could be used for trying.
 REAL = {
     "TELEGRAM_BOT_TOKEN": "123456:AAbbCCddEEffGGhhIIjjKKll",
@@ -46,7 +47,7 @@ async def test_an_operators_own_settings_do_not_reach_it(tmp_path: Path) -> None
     async with trying(tmp_path, environment=REAL) as tryout:
         ann = tryout.sim.user(PATIENT.id)
         await agree(ann)
-        await ann.sends_file(chest(), "chest.jpg")
+        await ann.sends_file(PHANTOM.read_bytes(), "chest.jpg")
         answer = await ann.hears_photo(within=15)
         assert is_answer(await ann.downloads(answer))
     assert names_in(tmp_path) == {".env", "try.log"}

@@ -15,13 +15,13 @@ from training.recipe import Phase, Recipe, Start
 
 RECIPE = Recipe(
     name="adapt",
-    phases=(Phase(size=160, epochs=15),),
+    phases=(Phase(size=160, epochs=3), Phase(size=128, epochs=4), Phase(size=160, epochs=3)),
     optimizer=lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.02),
     learning_rate=2e-4,
     batch=32,
     start=Start.MODEL,
     warmup_epochs=0.5,
-    decay_epochs=7,
+    decay_epochs=5,
     augment=augment_far,
     balance=True,
     flips=0.1,
