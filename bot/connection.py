@@ -1,9 +1,7 @@
 """The connection to Telegram, or to what stands in for it."""
 
-import sys
 from datetime import timedelta
 from http import HTTPStatus
-from importlib.util import find_spec
 from typing import Any
 
 from httpx import Limits
@@ -12,11 +10,6 @@ from telegram.ext import ExtBot
 from telegram.request import HTTPXRequest
 
 from bot.settings import Settings
-
-# httpx looks for sniffio several times in each call; where it is not, that is a walk through all
-# folders of `sys.path` each time, unless None says so.
-if find_spec("sniffio") is None:
-    sys.modules["sniffio"] = None  # type: ignore[assignment]  # what the import system takes
 
 
 class Request(HTTPXRequest):
