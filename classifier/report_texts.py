@@ -153,7 +153,9 @@ CHINESE = Words(
     emergency="呼吸困难或胸痛？请立即拨打急救电话 120。中国大陆以外请拨打当地急救电话。",
     not_a_diagnosis="这不是诊断，本程序也不是医疗器械，只供研究，可能会出错。诊断请以医生为准。",
     trained_on={
-        Modality.XRAY: "模型只学习过一家医院 1 至 5 岁儿童的胸片，用于其他人时更容易出错。",
+        Modality.XRAY: (
+            "模型主要学习了一家医院 1 至 5 岁儿童的胸片，成人的很少；用于其他人时更容易出错。"
+        ),
         Modality.CT: "模型只学习过少量公开的研究用胸部 CT，用于其他影像时更容易出错。",
     },
     model="模型",
@@ -247,8 +249,8 @@ ENGLISH = Words(
     ),
     trained_on={
         Modality.XRAY: (
-            "The model learned only from chest X-rays of children aged 1–5 from one hospital. "
-            "For anyone else it is wrong more often."
+            "The model learned mostly from chest X-rays of children aged 1–5 from one hospital, "
+            "and from few adults. For anyone else it is wrong more often."
         ),
         Modality.CT: (
             "The model learned only from a few public research chest CTs. "

@@ -23,6 +23,8 @@ from classifier.labels import FloatArray
 from classifier.saliency import Head
 
 OPSET = 17
+# The stem and the three blocks of the first stage.
+FLOAT_CONVS, FLOAT_ADDS = 7, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +51,18 @@ def to_onnx(network: keras.Model, size: int, path: Path) -> None:
 def quantise(source: Path, target: Path, inputs: FloatArray) -> None:
     """Write the int8 twin of a float ONNX file: static QDQ, per channel.
 
-    `inputs` (n, size, size, 1) are training pictures to find each tensor's range with. The first
-    and the last layer stay float: they cost little and lose most. The last layer's bias takes up
-    what rounding shifted the logits by on average (Nagel et al. 2019, arXiv 1906.04721).
+    `inputs` (n, size, size, 1) are training pictures to find each tensor's range with. The stem,
+    the first stage and the last layer stay float: on tuning pictures the label is then float's for
+    99.8 % instead of 99.0 %, for a quarter more time. The last layer's bias takes up what rounding
+    shifted the logits by on average (Nagel et al. 2019, arXiv 1906.04721).
     """
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch) / "prepared.onnx"
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         nodes = onnx.load(prepared).graph.node
-        first_conv = next(node.name for node in nodes if node.op_type == "Conv")
+        convs, adds = (
+            [node.name for node in nodes if node.op_type == kind] for kind in ("Conv", "Add")
+        )
         inner = {"Conv", "Add", "Relu", "MaxPool"}
         quantize_static(
             prepared,
@@ -69,7 +74,7 @@ def quantise(source: Path, target: Path, inputs: FloatArray) -> None:
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
             op_types_to_quantize=sorted(inner),
-            nodes_to_exclude=[first_conv],
+            nodes_to_exclude=convs[:FLOAT_CONVS] + adds[:FLOAT_ADDS],
             # Averaged extremes: one odd picture does not widen a range for all.
             extra_options={"CalibMovingAverage": True},
         )

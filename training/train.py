@@ -53,7 +53,7 @@ def main(
         fold=fold,
         epochs=progress.epoch,
         minutes=sum(row["seconds"] for row in progress.history) / 60,
-        command=_command(),
+        command=_command(about),
         data=about,
     )
     folder = (models or run) / about_run.name
@@ -63,9 +63,10 @@ def main(
     add_result(card, about_run, results)
 
 
-def _command() -> str:
+def _command(about: str) -> str:
     """Give the command for the records; where this machine keeps its data is nobody's business."""
-    words = (Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])
+    given = ("ABOUT" if word == about else word for word in sys.argv[1:])
+    words = (Path(word).name if Path(word).is_absolute() else word for word in given)
     return f"python -m training.train {' '.join(words)}"
 
 
