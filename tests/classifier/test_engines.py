@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from classifier.card import read_card
 from classifier.engines import Engine
 from classifier.labels import FloatArray, Modality
 from classifier.model import MODELS, EngineKind, Model, calibrated, load_installed
@@ -13,6 +14,7 @@ from training.evaluate import run_engine
 from training.export import agreement
 
 ROOT = Path(__file__).parents[2]
+SIZE = read_card(MODELS / "resnet34_xray").input_size
 
 
 @pytest.fixture(scope="module", params=list(EngineKind))
@@ -22,13 +24,13 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(scope="module")
 def inputs() -> FloatArray:
-    return np.random.default_rng(0).random((3, 224, 224, 1), np.float32)
+    return np.random.default_rng(0).random((3, SIZE, SIZE, 1), np.float32)
 
 
 def test_an_engine_gives_logits_and_features(engine: Engine, inputs: FloatArray) -> None:
     output = engine.run(inputs)
     assert output.logits.shape == (3, 3)
-    assert output.features.shape == (3, 7, 7, 512)
+    assert output.features.shape == (3, SIZE // 32, SIZE // 32, 512)
     assert output.logits.dtype == output.features.dtype == np.float32
     assert np.isfinite(output.logits).all()
 
@@ -49,7 +51,7 @@ def test_an_engine_reports_its_use_to_nobody(tmp_path: Path) -> None:
 
 def test_int8_agrees_with_float_on_held_out_pictures(shared_data: Path) -> None:
     examples = dataset.split(dataset.find_examples(shared_data / "xray" / "train")).held_out
-    pictures = dataset.load_pictures(examples, 224)
+    pictures = dataset.load_pictures(examples, SIZE)
     shares = [
         calibrated(run_engine(model.engine, pictures.inputs()).logits, model.card.temperature)
         for model in (_model(kind) for kind in EngineKind)
