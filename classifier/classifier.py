@@ -13,7 +13,7 @@ from classifier.gate import Gate
 from classifier.labels import Doubt, Finding, FloatArray, Modality
 from classifier.lineup import Lineup
 from classifier.model import Model
-from classifier.preprocess import to_grey
+from classifier.preprocess import shrunk, to_grey
 from classifier.reading.isolated import IsolatedReader, Progress
 from classifier.reading.scan import FileKind, Scan, Study
 from classifier.reading.sources import Source
@@ -39,6 +39,16 @@ class Answer:
     detail: str = ""
     slices: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A scan upright, as shown and shrunk; what it shows, None for neither; and its doubts."""
+
+    shown: FloatArray
+    small: FloatArray
+    modality: Modality | None
+    doubts: frozenset[Doubt]
 
 
 class Classifier:
@@ -101,14 +111,15 @@ class Classifier:
         """Answer what was read; `seconds` is for the caller to fill. Raises `batching.Busy`."""
         async with self._lineup.in_use() as lineup:
             model = lineup.models[Modality.XRAY]
-            shown, modality, doubts = await asyncio.to_thread(self._seen, _middle(study))
+            seen = await asyncio.to_thread(self._seen, _middle(study))
+            modality = seen.modality
             answer = Answer(
-                model=model.name, shown=shown, modality=modality, slices=len(study.scans)
+                model=model.name, shown=seen.shown, modality=modality, slices=len(study.scans)
             )
             if modality is None:
                 return replace(answer, refusal=RefusalReason.NOT_CHEST)
             if modality is Modality.XRAY:
-                finding = await _of_xray(lineup, shown, answer.slices, doubts)
+                finding = await _of_xray(lineup, seen, answer.slices)
                 return replace(answer, finding=finding)
             if modality not in lineup.models:
                 return replace(answer, refusal=RefusalReason.NO_CT_MODEL)
@@ -124,30 +135,33 @@ class Classifier:
                 return None
             if modality is Modality.CT:
                 return (await _of_ct(lineup, study))[0]
-            shown, _, doubts = await asyncio.to_thread(self._seen, _middle(study))
-            return await _of_xray(lineup, shown, len(study.scans), doubts)
+            seen = await asyncio.to_thread(self._seen, _middle(study))
+            return await _of_xray(lineup, seen, len(study.scans))
 
-    def _seen(self, scan: Scan) -> tuple[FloatArray, Modality | None, frozenset[Doubt]]:
-        """Give a scan as shown, upright, and what it is; a film is cut out of a photograph."""
+    def _seen(self, scan: Scan) -> _Seen:
+        """Look at a scan; a film is cut out of a photograph."""
         grey, doubts = to_grey(scan), frozenset[Doubt]()
+        small = shrunk(grey)
+        look = self._gate.look(small)
         if scan.came_as is not FileKind.DICOM:
-            found = film.find(grey, self._gate.likeness)
+            found = film.find(grey, look.likeness, self._gate.likeness)
             if found is not None:
                 grey = film.straighten(grey, found.corners)
+                small = shrunk(grey)
+                look = self._gate.look(small)
                 doubts = frozenset({Doubt.PHOTOGRAPHED})
-        look = self._gate.look(grey)
-        return look.mended(grey), self._gate.modality(scan, look), doubts
+        modality = self._gate.modality(scan, look)
+        return _Seen(look.mended(grey), look.mended(small), modality, doubts)
 
 
 def _middle(study: Study) -> Scan:
     return study.scans[len(study.scans) // 2]
 
 
-async def _of_xray(
-    lineup: Lineup, shown: FloatArray, slices: int, doubts: frozenset[Doubt]
-) -> Finding:
-    model, output = lineup.models[Modality.XRAY], await lineup.run(Modality.XRAY, [shown])
-    doubts |= quality.doubts(quality.measure(shown), Modality.XRAY)
+async def _of_xray(lineup: Lineup, seen: _Seen, slices: int) -> Finding:
+    model, output = lineup.models[Modality.XRAY], await lineup.run(Modality.XRAY, [seen.small])
+    measured = quality.measure(seen.small, min(seen.shown.shape))
+    doubts = seen.doubts | quality.doubts(measured, Modality.XRAY)
     if model.likeness.distance(output.features[0]) > 1:
         doubts |= {Doubt.UNLIKE_TRAINING}
     return model.finding(output.logits[0], output.features[0], slices, doubts)

@@ -71,14 +71,14 @@ def candidates(grey: FloatArray) -> list[Quad]:
     return _likeliest(_lines(across), _lines(down.T), small.shape[1], small.shape[0])
 
 
-def find(grey: FloatArray, score: Score) -> Quad | None:
+def find(grey: FloatArray, whole: float, score: Score) -> Quad | None:
     """Find the film that a picture (rows, columns) in [0, 1] is a photograph of.
 
     `score` is the higher the more a picture looks like an upright chest X-ray, in units in which
-    1 is the reach of the pictures trained on. None if the whole is an ordinary X-ray, if no part of
-    it has a frame, or none scores clearly higher than the whole: then nothing is cut.
+    1 is the reach of the pictures trained on; `whole` is that of the picture itself. None if that
+    is an ordinary X-ray's, if no part has a frame, or none scores clearly higher than the whole:
+    then nothing is cut.
     """
-    whole = score(grey)
     if whole >= ORDINARY:
         return None
     framed = [quad for quad in candidates(grey) if quad.support >= FEWEST_EDGES]

@@ -62,6 +62,15 @@ class Look:
     is_inverted: bool
     distance: float
 
+    @property
+    def likeness(self) -> float:
+        """Score how much the picture looks like an upright chest X-ray.
+
+        A quarter of the log-odds for one, less the distance: `film.find` was tuned on this sum.
+        """
+        share = self.probabilities[Kind.XRAY]
+        return float(np.log((share + 1e-4) / (1 - share + 1e-4)) / 4 - self.distance)
+
     def mended(self, grey: FloatArray) -> FloatArray:
         """Give the picture (rows, columns) in [0, 1] upright and with its greys right."""
         turned = np.rot90(grey, self.quarter_turns)
@@ -126,13 +135,8 @@ class Gate:
         return replace(seen, quarter_turns=0, is_inverted=False)
 
     def likeness(self, grey: FloatArray) -> float:
-        """Score how much a picture (rows, columns) in [0, 1] looks like an upright chest X-ray.
-
-        A quarter of the log-odds for one, less the distance: `film.find` was tuned on this sum.
-        """
-        seen = self._seen(grey)
-        share = seen.probabilities[Kind.XRAY]
-        return float(np.log((share + 1e-4) / (1 - share + 1e-4)) / 4 - seen.distance)
+        """Score how much a picture (rows, columns) in [0, 1] looks like an upright chest X-ray."""
+        return self._seen(grey).likeness
 
     def modality(self, scan: Scan, look: Look) -> Modality | None:
         """Tell what a scan shows, None for neither: by its look, its colour and its header.

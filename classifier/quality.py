@@ -7,9 +7,9 @@ measures them.
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from classifier.labels import Doubt, FloatArray, Modality
+from classifier.preprocess import to_input
 
 # All but the size is measured on a copy of so many pixels a side: sharper the network never sees.
 SIDE = 224
@@ -43,17 +43,18 @@ class Quality:
     contrast: float
 
 
-def measure(shown: FloatArray) -> Quality:
-    """Measure a picture as shown: (rows, columns) float32, 0 black to 1 white."""
-    image = Image.fromarray(shown)
-    image = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3)
-    grey = np.asarray(image, np.float32)
+def measure(shown: FloatArray, side: int | None = None) -> Quality:
+    """Measure a picture as shown: (rows, columns) float32, 0 black to 1 white.
+
+    `side` is the shorter one of the picture as it came, where this is a copy shrunk from it.
+    """
+    grey = to_input(shown, SIDE)[..., 0]
     soft, softer = _blurred(grey, 1), _blurred(grey, 2)
     shadows, lights = np.quantile(soft, (0.25, 0.75))
     noise = _noise(grey)
     fine, coarse = _edges(soft, NOISE_LEFT[1] * noise), _edges(softer, NOISE_LEFT[2] * noise)
     return Quality(
-        side=min(shown.shape),
+        side=side or min(shown.shape),
         sharpness=float(np.sqrt(fine / coarse)) if coarse > 0 else np.inf,
         shadows=float(shadows),
         lights=float(lights),

@@ -58,7 +58,7 @@ class Bench:
         for seed, clean in enumerate(films):
             taken = photograph(np.rint(255 * clean).astype(np.uint8), kind, seed)
             grey, begun = taken.grey(), time.perf_counter()
-            quad = film.find(grey, self.gate.likeness)
+            quad = film.find(grey, self.gate.likeness(grey), self.gate.likeness)
             spent.append(time.perf_counter() - begun)
             true = taken.corners / (grey.shape[1], grey.shape[0])
             cut.append(quad is not None)
@@ -75,7 +75,7 @@ class Bench:
         cut, let_in, spent = [], [], []
         for grey in greys:
             begun = time.perf_counter()
-            quad = film.find(grey, self.gate.likeness)
+            quad = film.find(grey, self.gate.likeness(grey), self.gate.likeness)
             spent.append(time.perf_counter() - begun)
             cut.append(quad is not None)
             straight = film.straighten(grey, quad.corners) if quad else grey

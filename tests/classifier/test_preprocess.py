@@ -1,8 +1,9 @@
 import numpy as np
 from numpy.testing import assert_allclose
+from PIL import Image
 
 from classifier.labels import Modality
-from classifier.preprocess import to_grey, to_input
+from classifier.preprocess import FINE, shrunk, to_grey, to_input
 from classifier.reading.scan import Scan, Units
 from training import dataset, films
 
@@ -27,6 +28,22 @@ def test_a_picture_of_the_right_size_is_not_resampled() -> None:
 def test_shrinking_averages_instead_of_skipping() -> None:
     stripes = np.tile(np.array([0, 1], np.float32), (448, 224))
     assert_allclose(to_input(stripes, 64)[8:-8, 8:-8], 0.5, atol=0.02)
+
+
+def test_a_large_picture_is_shrunk_by_a_whole_factor_and_looks_the_same_to_the_network() -> None:
+    y, x = np.mgrid[0:1:1400j, 0:1:1000j]
+    large = ((np.sin(9 * x) * np.cos(7 * y) + 1) / 2).astype(np.float32)
+    small = shrunk(large)
+    assert small.shape == (700, 500)
+    np.testing.assert_array_equal(to_input(small, 160), to_input(large, 160))
+    assert shrunk(small) is small
+    at_once = Image.fromarray(large).resize((160, 160), Image.Resampling.BILINEAR)
+    assert_allclose(to_input(large, 160)[..., 0], np.asarray(at_once), atol=0.004)
+
+
+def test_a_small_picture_is_not_shrunk() -> None:
+    pixels = np.zeros((2 * FINE - 1, 3 * FINE), np.float32)
+    assert shrunk(pixels) is pixels
 
 
 def test_training_uses_the_very_functions_of_serving() -> None:
