@@ -49,15 +49,17 @@ async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
     memory.share_one_heap()
     stop = stop or asyncio.Event()
     with only_one(settings.data_dir), _signals(stop), IsolatedReader() as reader:
-        # The reader's children start while the model loads.
-        models = await asyncio.to_thread(load_installed, url=settings.classifier_url)
-        gate = await asyncio.to_thread(Gate)
+        # The reader's children start meanwhile, too.
+        models, gate, bot = await asyncio.gather(
+            asyncio.to_thread(load_installed, url=settings.classifier_url),
+            asyncio.to_thread(Gate),
+            asyncio.to_thread(make_bot, settings),
+        )
         async with (
             Classifier(reader, models, gate) as active,
             Classifier(reader, {}, gate) as candidates,
             _services(settings, active, candidates) as services,
         ):
-            bot = make_bot(settings)
             application = build(bot, services)
             if await _introduced(application, stop):
                 async with _started(application):

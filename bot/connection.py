@@ -4,7 +4,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
-from httpx import Limits
+import httpx
 from telegram.error import RetryAfter, TimedOut
 from telegram.ext import ExtBot
 from telegram.request import HTTPXRequest
@@ -32,6 +32,10 @@ def pause_asked(error: RetryAfter) -> timedelta:
 def make_bot(settings: Settings) -> ExtBot[None]:
     """Make the connection; it is opened by `initialize` or `async with`."""
     base = settings.api_url.rstrip("/")
+    # Reading all certificates takes a while: once for both.
+    trusted = httpx.create_ssl_context()
+    # Each call looks at every idle connection.
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=16)
     return ExtBot(
         settings.token.get_secret_value(),
         base_url=f"{base}/bot",
@@ -41,8 +45,7 @@ def make_bot(settings: Settings) -> ExtBot[None]:
             connection_pool_size=64,
             pool_timeout=30,
             media_write_timeout=60,
-            # Each call looks at every idle connection.
-            httpx_kwargs={"limits": Limits(max_connections=64, max_keepalive_connections=16)},
+            httpx_kwargs={"verify": trusted, "limits": limits},
         ),
-        get_updates_request=HTTPXRequest(connection_pool_size=1),
+        get_updates_request=HTTPXRequest(connection_pool_size=1, httpx_kwargs={"verify": trusted}),
     )
