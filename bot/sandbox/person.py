@@ -7,7 +7,8 @@ from bot.sandbox.errors import Json
 from bot.sandbox.heard import Heard, Toast, read_message
 from bot.sandbox.wire import Refused, Wire
 
-PATIENCE = 5.0
+# A machine may stand still for some seconds.
+PATIENCE = 20.0
 
 
 class User:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import pace
+from bot import broadcasting, outbox, pace, worker
+from bot.doctor import verdicts
 from bot.patient import scans
 from bot.sandbox.client import Sim, User
 from bot.sandbox.server import Sandbox
@@ -77,6 +78,9 @@ async def off_stage(
     monkeypatch.setattr("bot.app.IsolatedReader", lambda: nullcontext(reader))
     monkeypatch.setattr(pace, "BURST", 100)
     monkeypatch.setattr(scans, "QUIET", timedelta(seconds=0.4))
+    # Longer than anybody waits: a bell that was not rung must not be made up for.
+    for loop in (outbox, worker, verdicts, broadcasting):
+        monkeypatch.setattr(loop, "LONGEST_REST", 60.0)
     stage = Stage(sandbox, sim, mode, tmp_path / "data")
     yield stage
     await stage.stop()
