@@ -1,8 +1,10 @@
 """The answer picture: the scan, where the model looked, what it finds, and what that is not."""
 
 import io
+import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -92,9 +94,20 @@ def to_png(image: Image.Image) -> bytes:
 
 def to_jpeg(image: Image.Image) -> bytes:
     """Encode a picture as JPEG, for channels that recompress it anyway."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+    with _memory_file() as file:
+        image.save(file, "JPEG", quality=90)
+        file.seek(0)
+        return file.read()
+
+
+def _memory_file() -> BinaryIO:
+    """Open a file that is only in memory.
+
+    Where it has a descriptor, Pillow lets other threads run while it encodes.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("answer"), "w+b")
+    return io.BytesIO()
 
 
 def compose(report: Report) -> Page:
