@@ -164,9 +164,11 @@ def _told_plainly() -> Iterator[None]:
 @_told_plainly()
 def run() -> None:
     """Run the bot: polling, or a webhook when WEBHOOK_URL is set."""
+    import uvloop
+
     from bot.app import run as run_until_stopped
 
-    asyncio.run(run_until_stopped(_settings()))
+    uvloop.run(run_until_stopped(_settings()))
 
 
 @app.command(name="try")
@@ -179,9 +181,11 @@ def try_out(
     ),
 ) -> None:
     """Try the bot in the browser, without Telegram and without a token."""
+    import uvloop
+
     from bot.tryout import try_out
 
-    asyncio.run(try_out(data_dir, port, language))
+    uvloop.run(try_out(data_dir, port, language))
 
 
 @app.command()
