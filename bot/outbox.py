@@ -131,7 +131,7 @@ class Outbox:
             try:
                 await self._storage.write(mark)
                 # The person's next case may have waited for this answer.
-                if row.case_id is not None:
+                if row.key.startswith(deliveries.RESULT):
                     self.services.wake.cases.set()
                 return
             except StorageError as error:

@@ -44,7 +44,7 @@ async def reply_once(update: Update, context: Context, reply: Reply) -> None:
             reply(tx, context.services, person, f"u{update.update_id}")
 
     await context.storage.write(record)
-    context.services.wake.all()
+    context.services.wake.answers()
 
 
 async def reply_as(role: Role, update: Update, context: Context, reply: StaffReply) -> None:
@@ -56,6 +56,7 @@ async def reply_as(role: Role, update: Update, context: Context, reply: StaffRep
             reply(tx, services, Acting(member, services.texts_of(person)), key)
 
     await reply_once(update, context, act)
+    context.services.wake.all()
 
 
 async def answer_tap(update: Update, context: Context, text: str | None = None) -> None:

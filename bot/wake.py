@@ -13,11 +13,15 @@ class Wake:
         self.outbox = asyncio.Event()
         self.verdicts = asyncio.Event()
 
+    def answers(self) -> None:
+        """Ring for what patients wait for: the cases and the outbox."""
+        self.cases.set()
+        self.outbox.set()
+
     def all(self) -> None:
         """Ring all of them."""
-        self.cases.set()
+        self.answers()
         self.broadcasts.set()
-        self.outbox.set()
         self.verdicts.set()
 
 

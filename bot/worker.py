@@ -127,7 +127,7 @@ class Worker:
                 await report(self.services, error, f"case {case.number}")
             await self._try_later(case, error)
         finally:
-            self.services.wake.all()
+            self.services.wake.answers()
 
     async def _work(self, case: Case) -> None:
         person, files, crowded = await self._storage.write(_begin, self.services, case)
