@@ -166,9 +166,11 @@ def run() -> None:
     """Run the bot: polling, or a webhook when WEBHOOK_URL is set."""
     import uvloop
 
-    from bot.app import run as run_until_stopped
+    # Its children start while the rest is imported.
+    with IsolatedReader() as reader:
+        from bot.app import run as run_until_stopped
 
-    uvloop.run(run_until_stopped(_settings()))
+        uvloop.run(run_until_stopped(_settings(), reader))
 
 
 @app.command(name="try")

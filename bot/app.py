@@ -44,12 +44,13 @@ ASIDE_SECONDS = 0.5
 END_SECONDS = 4.5
 
 
-async def run(settings: Settings, stop: asyncio.Event | None = None) -> None:
+async def run(
+    settings: Settings, reader: IsolatedReader, stop: asyncio.Event | None = None
+) -> None:
     """Run the bot until it is told to stop; raises AlreadyRunning, StorageError, BrokenModel."""
     memory.share_one_heap()
     stop = stop or asyncio.Event()
-    with only_one(settings.data_dir), _signals(stop), IsolatedReader() as reader:
-        # The reader's children start meanwhile, too.
+    with only_one(settings.data_dir), _signals(stop):
         models, gate, bot = await asyncio.gather(
             asyncio.to_thread(load_installed, url=settings.classifier_url),
             asyncio.to_thread(Gate),

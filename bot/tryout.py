@@ -14,6 +14,7 @@ from bot.poster import draw_qr
 from bot.sandbox.personas import PERSONAS
 from bot.sandbox.server import Sandbox
 from bot.settings import Settings
+from classifier.reading.isolated import IsolatedReader
 from classifier.report_texts import Language
 from storage import Storage, sources, staff
 from storage.staff import Role
@@ -53,7 +54,7 @@ async def try_out(data_dir: Path | None, port: int, language: Language) -> None:
             settings = _settings(sandbox, folder, language)
             set_up_logs(settings.secrets)
             print(f"Open {sandbox.page_url} in a browser. Ctrl+C ends it.", flush=True)
-            await app.run(settings)
+            await app.run(settings, stack.enter_context(IsolatedReader()))
 
 
 def _settings(sandbox: Sandbox, folder: Path, language: Language) -> Settings:

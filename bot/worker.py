@@ -68,7 +68,7 @@ OUTAGE_PATIENCE = timedelta(hours=1)
 # Telegram shows a chat action for five seconds.
 ACTION_SECONDS = 4.0
 ACTION_AFTER = 0.3
-ACTION_AFTER_IN_A_CROWD = 1.0
+ACTION_AFTER_IN_A_CROWD = 3.0
 
 
 @dataclass(frozen=True, slots=True)

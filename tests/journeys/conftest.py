@@ -1,5 +1,4 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -75,13 +74,12 @@ async def off_stage(
     """A bot that is not started yet."""
     monkeypatch.setattr("bot.app.load_installed", lambda url="": models)
     monkeypatch.setattr("bot.app.Gate", lambda: gate)
-    monkeypatch.setattr("bot.app.IsolatedReader", lambda: nullcontext(reader))
     monkeypatch.setattr(pace, "BURST", 100)
     monkeypatch.setattr(scans, "QUIET", timedelta(seconds=0.4))
     # Longer than anybody waits: a bell that was not rung must not be made up for.
     for loop in (outbox, worker, verdicts, broadcasting):
         monkeypatch.setattr(loop, "LONGEST_REST", 60.0)
-    stage = Stage(sandbox, sim, mode, tmp_path / "data")
+    stage = Stage(sandbox, sim, mode, tmp_path / "data", reader)
     yield stage
     await stage.stop()
 

@@ -10,6 +10,7 @@ from bot import app
 from bot.sandbox.client import Sim, User
 from bot.sandbox.server import Sandbox
 from bot.settings import Settings, load_settings
+from classifier.reading.isolated import IsolatedReader
 
 ADMIN = 9001
 SECRET = "whisper"
@@ -19,11 +20,14 @@ WELCOMED = ("Thank you. Now send the picture.", "谢谢。现在请发送图片�
 class Stage:
     """One bot with its data dir, which can be stopped and started again."""
 
-    def __init__(self, sandbox: Sandbox, sim: Sim, mode: str, data_dir: Path) -> None:
+    def __init__(
+        self, sandbox: Sandbox, sim: Sim, mode: str, data_dir: Path, reader: IsolatedReader
+    ) -> None:
         self.sandbox = sandbox
         self.sim = sim
         self.mode = mode
         self.data_dir = data_dir
+        self.reader = reader
         self._port = free_port()
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -47,7 +51,8 @@ class Stage:
     async def start(self, **changes: Any) -> None:
         """Start the bot and wait until it hears."""
         self._stop = asyncio.Event()
-        self._running = asyncio.create_task(app.run(self.settings(**changes), self._stop))
+        running = app.run(self.settings(**changes), self.reader, self._stop)
+        self._running = asyncio.create_task(running)
 
     async def stop(self) -> None:
         """Stop the bot in good order."""

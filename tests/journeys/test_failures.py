@@ -224,7 +224,7 @@ async def test_a_second_bot_on_the_same_data_dir_is_refused(stage: Stage, ann: U
     from bot import app
 
     with pytest.raises(AlreadyRunning):
-        await app.run(stage.settings())
+        await app.run(stage.settings(), stage.reader)
     await ann.says("/help")
     await ann.sees("Send a chest X-ray")
 
