@@ -95,7 +95,7 @@ async def test_calls_are_recorded_with_what_was_sent(bot: Bot, sim: Sim, ann: Us
 
 
 async def test_the_bot_is_kept_to_telegrams_pace(bot: Bot, sim: Sim, ann: User) -> None:
-    await sim.keep_pace(overall=30, per_chat=1, burst=3)
+    await sim.keep_pace(overall=4, per_chat=1, burst=3)
     for _ in range(3):
         await bot.send_message(1, "x")
     with pytest.raises(RetryAfter) as caught:
