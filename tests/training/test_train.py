@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from classifier import resnet
-from classifier.labels import Modality
+from classifier.engines import Output
+from classifier.labels import FloatArray, Modality
 from classifier.model import EngineKind, load_model
-from training import dataset, evaluate, network, train
+from training import dataset, evaluate, network, sizes, train
 from training.augment import augment
 from training.batches import workers
+from training.dataset import Pictures
 from training.network import train_network
 from training.recipe import Phase, Recipe, Start, load
 
@@ -79,6 +81,41 @@ def test_the_model_can_be_measured_on_any_labelled_folder(
     assert set(measured) >= {"accuracy", "macro_auroc", "sensitivity", "specificity", "ece"}
     assert "72 pictures" in capsys.readouterr().out
     assert (tmp_path / "out" / "reliability.png").stat().st_size > 1000
+
+
+def test_sizes_are_compared_on_tuning_pictures(
+    trained: Path,
+    labelled_folder: Path,
+    adults_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sizes, "SIZES", (32, 48))
+    sizes.main(trained / "resnet34_tiny", [labelled_folder, adults_folder], out=tmp_path / "s")
+    rows = list(csv.DictReader((tmp_path / "s").open()))
+    assert [(row["size"], row["looks"]) for row in rows] == 2 * [
+        *[("32", "once"), ("32", "mirrored too"), ("48", "once"), ("48", "mirrored too")]
+    ]
+    count = len(dataset.split(dataset.find_examples(labelled_folder)).tuning)
+    assert {row["pictures"] for row in rows[:4]} == {str(count)}
+    assert all(0 <= float(row["accuracy"]) <= 1 for row in rows[:4])
+    assert not any(row["accuracy"] for row in rows[4:])
+
+
+def test_the_second_look_is_at_the_mirror_image() -> None:
+    class LeftBrightness:
+        def run(self, inputs: FloatArray) -> Output:
+            left = inputs[:, :, :4].mean((1, 2, 3))
+            logits = np.stack([0 * left, 8 * left, 0 * left], 1).astype(np.float32)
+            return Output(logits, np.zeros((len(inputs), 1, 1, 2), np.float32))
+
+    pixels = np.zeros((2, 8, 8), np.uint8)
+    pixels[0, :, :4] = pixels[1, :, 4:] = 255
+    pictures = Pictures(pixels, np.zeros(2, int), np.array(["a", "a"]))
+    found = sizes.looks(LeftBrightness(), 1.0, pictures)
+    bright, dark = found["once"]
+    assert bright[1] > 0.99 and dark[1] < 0.34
+    np.testing.assert_allclose(found["mirrored too"], np.stack([(bright + dark) / 2] * 2))
 
 
 @pytest.mark.usefixtures("tiny_network")

@@ -1,0 +1,68 @@
+"""How large should the picture be, and does a second, mirrored look pay?
+
+`python -m training.sizes --model classifier/models/NAME --data FOLDER [--data FOLDER] [--fold 0]`
+measures the model's network, in float, on the tuning pictures of one fold, which no figure is
+reported on: with each size once, and once more with the mean of the picture and its mirror image.
+Nothing is trained again, so that it says nothing of a network made for another size.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from classifier.engines import Engine
+from classifier.labels import FloatArray
+from classifier.model import EngineKind, calibrated, load_model
+from training import dataset
+from training.dataset import Pictures, load_pictures
+from training.evaluate import run_engine
+from training.figures import Predictions, figures
+from training.record import add_rows, circumstances, columns
+
+RESULTS = Path(__file__).parent / "results" / "sizes.csv"
+SIZES = (128, 160, 192, 224, 256)
+FIGURES = ("accuracy", "macro_auroc", "pneumonia_auroc", "sensitivity", "specificity")
+
+
+def looks(engine: Engine, temperature: float, pictures: Pictures) -> dict[str, FloatArray]:
+    """Give the probabilities (n, 3) after one look and after two, the second one mirrored."""
+    inputs = pictures.inputs()
+    once, mirrored = (
+        calibrated(run_engine(engine, each).logits, temperature)
+        for each in (inputs, inputs[:, :, ::-1])
+    )
+    return {"once": once, "mirrored too": (once + mirrored) / 2}
+
+
+def main(
+    model: Annotated[Path, typer.Option(help="a model folder")],
+    data: Annotated[list[Path], typer.Option(help="folders of labels, as for training")],
+    fold: Annotated[int, typer.Option(help="whose tuning pictures")] = 0,
+    out: Annotated[Path, typer.Option()] = RESULTS,
+) -> None:
+    """Measure the network at several sizes, with and without a mirrored look, and add the rows."""
+    loaded, about, rows = load_model(model, EngineKind.TENSORFLOW), circumstances(), []
+    for folder in data:
+        examples = dataset.split(dataset.find_examples(folder), fold).tuning
+        patients = tuple(example.patient for example in examples)
+        for size in SIZES:
+            pictures, begun = load_pictures(examples, size), time.perf_counter()
+            found = looks(loaded.engine, loaded.card.temperature, pictures)
+            spent = (time.perf_counter() - begun) / len(found) / len(examples)
+            for name, probabilities in found.items():
+                measured = figures(Predictions(probabilities, pictures.classes, patients))
+                kept = {figure: measured[figure] for figure in FIGURES if figure in measured}
+                rows.append(
+                    {"date": about["date"], "model": loaded.name, "source": folder.name}
+                    | {"pictures": len(examples), "size": size, "looks": name}
+                    | {"ms_a_look": f"{1000 * spent:.1f}"}
+                    | columns(kept)
+                )
+                print(rows[-1])
+    add_rows(out, rows)
+
+
+if __name__ == "__main__":
+    typer.run(main)
