@@ -80,7 +80,8 @@ Pearson, one-sided, 95 %) still keeps a promise; below it the answer is "unsure"
 tried from the strictest down until one fails (fixed sequence testing: Angelopoulos et al. 2021,
 arXiv 2110.01052), so that looking at many of them needs no correction. Each of the promises
 holds with 95 % certainty by itself. "Pneumonia" (of a kind that is not clear) is for who is told no
-label: from that sum of bacterial and viral on, at most so many of them are normal.
+label: from that sum of bacterial and viral on, at most so many of them are normal. The promises are
+of the sources taken together, not of each by itself.
 
 {promises}
 
