@@ -260,7 +260,10 @@ def _delete(texts: Texts, case: Case) -> tuple[str, str]:
 
 def caption(texts: Texts, finding: StoredFinding, number: str) -> str:
     """Say the answer in plain words, under the picture."""
-    if finding.label is None:
+    if finding.is_pneumonia:
+        share = escape(percent(finding.bacterial + finding.viral))
+        first = texts("result.pneumonia", percent=share)
+    elif finding.label is None:
         first = texts("result.unsure")
     else:
         name = WORDS[texts.language].labels[Label(finding.label)]
@@ -346,6 +349,7 @@ def stored(finding: Finding, seconds: float) -> StoredFinding:
         seconds=seconds,
         saliency=Saliency(rows, columns, finding.saliency.astype("<f4").tobytes()),
         places=json.dumps(asdict(finding.places)) if finding.places else None,
+        is_pneumonia=finding.is_pneumonia,
     )
 
 

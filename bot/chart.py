@@ -69,6 +69,7 @@ def _kinds(days: Sequence[Daily], texts: Texts) -> list[Kind]:
         (Label.NORMAL, names[Label.NORMAL], (86, 164, 233)),
         (Label.VIRAL, names[Label.VIRAL], (240, 178, 50)),
         (Label.BACTERIAL, names[Label.BACTERIAL], (208, 86, 20)),
+        ("pneumonia", texts("chart.pneumonia"), (168, 124, 190)),
         ("", texts("chart.unsure"), (140, 150, 164)),
     )
     kinds = [

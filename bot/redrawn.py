@@ -112,6 +112,7 @@ def _finding(kept: StoredFinding) -> Finding:
         model=kept.model,
         slices=kept.slices,
         places=_places(json.loads(kept.places)) if kept.places else None,
+        is_pneumonia=kept.is_pneumonia,
     )
 
 

@@ -38,9 +38,11 @@ class Card:
     """What stands in `card.json`.
 
     `temperature` divides the logits; an answer whose highest probability is under that label's
-    `sure_from` is "unsure". `files` maps each file of the folder to its sha256. `figures` maps a
-    metric to its value and the lower and upper end of its 95 % interval. A `trunk` names the folder
-    beside this one whose network, `engine_file` and `weights.npz`, this model's head sits on.
+    `sure_from` names no label. It is still "pneumonia" if bacterial and viral together reach
+    `pneumonia_from`, where 1 means never, else "unsure". `files` maps each file of the folder to
+    its sha256. `figures` maps a metric to its value and the lower and upper end of its 95 %
+    interval. A `trunk` names the folder beside this one whose network, `engine_file` and
+    `weights.npz`, this model's head sits on.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Card:
     recipe: str
     trained_on: str
     command: str
+    pneumonia_from: float = 1.0
     trunk: str = ""
     labels: tuple[Label, ...] = tuple(Label)
     figures: dict[str, tuple[float, float, float]] = field(default_factory=dict)
@@ -79,6 +82,9 @@ def read_card(folder: Path) -> Card:
         if card.trunk and not NAME.fullmatch(card.trunk):
             raise BrokenModel(f"{folder.name}: the card names the trunk {card.trunk}", Flaw.NAME)
         sure_from = {Label(label): float(share) for label, share in card.sure_from.items()}
+        if not 0.5 <= card.pneumonia_from <= 1:
+            what = f"{folder.name}: pneumonia from {card.pneumonia_from}"
+            raise BrokenModel(what, Flaw.CARD)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BrokenModel(f"{folder.name}/{CARD}: {error}", Flaw.CARD) from error
     card = replace(card, labels=tuple(Label), sure_from=sure_from)

@@ -62,8 +62,9 @@ class Finding:
     """What the network estimates of one study.
 
     `probabilities` are calibrated, in [0, 1], and sum to 1. `label` is None when the answer is
-    "unsure". `saliency` is (rows, columns) float32 in logit units: how much each place speaks for
-    pneumonia (above 0) or for normal (below 0). `places` is None but for a CT series.
+    "unsure", or when it surely `is_pneumonia` though no kind is named. `saliency` is (rows,
+    columns) float32 in logit units: how much each place speaks for pneumonia (above 0) or for
+    normal (below 0). `places` is None but for a CT series.
     """
 
     modality: Modality
@@ -74,3 +75,4 @@ class Finding:
     model: str
     slices: int
     places: Places | None = None
+    is_pneumonia: bool = False

@@ -6,6 +6,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classifier.card import (
     CARD,
@@ -64,11 +65,19 @@ class Model:
     ) -> Finding:
         """Turn `logits` (3,) and `features` (h, w, channels) into a finding."""
         probabilities = calibrated(logits, self.card.temperature)
-        second, first = np.sort(probabilities)[-2:]
         label = tuple(Label)[int(probabilities.argmax())]
-        if first - second < LOW_MARGIN:
+        if is_close(probabilities):
             doubts |= {Doubt.LOW_MARGIN}
-        sure = first >= self.card.sure_from[label] and not doubts
+        sure = probabilities.max() >= self.card.sure_from[label] and not doubts
+        is_pneumonia = (
+            not sure
+            and doubts <= {Doubt.LOW_MARGIN}
+            and self.card.pneumonia_from < 1
+            and bool(pneumonia_share(probabilities) >= self.card.pneumonia_from)
+        )
+        if is_pneumonia:
+            # That two kinds are close is what this answer says already.
+            doubts = frozenset()
         return Finding(
             modality=self.card.modality,
             probabilities=dict(zip(Label, probabilities.tolist(), strict=True)),
@@ -77,6 +86,7 @@ class Model:
             doubts=doubts,
             model=self.name,
             slices=slices,
+            is_pneumonia=is_pneumonia,
         )
 
 
@@ -94,6 +104,23 @@ def calibrated(logits: FloatArray, temperature: float) -> FloatArray:
     powers = np.exp(scaled - scaled.max(-1, keepdims=True))
     shares: FloatArray = powers / powers.sum(-1, keepdims=True)
     return shares
+
+
+def is_close(probabilities: FloatArray) -> NDArray[np.bool_]:
+    """Tell whether the two likeliest of probabilities (…, 3) are too close to name one: (…)."""
+    ordered = np.sort(probabilities)
+    close: NDArray[np.bool_] = ordered[..., 2] - ordered[..., 1] < LOW_MARGIN
+    return close
+
+
+def pneumonia_share(probabilities: FloatArray) -> FloatArray:
+    """Add up bacterial and viral of probabilities (…, 3): (…), in [0, 1].
+
+    0 where normal comes close to the likeliest, so that such a picture is never told as pneumonia.
+    """
+    normal, *kinds = np.moveaxis(probabilities, -1, 0)
+    share: FloatArray = np.where(np.maximum(*kinds) - normal < LOW_MARGIN, 0.0, sum(kinds))
+    return share
 
 
 def load_model(folder: Path, kind: EngineKind = EngineKind.ONNX, url: str = "") -> Model:

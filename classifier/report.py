@@ -215,9 +215,10 @@ def _legend(page: Page, words: Words) -> None:
 def _verdict(page: Page, finding: Finding, words: Words) -> None:
     """Say the answer in words, and how sure it is."""
     if finding.label is None:
-        _write(page, words.estimate, Style(34, _NEUTRAL, Weight.BOLD))
-        _write(page, words.unsure, _HEADLINE)
-        said = words.unsure_advice
+        hue = _WARM if finding.is_pneumonia else _NEUTRAL
+        _write(page, words.estimate, Style(34, hue, Weight.BOLD))
+        _write(page, words.pneumonia if finding.is_pneumonia else words.unsure, _HEADLINE)
+        said = words.pneumonia_advice if finding.is_pneumonia else words.unsure_advice
     else:
         _write(page, words.most_likely, Style(34, _hue(finding.label), Weight.BOLD))
         _write(page, words.labels[finding.label], _HEADLINE)
@@ -233,7 +234,7 @@ def _hue(label: Label) -> Colour:
 
 
 def _bars(page: Page, finding: Finding, words: Words) -> None:
-    """Draw one bar for each class; the answer's own bar is the brightest."""
+    """Draw one bar for each class; the answer's own are the brightest."""
     left, right = page.margin + _PADDING, page.width - page.margin - _PADDING
     names = [words.labels[label] for label in Label]
     start = left + max(_BAR_LABEL_FIRST.measure(name) for name in names) + 32
@@ -241,7 +242,7 @@ def _bars(page: Page, finding: Finding, words: Words) -> None:
     page.y += 4
     for label in Label:
         probability = finding.probabilities[label]
-        first = label is finding.label
+        first = _stands_out(label, finding)
         top, middle = page.y, page.y + 36
         style = _BAR_LABEL_FIRST if first else _BAR_LABEL
         page.put(words.labels[label], style, Box(left, top, start - 16, top + 72))
@@ -251,16 +252,22 @@ def _bars(page: Page, finding: Finding, words: Words) -> None:
         page.plates.append(Plate(track, _TRACK, 16))
         length = round((track.right - track.left) * min(max(probability, 0.0), 1.0))
         filled = track._replace(right=track.left + max(length, 32))
-        page.plates.append(Plate(filled, _bar_colour(label, finding.label), 16))
+        page.plates.append(Plate(filled, _bar_colour(label, finding), 16))
         page.y += 72
     page.y -= 12  # the last row's own air counts towards the card's padding
 
 
-def _bar_colour(label: Label, answer: Label | None) -> Colour:
-    """Let the answer's bar stand out; without an answer none does."""
-    if answer is None:
+def _stands_out(label: Label, finding: Finding) -> bool:
+    if finding.is_pneumonia:
+        return label is not Label.NORMAL
+    return label is finding.label
+
+
+def _bar_colour(label: Label, finding: Finding) -> Colour:
+    """Let the answer's bars stand out; without an answer none does."""
+    if finding.label is None and not finding.is_pneumonia:
         return _NEUTRAL
-    if label is answer:
+    if _stands_out(label, finding):
         return _hue(label)
     red, green, blue = ((c + d) // 2 for c, d in zip(_hue(label), _CARD, strict=True))
     return red, green, blue

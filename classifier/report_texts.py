@@ -50,6 +50,8 @@ class Words:
     estimate: str
     unsure: str
     unsure_advice: str
+    pneumonia: str
+    pneumonia_advice: str
     labels: Mapping[Label, str]
     sureness: Mapping[Sureness, str]
     advice: Mapping[Label, str]
@@ -86,6 +88,9 @@ CHINESE = Words(
     estimate="模型的估计",
     unsure="无法确定，请医生查看",
     unsure_advice="模型没有足够的把握下结论。请让医生看一看这张片子。",
+    pneumonia="像是肺炎，类型无法判断",
+    pneumonia_advice="模型认为肺炎的可能性比正常大得多，但分不清是细菌性还是病毒性，也可能出错。"
+    "请尽快把片子带给医生看。",
     labels={Label.NORMAL: "正常", Label.BACTERIAL: "细菌性肺炎", Label.VIRAL: "病毒性肺炎"},
     sureness={
         Sureness.HIGH: "模型很有把握，但仍可能出错。",
@@ -184,6 +189,9 @@ ENGLISH = Words(
     unsure="Unsure: a doctor should look",
     unsure_advice="The model is not sure enough to name one answer. Please show the picture "
     "to a doctor.",
+    pneumonia="Looks like pneumonia – which kind is not clear",
+    pneumonia_advice="The model finds pneumonia much more likely than normal, but cannot tell "
+    "bacterial from viral, and it can be wrong. Please show the picture to a doctor soon.",
     labels={
         Label.NORMAL: "Normal",
         Label.BACTERIAL: "Bacterial pneumonia",

@@ -62,7 +62,7 @@ def records(tx: Tx) -> tuple[ModelRecord, ...]:
     """
     # CROSS JOIN keeps the order of the loops: few reviews first, not all findings.
     rows = tx.rows(
-        """SELECT r.verdict, f.model, f.label, f.normal, f.bacterial, f.viral
+        """SELECT r.verdict, f.model, f.label, f.is_pneumonia, f.normal, f.bacterial, f.viral
            FROM (SELECT case_id, verdict FROM reviews ORDER BY decided_at DESC LIMIT :limit) AS r
            CROSS JOIN findings AS f ON f.case_id = r.case_id
            WHERE r.verdict IN ('normal', 'bacterial', 'viral')
@@ -76,9 +76,15 @@ def records(tx: Tx) -> tuple[ModelRecord, ...]:
 
 
 def _record(model: str, rows: Sequence[Row]) -> ModelRecord:
-    sure = [row for row in rows if row["label"]]
-    agreed = sum(row["label"] == row["verdict"] for row in sure)
+    sure = [row for row in rows if row["label"] or row["is_pneumonia"]]
+    agreed = sum(_agrees(row) for row in sure)
     return ModelRecord(model, Share(agreed, len(sure)), len(rows) - len(sure), _steps(rows))
+
+
+def _agrees(row: Row) -> bool:
+    """Pneumonia of a kind that is not clear is either kind."""
+    verdict: str = row["verdict"]
+    return verdict != "normal" if row["is_pneumonia"] else verdict == row["label"]
 
 
 def _steps(rows: Sequence[Row]) -> tuple[Step, ...]:

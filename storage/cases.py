@@ -130,6 +130,7 @@ class Saliency:
 class StoredFinding:
     """What a model estimated; `label` is None when the answer was "unsure".
 
+    It is so, too, when the answer `is_pneumonia` of a kind that is not clear.
     `places` is JSON: where in a CT series it comes from.
     """
 
@@ -144,6 +145,7 @@ class StoredFinding:
     seconds: float = 0.0
     saliency: Saliency | None = None
     places: str | None = None
+    is_pneumonia: bool = False
 
 
 def receive(tx: Tx, upload: Upload) -> Case:
@@ -289,6 +291,7 @@ def add_finding(tx: Tx, case_id: int, finding: StoredFinding) -> None:
         saliency_rows=saliency.rows if saliency else None,
         saliency_columns=saliency.columns if saliency else None,
         places=finding.places,
+        is_pneumonia=finding.is_pneumonia,
         made_at=tx.time,
     )
 

@@ -103,10 +103,11 @@ def done(tx: Tx, doctor_id: int, today: datetime, month: datetime) -> Done:
         month=month,
     )
     compared = tx.row(
-        """SELECT count(*) AS n, coalesce(sum(o.verdict = f.label), 0) AS agreed
+        """SELECT count(*) AS n, coalesce(sum(
+               iif(f.is_pneumonia, o.verdict <> 'normal', o.verdict = f.label)), 0) AS agreed
            FROM opinions AS o JOIN findings AS f
                ON f.id = (SELECT min(id) FROM findings WHERE case_id = o.case_id)
-           WHERE o.doctor_id = :id AND o.state = 'final' AND f.label IS NOT NULL
+           WHERE o.doctor_id = :id AND o.state = 'final' AND (f.label IS NOT NULL OR f.is_pneumonia)
              AND o.verdict IN ('normal', 'bacterial', 'viral')""",
         id=doctor_id,
     )

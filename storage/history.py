@@ -181,4 +181,5 @@ def _finding(row: Row) -> StoredFinding:
         seconds=row["seconds"],
         saliency=saliency,
         places=row["places"],
+        is_pneumonia=bool(row["is_pneumonia"]),
     )

@@ -12,6 +12,7 @@ from storage.tables.m004 import M004
 from storage.tables.m005 import M005
 from storage.tables.m006 import M006
 from storage.tables.m007 import M007
+from storage.tables.m008 import M008
 
 MIGRATIONS = Migrations("storage")
 
@@ -56,6 +57,12 @@ def m006_operations(db: Database) -> None:
 def m007_places(db: Database) -> None:
     """Where in a CT series a finding comes from."""
     db.executescript(M007)
+
+
+@MIGRATIONS()
+def m008_pneumonia(db: Database) -> None:
+    """That it surely looks like pneumonia, of whatever kind."""
+    db.executescript(M008)
 
 
 def upgrade(db: Database, migrations: Migrations, keep_copy: Callable[[str], None]) -> list[str]:

@@ -42,7 +42,10 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Daily:
-    """What came on a day, and the answers by label; "" is the label of an unsure answer."""
+    """What came on a day, and the answers by label.
+
+    "" stands for an unsure answer, "pneumonia" for one whose kind is not clear.
+    """
 
     scans: int
     labels: dict[str, int]
@@ -86,13 +89,16 @@ def daily(tx: Tx, today: datetime, days: int) -> list[Daily]:
         **span,
     )
     labels = tx.rows(
-        """SELECT (made_at - :since) / :day AS day, coalesce(label, '') AS label, count(*) AS n
-           FROM findings WHERE made_at >= :since GROUP BY day, label""",
+        """SELECT (made_at - :since) / :day AS day, count(*) AS n,
+               coalesce(label, iif(is_pneumonia, 'pneumonia', '')) AS answer
+           FROM findings WHERE made_at >= :since GROUP BY day, answer""",
         **span,
     )
     received = {row["day"]: row["n"] for row in scans}
     return [
-        Daily(received.get(day, 0), {row["label"]: row["n"] for row in labels if row["day"] == day})
+        Daily(
+            received.get(day, 0), {row["answer"]: row["n"] for row in labels if row["day"] == day}
+        )
         for day in range(days)
     ]
 

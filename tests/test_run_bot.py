@@ -16,6 +16,9 @@ from classifier.labels import Modality
 from classifier.model import MODELS, load_installed
 from run_bot import app
 
+from .classifier.conftest import BrightnessGate, sure_of_no_kind
+from .journeys.pictures import BACTERIAL, xray
+
 ROOT = Path(__file__).parents[1]
 KEYS = [
     "file",
@@ -79,6 +82,21 @@ def test_a_ct_slice_is_answered_as_experimental(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout.startswith(f"{get_testdata_file('CT_small.dcm')}: unsure (")
     assert "experimental, CT" in result.stdout
+
+
+@pytest.mark.parametrize("form", ["--json", None], ids=["json", "line"])
+def test_pneumonia_of_a_kind_that_is_not_clear_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str | None
+) -> None:
+    monkeypatch.setattr("run_bot.load_installed", lambda *_: {Modality.XRAY: sure_of_no_kind()})
+    monkeypatch.setattr("run_bot.Gate", BrightnessGate)
+    (tmp_path / "scan.jpg").write_bytes(xray(BACTERIAL))
+    result = run(tmp_path / "scan.jpg", "--out", tmp_path, *([form] if form else []))
+    if form:
+        (answer,) = answers(result)
+        assert (answer["label"], answer["accepted"]) == ("pneumonia", True)
+    else:
+        assert result.stdout.startswith(f"{tmp_path / 'scan.jpg'}: pneumonia (normal ")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -8,7 +8,7 @@ arXiv 2110.01052).
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +16,23 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import beta
 
 from classifier.labels import FloatArray, Label
-from classifier.model import calibrated
+from classifier.model import calibrated, is_close, pneumonia_share
 from training.dataset import MAY_BE, WRITTEN
 
 CERTAINTY = 0.95
-# Of the patients told a label as sure, at most this share is something else. A missed pneumonia
+# Told to who is told no label: surely pneumonia, of whatever kind.
+PNEUMONIA = "pneumonia"
+# Of the patients told an answer as sure, at most this share is something else. Normal or pneumonia
 # weighs most; between bacterial and viral one written label in ten is doubtful by itself.
-AT_MOST = {Label.NORMAL: 0.02, Label.BACTERIAL: 0.2, Label.VIRAL: 0.2}
+AT_MOST: dict[str, float] = {
+    Label.NORMAL: 0.02,
+    Label.BACTERIAL: 0.2,
+    Label.VIRAL: 0.2,
+    PNEUMONIA: 0.02,
+}
 # So many patients make the strictest threshold. Fewer could not prove 2 % even with none wrong; nor
 # 20 % with five of them wrong, which is half of what is promised.
-FIRST = {Label.NORMAL: 149, Label.BACTERIAL: 50, Label.VIRAL: 50}
+FIRST: dict[str, int] = {Label.NORMAL: 149, Label.BACTERIAL: 50, Label.VIRAL: 50, PNEUMONIA: 149}
 LEAST, NEVER = 0.5, 1.0
 PARTS = 5
 CAUSE_UNKNOWN = WRITTEN.index(None)
@@ -63,29 +70,38 @@ class Limits:
 
     temperature: float
     sure_from: dict[Label, float]
+    pneumonia_from: float = NEVER
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Answers as they read with limits that were fitted on none of the same patients.
 
-    `probabilities` (n, 3), `sure` (n,) bool, and the `temperatures` (n,) that they were made with.
+    `probabilities` (n, 3), `sure` of a label (n,) bool, of `pneumonia` of whatever kind (n,) bool,
+    and the `temperatures` (n,) that they were made with.
     """
 
     probabilities: FloatArray
     sure: NDArray[np.bool_]
+    pneumonia: NDArray[np.bool_]
     temperatures: FloatArray
 
     def of(self, rows: NDArray[np.bool_]) -> "Measured":
         """Take the chosen rows, (n,) of them, alone."""
-        return Measured(self.probabilities[rows], self.sure[rows], self.temperatures[rows])
+        return Measured(
+            self.probabilities[rows],
+            self.sure[rows],
+            self.pneumonia[rows],
+            self.temperatures[rows],
+        )
 
 
 def fit_limits(answered: Answered) -> Limits:
     """Find temperature and thresholds, the thresholds after the temperature."""
     temperature = fit_temperature(answered.logits, answered.classes)
     shares = calibrated(answered.logits, temperature)
-    return Limits(temperature, sure_from(shares, answered.classes, answered.patients))
+    limits = Limits(temperature, sure_from(shares, answered.classes, answered.patients))
+    return replace(limits, pneumonia_from=pneumonia_from(answered, limits))
 
 
 def fit_temperature(logits: FloatArray, classes: Classes) -> float:
@@ -119,6 +135,19 @@ def sure_from(
     return found
 
 
+def pneumonia_from(answered: Answered, limits: Limits) -> float:
+    """Find the lowest share of both kinds from which `AT_MOST` is proven of who is told no label.
+
+    The temperature and thresholds of `limits` say who that is; 1 if nothing is proven. Pneumonia of
+    unknown cause is pneumonia.
+    """
+    shares = calibrated(answered.logits, limits.temperature)
+    mine = _unnamed(shares, limits)
+    wrong = _is_normal(answered.classes[mine])
+    by_patient = _by_patient(pneumonia_share(shares[mine]), wrong, answered.patients[mine])
+    return _lowest(*by_patient, PNEUMONIA)
+
+
 def upper_bound(wrong: int, count: int) -> float:
     """Bound the share that is wrong with 95 % certainty, on one side (Clopper and Pearson 1934)."""
     return float(beta.ppf(CERTAINTY, wrong + 1, count - wrong)) if wrong < count else 1.0
@@ -126,7 +155,7 @@ def upper_bound(wrong: int, count: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Patients who are surely told a label, those of them who have something else, and a bound.
+    """Patients who are surely told an answer, those of them who have something else, and a bound.
 
     `wrong_at_most` bounds the share that is wrong with 95 % certainty.
     """
@@ -136,37 +165,55 @@ class Told:
     wrong_at_most: float
 
 
-def told(answered: Answered, measured: Measured) -> dict[Label, Told]:
-    """Count for each label who is surely told it, and who of them wrongly.
+def told(answered: Answered, measured: Measured) -> dict[str, Told]:
+    """Count for each label, and for `PNEUMONIA`, who is surely told it, and who of them wrongly.
 
     Pneumonia of unknown cause is left out where the kind is told.
     """
-    counts = {}
+    rows = {PNEUMONIA: (measured.pneumonia, _is_normal(answered.classes))}
     for index, label in enumerate(Label):
         is_told = measured.sure & (measured.probabilities.argmax(1) == index)
-        mine = is_told & _tells(answered.classes, label)
-        wrong = mine & ~MAY_BE[answered.classes, index]
-        all_told, wrongly = (len(np.unique(answered.patients[rows])) for rows in (mine, wrong))
-        counts[label] = Told(all_told, wrongly, upper_bound(wrongly, all_told))
+        wrong = ~MAY_BE[answered.classes, index]
+        rows[label] = is_told & _tells(answered.classes, label), wrong
+    counts = {}
+    for answer in (*Label, PNEUMONIA):
+        mine, wrong = rows[answer]
+        all_told, wrongly = (
+            len(np.unique(answered.patients[each])) for each in (mine, mine & wrong)
+        )
+        counts[answer] = Told(all_told, wrongly, upper_bound(wrongly, all_told))
     return counts
 
 
 def is_sure(probabilities: FloatArray, limits: Limits) -> NDArray[np.bool_]:
-    """Tell which of (n, 3) probabilities are enough for a sure answer."""
+    """Tell which of (n, 3) probabilities are enough to name a label as sure."""
     needed = np.array([limits.sure_from[label] for label in Label])[probabilities.argmax(1)]
     sure: NDArray[np.bool_] = probabilities.max(1) >= needed
     return sure
 
 
+def _unnamed(probabilities: FloatArray, limits: Limits) -> NDArray[np.bool_]:
+    """Tell who is told no label in use: there two close ones are not told apart either."""
+    return ~is_sure(probabilities, limits) | is_close(probabilities)
+
+
+def _is_normal(classes: Classes) -> NDArray[np.bool_]:
+    normal: NDArray[np.bool_] = classes == WRITTEN.index(Label.NORMAL)
+    return normal
+
+
 def measure_with(limits: Limits, answered: Answered) -> Measured:
     """Read answers with limits fitted elsewhere."""
     shares = calibrated(answered.logits, limits.temperature)
-    return Measured(shares, is_sure(shares, limits), np.full(len(shares), limits.temperature))
+    ill = pneumonia_share(shares) >= limits.pneumonia_from
+    pneumonia = ill & _unnamed(shares, limits) & (limits.pneumonia_from < NEVER)
+    temperatures = np.full(len(shares), limits.temperature)
+    return Measured(shares, is_sure(shares, limits), pneumonia, temperatures)
 
 
 def calibrate(
     tuning: Answered, held_out: Answered, out_of_fold: Answered | None
-) -> tuple[Limits, Measured, dict[Label, Told]]:
+) -> tuple[Limits, Measured, dict[str, Told]]:
     """Give the limits that ship, the held-out answers as read without them, and their proof.
 
     `out_of_fold` are answers of the same recipe's networks to patients who are not held out; with
@@ -196,7 +243,7 @@ def cross_fit(tuning: Answered, held_out: Answered) -> Measured:
     return Measured(
         *(
             np.concatenate([getattr(each, name) for each in measured])[back]
-            for name in ("probabilities", "sure", "temperatures")
+            for name in ("probabilities", "sure", "pneumonia", "temperatures")
         )
     )
 
@@ -232,12 +279,12 @@ def _by_patient(
     return highest[order], any_wrong[order]
 
 
-def _lowest(confidence: FloatArray, wrong: NDArray[np.bool_], label: Label) -> float:
+def _lowest(confidence: FloatArray, wrong: NDArray[np.bool_], answer: str) -> float:
     """Go down from the strictest threshold, patient by patient, as long as the promise is kept."""
     lowest = NEVER
-    for count in range(FIRST[label], len(confidence) + 1):
+    for count in range(FIRST[answer], len(confidence) + 1):
         here = float(confidence[count - 1])
-        if here < LEAST or upper_bound(int(wrong[:count].sum()), count) > AT_MOST[label]:
+        if here < LEAST or upper_bound(int(wrong[:count].sum()), count) > AT_MOST[answer]:
             break
         if count == len(confidence) or confidence[count] < here:
             lowest = here

@@ -70,15 +70,29 @@ def intervals(
 
 
 def sure_figures(answered: Answered, measured: Measured) -> dict[str, Any]:
-    """Tell how many pictures get a sure answer, and for each label to whom it was told wrongly."""
+    """Tell how many pictures get a sure answer, a label or pneumonia, and to whom each was told.
+
+    `named` is the share of those that get a label.
+    """
+    any_sure = measured.sure | measured.pneumonia
 
     def share(rows: NDArray[np.int64]) -> dict[str, float]:
-        return {"share": float(measured.sure[rows].mean())}
+        return {"share": float(any_sure[rows].mean()), "named": float(measured.sure[rows].mean())}
 
     counts = told(answered, measured)
     return {
         **intervals(answered.patients.tolist(), share),
-        "told": {label: asdict(each) for label, each in counts.items()},
+        "told": {answer: asdict(each) for answer, each in counts.items()},
+    }
+
+
+def sure_by_source(
+    sources: NDArray[np.str_], answered: Answered, measured: Measured
+) -> dict[str, dict[str, Any]]:
+    """Give `sure_figures` for each of the `sources` (n,), in their order."""
+    return {
+        source: sure_figures(answered.of(sources == source), measured.of(sources == source))
+        for source in dict.fromkeys(sources.tolist())
     }
 
 

@@ -11,8 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from classifier.card import Card, read_card
-from classifier.labels import Label
-from training.calibrate import AT_MOST
+from training.calibrate import AT_MOST, PNEUMONIA
 from training.figures import Interval, stress_table
 from training.sections import interval_text, saliency_section, source_section
 
@@ -79,8 +78,10 @@ The same pictures of `{first}`, changed as another hospital or a phone might sho
 An answer is given as sure from a confidence at which an exact bound over patients (Clopper and
 Pearson, one-sided, 95 %) still keeps a promise; below it the answer is "unsure". The thresholds are
 tried from the strictest down until one fails (fixed sequence testing: Angelopoulos et al. 2021,
-arXiv 2110.01052), so that looking at many of them needs no correction. Each of the three promises
-holds with 95 % certainty by itself.
+arXiv 2110.01052), so that looking at many of them needs no correction. Each of the promises
+holds with 95 % certainty by itself. "Pneumonia" (of a kind that is not clear) is for who is told no
+label: from that sum of bacterial and viral on, at most so many of them are normal. The promises are
+of the sources taken together, not of each by itself.
 
 {promises}
 
@@ -88,8 +89,10 @@ They come from the {calibrated_on} answers; so does the temperature, {temperatur
 
 {sure}
 
-Pneumonia of unknown cause is left out where the kind is told. In use fewer answers are sure: a
-picture that is unlike those trained on never gets one.
+Pneumonia of unknown cause is left out where the kind is told, and counts as right where only
+"pneumonia" is. In use fewer answers are sure: a picture that is unlike those trained on never gets
+one. Where bacterial and viral are close, no kind is named, and "pneumonia" may be; such pictures
+count in both rows.
 """
 
 CROSS_FITTED = """What follows was
@@ -97,6 +100,7 @@ measured without them: each fifth of the held-out patients was read with a tempe
 thresholds fitted to the other four and the tuning part, and so were Brier score and calibration
 error above."""
 OUT_OF_FOLD = "No held-out patient is among those, so that what follows was measured with them."
+SHARES = {"share": "any", "named": "a label"}
 BEGIN, END = "<!-- from card.json: begin -->\n", "<!-- from card.json: end -->"
 
 
@@ -184,8 +188,10 @@ def _cell(measured: dict[str, Interval], name: str) -> str:
 
 def _promises(card: Card) -> str:
     rows = ["| answer | wrongly told | sure from | proven on | of them wrong |", "|---" * 5 + "|"]
+    thresholds = {str(label): share for label, share in card.sure_from.items()}
+    thresholds[PNEUMONIA] = card.pneumonia_from
     for label, proof in card.details["calibration"]["proof"].items():
-        threshold, most = card.sure_from[Label(label)], AT_MOST[Label(label)]
+        threshold, most = thresholds[label], AT_MOST[label]
         found = f"{threshold:.3f} | {proof['patients']} patients | {proof['wrong']}"
         rows.append(f"| {label} | ≤ {most:.0%} | {found if threshold < 1 else 'never | – | –'} |")
     return "\n".join(rows)
@@ -194,8 +200,11 @@ def _promises(card: Card) -> str:
 def _sure(card: Card) -> str:
     rows = ["| pictures | answer | sure | of them wrong | bound, 95 % |", "|---" * 5 + "|"]
     for source, found in card.details["sure"].items():
-        value, low, high = found["share"]
-        rows.append(f"| `{source}` | any | {value:.1%} ({low:.1%} – {high:.1%}) of pictures | | |")
+        # A card of an earlier version has no `named`.
+        for name in [name for name in SHARES if name in found]:
+            value, low, high = found[name]
+            share = f"{value:.1%} ({low:.1%} – {high:.1%}) of pictures"
+            rows.append(f"| `{source}` | {SHARES[name]} | {share} | | |")
         for label, told in found["told"].items():
             count, wrong = told["patients"], told["wrong"]
             bound = f"≤ {told['wrong_at_most']:.1%}" if count else "–"

@@ -19,7 +19,7 @@ from training.calibrate import Answered
 from training.dataset import Example, Pictures, Split, load_pictures
 from training.evaluate import run_engine
 from training.export import Agreement
-from training.figures import Predictions, figures, stress_figures, sure_figures
+from training.figures import Predictions, figures, stress_figures, sure_by_source
 from training.likeness import likeness_of
 from training.model_card import write_model_card
 from training.record import add_rows, circumstances, columns, versions
@@ -72,9 +72,9 @@ def package(
     export.head_of(folder / file).save(folder / HEAD)
     engine = OnnxEngine(folder / file)
     likeness(engine, split, tuning, size).save(folder / LIKENESS)
-    answered = _answered(engine, held_out, split.held_out)
+    answered = answers_of(engine, held_out, split.held_out)
     limits, measured, proof = calibrate.calibrate(
-        _answered(engine, tuning, split.tuning), answered, out_of_fold
+        answers_of(engine, tuning, split.tuning), answered, out_of_fold
     )
     predictions = Predictions(
         measured.probabilities, answered.classes, tuple(answered.patients.tolist())
@@ -97,6 +97,7 @@ def package(
         engine_file=file,
         temperature=limits.temperature,
         sure_from=limits.sure_from,
+        pneumonia_from=limits.pneumonia_from,
         recipe=run.recipe,
         trained_on=run.data,
         command=run.command,
@@ -108,11 +109,7 @@ def package(
                 "on": "out-of-fold" if out_of_fold else "tuning and held-out",
                 "proof": {label: asdict(each) for label, each in proof.items()},
             },
-            "sure": {
-                source: sure_figures(answered.of(rows), measured.of(rows))
-                for source in sources
-                for rows in (held_out.sources == source,)
-            },
+            "sure": sure_by_source(held_out.sources, answered, measured),
             "stress": stress_figures(predict, held_out.of(is_own)),
             "other_sources": {source: figures(sources[source]) for source in others},
         },
@@ -159,7 +156,8 @@ def _export(
     return kept, agreed
 
 
-def _answered(engine: Engine, pictures: Pictures, examples: Sequence[Example]) -> Answered:
+def answers_of(engine: Engine, pictures: Pictures, examples: Sequence[Example]) -> Answered:
+    """Run the engine on the pictures of the examples."""
     patients = np.array([example.patient for example in examples])
     return Answered(run_engine(engine, pictures.inputs()).logits, pictures.classes, patients)
 

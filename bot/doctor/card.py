@@ -11,7 +11,7 @@ from bot.say import Buttons, delete, edit, say, show_made
 from bot.texts.catalogue import Texts
 from classifier.report_texts import percent
 from storage import audit, history, images, opinions, outbox, reviews
-from storage.cases import Case
+from storage.cases import Case, StoredFinding
 from storage.images import ImageKind
 from storage.opinions import Opinion, OpinionState, Verdict
 from storage.outbox import OutKind, OutRow
@@ -122,7 +122,6 @@ def given(texts: Texts, case: Case, opinion: Opinion, seconds: int) -> str:
 def _caption(tx: Tx, texts: Texts, case: Case) -> str:
     finding = history.findings(tx, case.id)[0]
     age = format_timedelta(tx.time - case.received_at, locale=texts.language)
-    label = texts(f"verdict.{finding.label}") if finding.label else texts("card.unsure")
     parts = [texts("card.title", number=case.number, age=age)]
     if reviews.wants_another(tx, case.id):
         parts.append(texts("card.again"))
@@ -130,16 +129,25 @@ def _caption(tx: Tx, texts: Texts, case: Case) -> str:
         parts.append(texts("card.asked"))
     if case.note:
         parts.append(texts("card.note", note=escape(fitted(case.note, LONGEST_NOTE))))
-    parts.append(texts("card.model", model=escape(finding.model), label=label))
-    shares = {name: getattr(finding, name) for name in ("normal", "bacterial", "viral")}
-    written = {name: escape(percent(share)) for name, share in shares.items()}
-    parts.append(texts("card.shares", **written))
+    parts.append(estimate(texts, finding))
     if finding.doubts:
         doubts = texts("card.between").join(texts(f"doubt.{each}") for each in finding.doubts)
         parts.append(texts("card.doubts", doubts=doubts))
     if finding.slices > 1:
         parts.append(texts("card.slices", count=finding.slices))
     return "\n".join(parts)
+
+
+def estimate(texts: Texts, finding: StoredFinding) -> str:
+    """Say in two lines what a model found."""
+    if finding.label:
+        label = texts(f"verdict.{finding.label}")
+    else:
+        label = texts("card.pneumonia" if finding.is_pneumonia else "card.unsure")
+    shares = {name: getattr(finding, name) for name in ("normal", "bacterial", "viral")}
+    written = {name: escape(percent(share)) for name, share in shares.items()}
+    model = texts("card.model", model=escape(finding.model), label=label)
+    return f"{model}\n{texts('card.shares', **written)}"
 
 
 def _choices(tx: Tx, texts: Texts, case: Case) -> Buttons:

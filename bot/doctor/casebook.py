@@ -10,14 +10,12 @@ from telegram import Update
 
 from bot.admin.audit import Words
 from bot.context import Context, Services
-from bot.doctor.card import fitted, quoted, units
+from bot.doctor.card import estimate, fitted, quoted, units
 from bot.doctor.worklist import zone_of
 from bot.replies import Acting, reply_as
 from bot.say import say
-from bot.texts.catalogue import Texts
-from classifier.report_texts import percent
 from storage import audit, history, numbers, opinions, reviews
-from storage.cases import Case, CaseState, StoredFinding
+from storage.cases import Case, CaseState
 from storage.opinions import Opinion
 from storage.reviews import NotYours, Why
 from storage.staff import Role
@@ -59,7 +57,7 @@ def _told(tx: Tx, services: Services, acting: Acting, case: Case) -> str:
     parts = [texts("case.title", number=case.number, state=state, zone=zone.key)]
     if case.note:
         parts.append(texts("card.note", note=escape(fitted(case.note, LONGEST_NOTE))))
-    parts += [_finding(texts, each) for each in history.findings(tx, case.id)]
+    parts += [estimate(texts, each) for each in history.findings(tx, case.id)]
     said = opinions.final_of(tx, case.id)
     blind = case.state is not CaseState.REVIEWED and not any(
         each.doctor_id == acting.member.id for each in said
@@ -75,14 +73,6 @@ def _told(tx: Tx, services: Services, acting: Acting, case: Case) -> str:
     while written and units("\n".join([*parts, *written])) > LONGEST:
         written.pop(0)
     return "\n".join([*parts, *written])
-
-
-def _finding(texts: Texts, finding: StoredFinding) -> str:
-    label = texts(f"verdict.{finding.label}") if finding.label else texts("card.unsure")
-    shares = {name: getattr(finding, name) for name in ("normal", "bacterial", "viral")}
-    written = {name: escape(percent(share)) for name, share in shares.items()}
-    model = texts("card.model", model=escape(finding.model), label=label)
-    return f"{model}\n{texts('card.shares', **written)}"
 
 
 def _opinion(words: Words, zone: ZoneInfo, opinion: Opinion) -> str:

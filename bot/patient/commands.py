@@ -146,10 +146,12 @@ def _answer(record: CaseRecord, services: Services, person: Person) -> str:
         return texts(f"state.{record.case.state}")
     if record.review is not None:
         return texts("history.doctor", verdict=texts(f"verdict.{record.review.verdict}"))
-    label, words = record.findings[-1].label, WORDS[texts.language]
+    finding, words = record.findings[-1], WORDS[texts.language]
     if answers.waits_for_doctor(services, record.case):
         return texts("state.under_review")
-    return words.labels[Label(label)] if label else words.unsure
+    if finding.label:
+        return words.labels[Label(finding.label)]
+    return words.pneumonia if finding.is_pneumonia else words.unsure
 
 
 async def cancel(update: Update, context: Context) -> None:

@@ -37,9 +37,8 @@ def test_a_chart_without_a_picture_is_drawn(language: Language) -> None:
 
 
 def test_a_bar_is_stacked_in_proportion() -> None:
-    days = [Daily(0, {})] * 29 + [Daily(20, {"normal": 10, "bacterial": 5})]
+    days = [Daily(0, {})] * 29 + [Daily(20, {"normal": 10, "bacterial": 4, "pneumonia": 3})]
     pixels = drawn(days)
-    normal, bacterial, rest = (
-        heights(pixels, colour) for colour in ((86, 164, 233), (208, 86, 20), (205, 211, 220))
-    )
-    assert (normal, bacterial, rest) == pytest.approx((225, 112, 112), abs=2)
+    colours = ((86, 164, 233), (208, 86, 20), (168, 124, 190), (205, 211, 220))
+    normal, bacterial, pneumonia, rest = (heights(pixels, colour) for colour in colours)
+    assert (normal, bacterial, pneumonia, rest) == pytest.approx((225, 90, 67, 67), abs=2)

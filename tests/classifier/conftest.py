@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,13 @@ def make_model(modality: Modality) -> Model:
         command="none",
     )
     return Model(card, BrightnessEngine(head), head, likeness, digest="5" * 64)
+
+
+def sure_of_no_kind() -> Model:
+    """An X-ray model that is sure of pneumonia long before it is sure of a kind."""
+    model = make_model(Modality.XRAY)
+    card = replace(model.card, sure_from=dict.fromkeys(Label, 0.95), pneumonia_from=0.9)
+    return replace(model, card=card)
 
 
 @pytest.fixture

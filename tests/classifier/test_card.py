@@ -35,6 +35,15 @@ def test_a_card_comes_back_as_written(folder: Path) -> None:
     assert check_file(folder, card, "model.onnx") == folder / "model.onnx"
 
 
+def test_a_card_of_an_earlier_version_never_tells_pneumonia_without_its_kind(folder: Path) -> None:
+    raw = json.loads((folder / "card.json").read_text())
+    assert raw.pop("pneumonia_from") == 1
+    (folder / "card.json").write_text(json.dumps(raw))
+    assert read_card(folder).pneumonia_from == 1
+    (folder / "card.json").write_text(json.dumps(raw | {"pneumonia_from": 0.9}))
+    assert read_card(folder).pneumonia_from == 0.9
+
+
 def test_an_altered_file_is_refused(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(b"another network")
     with pytest.raises(BrokenModel, match=r"model\.onnx: sha256"):
@@ -53,7 +62,16 @@ def test_a_file_the_card_does_not_name_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"labels": ["viral", "normal", "bacterial"]}, {"modality": "mri"}, {"surprise": 1}]
+    "change",
+    [
+        {"labels": ["viral", "normal", "bacterial"]},
+        {"modality": "mri"},
+        {"surprise": 1},
+        {"pneumonia_from": 0.4},
+        {"pneumonia_from": 1.1},
+        {"pneumonia_from": float("nan")},
+        {"pneumonia_from": "0.9"},
+    ],
 )
 def test_a_card_that_does_not_fit_is_refused(folder: Path, change: dict[str, object]) -> None:
     raw = json.loads((folder / "card.json").read_text())
@@ -65,6 +83,12 @@ def test_a_card_that_does_not_fit_is_refused(folder: Path, change: dict[str, obj
 def test_a_folder_without_an_xray_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BrokenModel, match="no X-ray model"):
         load_installed(tmp_path)
+
+
+def test_only_the_shipped_x_ray_model_tells_pneumonia_without_its_kind() -> None:
+    installed = load_installed()
+    assert 0.5 < installed[Modality.XRAY].card.pneumonia_from < 1
+    assert installed[Modality.CT].card.pneumonia_from == 1
 
 
 def test_the_shipped_model_is_whole_and_tells_its_figures() -> None:

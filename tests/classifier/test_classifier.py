@@ -6,7 +6,7 @@ import pytest
 
 from classifier.classifier import Answer, Classifier
 from classifier.gate import Gate, Look
-from classifier.labels import Doubt, FloatArray, Label, Modality
+from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
 from classifier.model import Model
 from classifier.reading.scan import FileKind, Scan, Study, Units
 from classifier.reading.sources import Source
@@ -74,6 +74,54 @@ async def test_close_answers_are_a_doubt(xray_model: Model) -> None:
     given = await answer(Study((picture(0.47),)), xray_model)
     assert given.finding is not None
     assert Doubt.LOW_MARGIN in given.finding.doubts
+
+
+def concluded(
+    shares: list[float], model: Model, *doubts: Doubt, pneumonia_from: float = 0.9
+) -> Finding:
+    """Conclude from calibrated probabilities; a label is sure from 0.95 on."""
+    limits = {"sure_from": dict.fromkeys(Label, 0.95), "pneumonia_from": pneumonia_from}
+    model = replace(model, card=replace(model.card, **limits))
+    features = np.zeros((2, 2, 1), np.float32)
+    return model.finding(np.log(shares), features, 1, frozenset(doubts))
+
+
+@pytest.mark.parametrize("shares", [[0.06, 0.8, 0.14], [0.06, 0.48, 0.46]], ids=["apart", "close"])
+def test_pneumonia_of_a_kind_that_is_not_clear_is_told_without_a_label(
+    xray_model: Model, shares: list[float]
+) -> None:
+    found = concluded(shares, xray_model)
+    assert (found.label, found.is_pneumonia, found.doubts) == (None, True, frozenset())
+    less = concluded(shares, xray_model, pneumonia_from=0.95)
+    assert (less.label, less.is_pneumonia) == (None, False)
+
+
+def test_a_sure_kind_is_told_as_such(xray_model: Model) -> None:
+    found = concluded([0.01, 0.97, 0.02], xray_model)
+    assert (found.label, found.is_pneumonia) == (Label.BACTERIAL, False)
+
+
+@pytest.mark.parametrize("doubt", set(Doubt) - {Doubt.LOW_MARGIN})
+@pytest.mark.parametrize("shares", [[0.06, 0.8, 0.14], [0.06, 0.48, 0.46]], ids=["apart", "close"])
+def test_every_doubt_but_that_of_the_kind_forbids_pneumonia_too(
+    xray_model: Model, doubt: Doubt, shares: list[float]
+) -> None:
+    found = concluded(shares, xray_model, doubt)
+    assert not found.is_pneumonia
+    close = {Doubt.LOW_MARGIN} if shares[1] < 0.5 else set()
+    assert found.doubts == {doubt} | close
+
+
+def test_a_picture_close_to_normal_is_no_pneumonia(xray_model: Model) -> None:
+    found = concluded([0.32, 0.34, 0.34], xray_model, pneumonia_from=0.5)
+    assert (found.is_pneumonia, found.doubts) == (False, {Doubt.LOW_MARGIN})
+
+
+def test_a_limit_of_one_is_never_reached(xray_model: Model) -> None:
+    shares = [0.0, 0.5, 0.5]
+    with np.errstate(divide="ignore"):
+        assert not concluded(shares, xray_model, pneumonia_from=1.0).is_pneumonia
+        assert concluded(shares, xray_model, pneumonia_from=0.999).is_pneumonia
 
 
 async def test_what_is_unlike_the_training_pictures_is_never_sure(xray_model: Model) -> None:

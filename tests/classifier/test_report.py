@@ -86,6 +86,7 @@ def report(language: Language, found: Finding | None, shown: FloatArray | None =
 BACTERIAL = finding(0.02, 0.94, 0.04, Label.BACTERIAL)
 NORMAL = finding(0.996, 0.003, 0.001, Label.NORMAL, saliency=spots((3, 2, -6), (3, 4, -6)))
 UNSURE = finding(0.17, 0.42, 0.41, None, doubts=frozenset(Doubt))
+PNEUMONIA = replace(finding(0.04, 0.5, 0.46, None), is_pneumonia=True)
 VIRAL_CT = finding(0.1, 0.1, 0.8, Label.VIRAL, modality=Modality.CT)
 
 SERIES = Places(deciding=(56, 60, 119), from_feet=True, looked_at=61, affected=34, series=3)
@@ -102,6 +103,7 @@ CASES: dict[str, tuple[Finding | None, FloatArray]] = {
     "bacterial": (BACTERIAL, phantom(480, 600)),
     "normal-tall": (NORMAL, phantom(800, 360)),
     "unsure-wide": (UNSURE, phantom(360, 800)),
+    "pneumonia": (PNEUMONIA, phantom(480, 600)),
     "ct-refused": (None, phantom(512, 512)),
     "ct-series": (UNSURE_CT, phantom(512, 512)),
 }
@@ -353,6 +355,21 @@ def test_an_unsure_answer_names_no_class_as_its_verdict(language: Language) -> N
     assert words.unsure.replace(" ", "") in text
     assert words.most_likely.replace(" ", "") not in text
     assert all(doubt.replace(" ", "") in text for doubt in words.doubts.values())
+
+
+@BOTH
+def test_pneumonia_of_a_kind_that_is_not_clear_names_none_and_is_not_called_unsure(
+    language: Language,
+) -> None:
+    words, page = WORDS[language], compose(report(language, PNEUMONIA))
+    text = said(page)
+    for part in (words.pneumonia, words.pneumonia_advice, words.not_a_diagnosis):
+        assert part.replace(" ", "") in text
+    for part in (words.unsure, words.most_likely, words.doubts_title):
+        assert part.replace(" ", "") not in text
+    weights = {line.text: line.style.weight for line in page.lines}
+    bold = {label for label in Label if weights[words.labels[label]] is Weight.BOLD}
+    assert bold == {Label.BACTERIAL, Label.VIRAL}
 
 
 @BOTH

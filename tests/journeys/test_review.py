@@ -2,8 +2,10 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,7 +18,7 @@ from storage import Storage, staff
 from storage.staff import Role
 from storage.transaction import Tx
 
-from ..classifier.conftest import make_model
+from ..classifier.conftest import make_model, sure_of_no_kind
 from .pictures import BACTERIAL, NORMAL, UNSURE, ct_slice, xray, zipped
 from .stage import ADMIN, Stage
 
@@ -94,6 +96,57 @@ async def test_a_doctor_reviews_and_the_patient_hears_it_in_their_language(
     assert closed.id == card.id and not closed.buttons
     await doctor.says("/review")
     await doctor.sees("Nothing is waiting for you")
+
+
+@POLLING
+class TestPneumoniaOfAKindThatIsNotClear:
+    @pytest.fixture
+    def models(self) -> Mapping[Modality, Model]:
+        return {Modality.XRAY: sure_of_no_kind()}
+
+    async def test_patient_and_doctor_see_it_and_a_kind_agrees_with_it(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        number = await clinic.case(ann)
+        heard = next(each for each in reversed(await ann.messages()) if each.photo)
+        assert "The model finds most likely: pneumonia (" in heard.text
+        assert "not clear" in heard.text and "not a diagnosis" in heard.text
+        assert "unsure" not in heard.text
+        await ann.taps("What does this mean?", heard)
+        await ann.sees("“Looks like pneumonia – which kind is not clear” means")
+        await ann.says("/history")
+        await ann.sees("Looks like pneumonia – which kind is not clear")
+        await ann.says("/mydata")
+        sent = await ann.sees("Everything we hold about you")
+        archive = zipfile.ZipFile(io.BytesIO(await ann.downloads(sent)))
+        (case,) = json.loads(archive.read("my-data.json"))["cases"]
+        (found,) = case["findings"]
+        assert (found["label"], found["is_pneumonia"]) == (None, True)
+
+        card = await takes(doctor, number)
+        assert "pneumonia, kind not clear" in card.text and "Doubts" not in card.text
+        assert card.buttons[0][0].text == "Normal"
+        await says(doctor, "Viral pneumonia")
+        await doctor.says("/mystats")
+        assert (
+            "1 of 1 cases where it was sure" in (await doctor.sees("What you have reviewed")).text
+        )
+        await doctor.says(f"/case {number}")
+        await doctor.sees("pneumonia, kind not clear")
+
+    async def test_a_picture_shown_again_still_says_it(self, clinic: Clinic) -> None:
+        await clinic.opens()
+        ann = await clinic.stage.agreed(1, language="zh")
+        heard = []
+        for _ in range(2):
+            await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+            heard.append(await ann.hears_photo())
+            assert "肺炎" in heard[-1].text and "无法判断" in heard[-1].text
+        first, again = [Image.open(io.BytesIO(await ann.downloads(each))) for each in heard]
+        assert first.size == again.size
+        assert np.abs(np.asarray(first, int) - np.asarray(again, int)).mean() < 1
 
 
 @POLLING

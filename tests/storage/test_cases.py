@@ -174,7 +174,12 @@ async def test_a_finding_comes_back_as_it_was(
     await storage.write(cases.add_finding, case.id, a_finding)
     unsure = replace(a_finding, model="xray-2", label=None, saliency=None, doubts=())
     await storage.write(cases.add_finding, case.id, unsure)
-    assert await storage.read(history.findings, case.id) == (a_finding, unsure)
+    pneumonia = replace(unsure, model="xray-3", is_pneumonia=True)
+    await storage.write(cases.add_finding, case.id, pneumonia)
+    assert await storage.read(history.findings, case.id) == (a_finding, unsure, pneumonia)
+    both = replace(pneumonia, model="xray-4", label="viral")
+    with pytest.raises(sqlite3.IntegrityError):
+        await storage.write(cases.add_finding, case.id, both)
     with pytest.raises(sqlite3.IntegrityError):
         await storage.write(cases.add_finding, case.id, a_finding)
 

@@ -4,6 +4,7 @@ import pytest
 from sqlite_utils import Database as Plain
 from sqlite_utils import Migrations
 
+from storage import history
 from storage.backups import verify
 from storage.database import BACKUPS, Database
 from storage.errors import StorageTooNew
@@ -57,6 +58,30 @@ async def test_every_earlier_version_comes_up_to_date_with_its_rows_and_a_backup
     async with await Database.open(copy) as before:
         assert await before.read(names) == TODAY
         assert await before.read(lambda tx: tx.value("SELECT count(*) FROM people")) == 1
+
+
+async def test_findings_of_before_pneumonia_without_its_kind_are_none_of_it(
+    folder: Path,
+) -> None:
+    before = Migrations("storage")
+    for step in MIGRATIONS.pending(Plain(memory=True)):
+        if step.name < "m008":
+            before(name=step.name)(step.fn)
+
+    def add_finding(tx: Tx) -> None:
+        times = {"received_at": tx.time, "changed_at": tx.time, "next_try_at": tx.time}
+        case = tx.insert("cases", number="00000000", **times)
+        shares = {"normal": 0.1, "bacterial": 0.5, "viral": 0.4}
+        about = {"model": "m", "modality": "xray", "doubts": "[]", "slices": 1, "seconds": 0.1}
+        tx.insert("findings", case_id=case, **shares, **about, made_at=tx.time)
+
+    async with await Database.open(folder / "db", migrations=before) as database:
+        await database.write(add_finding)
+    async with await Database.open(folder / "db") as database:
+        (found,) = await database.read(history.findings, 1)
+        assert (found.label, found.is_pneumonia, found.bacterial) == (None, False, 0.5)
+    [copy] = (folder / BACKUPS).iterdir()
+    assert copy.name.startswith("before-m008_pneumonia-")
 
 
 async def test_a_step_that_fails_leaves_the_tables_as_they_were(folder: Path) -> None:

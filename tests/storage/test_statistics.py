@@ -17,7 +17,11 @@ DAY = timedelta(days=1)
 
 
 def found(
-    normal: float, label: str | None, model: str = "m1", bacterial: float | None = None
+    normal: float,
+    label: str | None,
+    model: str = "m1",
+    bacterial: float | None = None,
+    is_pneumonia: bool = False,
 ) -> StoredFinding:
     rest = 1 - normal if bacterial is None else bacterial
     return StoredFinding(
@@ -27,6 +31,7 @@ def found(
         bacterial=rest,
         viral=max(0.0, 1 - normal - rest),
         label=label,
+        is_pneumonia=is_pneumonia,
     )
 
 
@@ -92,6 +97,8 @@ async def test_each_day_has_its_scans_and_answers(hands: Any, storage: Storage) 
     midnight = hands.time.replace(hour=0)
     await answered(hands, found(0.9, "normal"))
     await answered(hands, found(0.5, None))
+    for _ in range(2):
+        await answered(hands, found(0.1, None, is_pneumonia=True))
     hands.time -= DAY
     await answered(hands, found(0.1, "bacterial"))
     hands.time -= 5 * DAY
@@ -100,7 +107,7 @@ async def test_each_day_has_its_scans_and_answers(hands: Any, storage: Storage) 
     assert days == [
         Daily(0, {}),
         Daily(1, {"bacterial": 1}),
-        Daily(2, {"normal": 1, "": 1}),
+        Daily(4, {"normal": 1, "": 1, "pneumonia": 2}),
     ]
 
 
@@ -140,6 +147,14 @@ class TestAgreement:
             await answered(hands, finding, verdict)
         (record,) = await storage.read(agreement.records)
         assert (record.model, record.agreed, record.unsure) == ("m1", Share(2, 3), 1)
+
+    async def test_pneumonia_of_a_kind_that_is_not_clear_agrees_with_either_kind(
+        self, hands: Any, storage: Storage
+    ) -> None:
+        for verdict in ("bacterial", "viral", "normal", "other"):
+            await answered(hands, found(0.1, None, is_pneumonia=True), verdict)
+        (record,) = await storage.read(agreement.records)
+        assert (record.agreed, record.unsure) == (Share(2, 3), 0)
 
     async def test_calibration_goes_by_the_likeliest_class(
         self, hands: Any, storage: Storage

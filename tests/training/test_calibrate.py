@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,13 +12,16 @@ from training.calibrate import (
     CAUSE_UNKNOWN,
     FIRST,
     NEVER,
+    PNEUMONIA,
     Answered,
     Classes,
     Limits,
+    Told,
     cross_fit,
     fit_limits,
     fit_temperature,
     measure_with,
+    pneumonia_from,
     sure_from,
     told,
     upper_bound,
@@ -116,6 +120,75 @@ def test_pneumonia_of_unknown_cause_proves_no_kind_but_breaks_normal() -> None:
     unknown = np.full(300, CAUSE_UNKNOWN)
     assert sure_from(certain(Label.VIRAL, 300), unknown, alone(300))[Label.VIRAL] == NEVER
     assert sure_from(certain(Label.NORMAL, 300), unknown, alone(300))[Label.NORMAL] == NEVER
+
+
+NO_LABEL = Limits(1.0, dict.fromkeys(Label, NEVER))
+
+
+def ill(count: int) -> Answered:
+    """Patients of either kind with two kinds that are close, less and less surely ill."""
+    normal = np.linspace(0.02, 0.2, count)
+    shares = np.stack([normal, (1 - normal) / 2, (1 - normal) / 2], 1)
+    return Answered(np.log(shares), np.arange(count) % 2 + 1, alone(count))
+
+
+def test_who_is_healthy_ends_what_may_be_told_as_pneumonia() -> None:
+    answered = ill(200)
+    assert pneumonia_from(answered, NO_LABEL) == pytest.approx(0.8)
+    answered.classes[180] = 0
+    limit = pneumonia_from(answered, NO_LABEL)
+    assert limit == pytest.approx(1 - np.linspace(0.02, 0.2, 200)[179])
+    counts = told(answered, measure_with(replace(NO_LABEL, pneumonia_from=limit), answered))
+    assert (counts[PNEUMONIA].patients, counts[PNEUMONIA].wrong) == (180, 0)
+
+
+def test_a_healthy_patient_told_pneumonia_is_wrongly_told() -> None:
+    answered = ill(200)
+    answered.classes[:3] = 0
+    counts = told(answered, measure_with(replace(NO_LABEL, pneumonia_from=0.5), answered))
+    bound = upper_bound(3, 200)
+    assert counts[PNEUMONIA] == Told(patients=200, wrong=3, wrong_at_most=bound)
+
+
+def test_pneumonia_of_unknown_cause_proves_that_it_is_pneumonia() -> None:
+    unknown = replace(ill(200), classes=np.full(200, CAUSE_UNKNOWN))
+    limit = pneumonia_from(unknown, NO_LABEL)
+    assert limit == pneumonia_from(ill(200), NO_LABEL) < NEVER
+    counts = told(unknown, measure_with(replace(NO_LABEL, pneumonia_from=limit), unknown))
+    assert (counts[PNEUMONIA].patients, counts[PNEUMONIA].wrong) == (200, 0)
+
+
+def test_too_few_patients_prove_no_pneumonia() -> None:
+    assert pneumonia_from(ill(FIRST[PNEUMONIA]), NO_LABEL) < NEVER
+    assert pneumonia_from(ill(FIRST[PNEUMONIA] - 1), NO_LABEL) == NEVER
+
+
+def test_who_is_told_a_kind_neither_proves_nor_is_told_pneumonia() -> None:
+    shares = certain(Label.BACTERIAL, 300)
+    answered = Answered(np.log(shares), np.ones(300, int), alone(300))
+    sure = Limits(1.0, dict.fromkeys(Label, 0.9))
+    assert pneumonia_from(answered, NO_LABEL) < pneumonia_from(answered, sure) == NEVER
+    assert not measure_with(replace(sure, pneumonia_from=0.5), answered).pneumonia.any()
+
+
+def test_two_close_kinds_are_told_as_pneumonia_however_low_the_limit_of_a_kind() -> None:
+    low = Limits(1.0, dict.fromkeys(Label, 0.4))
+    limit = pneumonia_from(ill(200), low)
+    assert limit == pytest.approx(0.8)
+    assert measure_with(replace(low, pneumonia_from=limit), ill(200)).pneumonia.all()
+
+
+def test_a_limit_that_proves_nothing_tells_nobody() -> None:
+    answered = Answered(np.array([[-99.0, 0, 0]]), np.array([1]), alone(1))
+    assert not measure_with(NO_LABEL, answered).pneumonia.any()
+
+
+def test_the_limits_and_their_cross_fit_tell_pneumonia_too() -> None:
+    tuning, held_out = ill(400), replace(ill(300), patients=np.char.add("held ", alone(300)))
+    assert fit_limits(tuning).pneumonia_from < NEVER
+    measured = cross_fit(tuning, held_out)
+    assert measured.pneumonia.any()
+    assert told(held_out, measured)[PNEUMONIA].patients == measured.pneumonia.sum()
 
 
 def some(count: int, seed: int) -> Answered:

@@ -1,4 +1,4 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from classifier.card import Card, read_card
 from classifier.labels import Label, Modality
 from classifier.model import MODELS
-from training.calibrate import Told
+from training.calibrate import PNEUMONIA, Told
 from training.model_card import BEGIN, END, figures_page, with_figures, write_model_card
 
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
@@ -16,7 +16,7 @@ SHIPPED = MODELS / "resnet34_xray"
 @pytest.fixture
 def card() -> Card:
     """A card as `training.package` writes it, of two sources, with what later commands found."""
-    proof = {label: asdict(Told(200, 1, 0.0235)) for label in Label}
+    proof = {answer: asdict(Told(200, 1, 0.0235)) for answer in (*Label, PNEUMONIA)}
     counts = {"train": 40, "tuning": 5, "held_out": 10}
     one = (0.9, 0.8, 0.95)
     return Card(
@@ -26,6 +26,7 @@ def card() -> Card:
         engine_file="model.int8.onnx",
         temperature=1.1,
         sure_from={Label.NORMAL: 0.97, Label.BACTERIAL: 0.7, Label.VIRAL: 1.0},
+        pneumonia_from=0.85,
         recipe="adapt",
         trained_on="Children.",
         command="python -m training.train",
@@ -35,7 +36,7 @@ def card() -> Card:
             "sources": {"children": counts, "adults": counts},
             "other_sources": {"adults": {"sensitivity": one, "specificity": (0.7, 0.6, 0.8)}},
             "calibration": {"on": "tuning and held-out", "proof": proof},
-            "sure": {"children": {"share": one, "told": proof}},
+            "sure": {"children": {"share": one, "named": (0.5, 0.4, 0.6), "told": proof}},
             "stress": {"blur": {"accuracy": 0.81, "sensitivity": 0.9, "specificity": 0.9}},
             "int8_agreement": {"same_label": 0.99, "mean_difference": 0.01},
             "versions": "keras",
@@ -75,12 +76,23 @@ def test_a_page_tells_each_source_the_promises_and_what_later_commands_found(car
     assert "| specificity | 0.900 (0.800 – 0.950) | 0.700 (0.600 – 0.800) |" in page
     assert "| blur | 0.8100 | 0.9000 | 0.9000 |" in page
     assert "| normal | ≤ 2% | 0.970 | 200 patients | 1 |" in page
+    assert "| pneumonia | ≤ 2% | 0.850 | 200 patients | 1 |" in page
+    assert "| `children` | any | 90.0% (80.0% – 95.0%) of pictures | | |" in page
+    assert "| `children` | a label | 50.0% (40.0% – 60.0%) of pictures | | |" in page
+    assert "| `children` | pneumonia | 200 patients | 1 | ≤ 2.4% |" in page
     assert "| `fc` and all above it random | 0.010 (-0.100 – 0.100) | 0.410" in page
     assert "| pneumonia against normal, within `adults` | 0.830" in page
 
 
 def test_an_answer_that_is_never_sure_is_told_so(card: Card) -> None:
     assert "| viral | ≤ 20% | never | – | – |" in figures_page(card)
+
+
+def test_a_card_of_an_earlier_version_still_makes_a_page(card: Card) -> None:
+    sure = {"children": {"share": (0.5, 0.4, 0.6), "told": {}}}
+    page = figures_page(replace(card, details=card.details | {"sure": sure}))
+    assert "| `children` | any | 50.0% (40.0% – 60.0%) of pictures | | |" in page
+    assert "a label" not in page
 
 
 def test_figures_go_between_the_marks_and_nowhere_else(card: Card) -> None:

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import typer
 
 from classifier import resnet
+from classifier.card import read_card
 from classifier.engines import Output
-from classifier.labels import FloatArray, Modality
+from classifier.labels import FloatArray, Label, Modality
 from classifier.model import EngineKind, load_model
-from training import dataset, evaluate, network, sizes, train
+from training import dataset, evaluate, network, pneumonia_limit, sizes, train
 from training.augment import augment
 from training.batches import workers
 from training.dataset import Pictures
@@ -81,6 +84,33 @@ def test_the_model_can_be_measured_on_any_labelled_folder(
     assert set(measured) >= {"accuracy", "macro_auroc", "sensitivity", "specificity", "ece"}
     assert "72 pictures" in capsys.readouterr().out
     assert (tmp_path / "out" / "reliability.png").stat().st_size > 1000
+
+
+def test_a_model_of_before_gets_the_limit_of_pneumonia_and_stays_else_as_it_was(
+    trained: Path,
+    labelled_folder: Path,
+    adults_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = Path(shutil.copytree(trained / "resnet34_tiny", tmp_path / "resnet34_tiny"))
+    card = read_card(folder)
+    proof = card.details["calibration"]["proof"]
+    before = dict(card.details["calibration"], proof={label: proof[label] for label in Label})
+    replace(card, details=card.details | {"calibration": before, "sure": {}}).write(folder)
+    monkeypatch.setattr(pneumonia_limit, "pneumonia_from", lambda *given: 0.8)
+    old = (folder / "card.json").read_bytes()
+    with pytest.raises(typer.BadParameter, match="other pictures"):
+        pneumonia_limit.main(folder, [labelled_folder])
+    assert (folder / "card.json").read_bytes() == old
+    pneumonia_limit.main(folder, [labelled_folder, adults_folder])
+    given = read_card(folder)
+    assert (card.pneumonia_from, given.pneumonia_from) == (1, 0.8)
+    assert set(given.details["calibration"]["proof"]) == {*Label, "pneumonia"}
+    # The same pictures and engine, read as when the model was packaged.
+    assert given.details["sure"] == card.details["sure"]
+    assert replace(given, pneumonia_from=1.0, details={}) == replace(card, details={})
+    assert "| pneumonia | ≤ 2% | 0.800 |" in (folder / "MODEL_CARD.md").read_text()
 
 
 def test_sizes_are_compared_on_tuning_pictures(
