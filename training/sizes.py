@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from classifier.engines import Engine
@@ -33,7 +34,7 @@ def looks(engine: Engine, temperature: float, pictures: Pictures) -> dict[str, F
         calibrated(run_engine(engine, each).logits, temperature)
         for each in (inputs, inputs[:, :, ::-1])
     )
-    return {"once": once, "mirrored too": (once + mirrored) / 2}
+    return {"once": once, "mirrored too": (once + mirrored) / np.float32(2)}
 
 
 def main(
