@@ -88,8 +88,8 @@ CHINESE = Words(
     estimate="模型的估计",
     unsure="无法确定，请医生查看",
     unsure_advice="模型没有足够的把握下结论。请让医生看一看这张片子。",
-    pneumonia="像是肺炎，类型无法判断",
-    pneumonia_advice="模型认为肺炎的可能性比正常大得多，但分不清是细菌性还是病毒性，也可能出错。"
+    pneumonia="像是肺炎，类型不能确定",
+    pneumonia_advice="模型认为肺炎的可能性比正常大得多，但没有把握说是细菌性还是病毒性，也可能出错。"
     "请尽快把片子带给医生看。",
     labels={Label.NORMAL: "正常", Label.BACTERIAL: "细菌性肺炎", Label.VIRAL: "病毒性肺炎"},
     sureness={
@@ -190,8 +190,9 @@ ENGLISH = Words(
     unsure_advice="The model is not sure enough to name one answer. Please show the picture "
     "to a doctor.",
     pneumonia="Looks like pneumonia – which kind is not clear",
-    pneumonia_advice="The model finds pneumonia much more likely than normal, but cannot tell "
-    "bacterial from viral, and it can be wrong. Please show the picture to a doctor soon.",
+    pneumonia_advice="The model finds pneumonia much more likely than normal, but is not sure "
+    "enough whether it is bacterial or viral, and it can be wrong. Please show the picture to a "
+    "doctor soon.",
     labels={
         Label.NORMAL: "Normal",
         Label.BACTERIAL: "Bacterial pneumonia",
