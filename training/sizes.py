@@ -6,7 +6,6 @@ reported on: with each size once, and once more with the mean of the picture and
 Nothing is trained again, so that it says nothing of a network made for another size.
 """
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -49,16 +48,14 @@ def main(
         examples = dataset.split(dataset.find_examples(folder), fold).tuning
         patients = tuple(example.patient for example in examples)
         for size in SIZES:
-            pictures, begun = load_pictures(examples, size), time.perf_counter()
+            pictures = load_pictures(examples, size)
             found = looks(loaded.engine, loaded.card.temperature, pictures)
-            spent = (time.perf_counter() - begun) / len(found) / len(examples)
             for name, probabilities in found.items():
                 measured = figures(Predictions(probabilities, pictures.classes, patients))
                 kept = {figure: measured[figure] for figure in FIGURES if figure in measured}
                 rows.append(
                     {"date": about["date"], "model": loaded.name, "source": folder.name}
                     | {"pictures": len(examples), "size": size, "looks": name}
-                    | {"ms_a_look": f"{1000 * spent:.1f}"}
                     | columns(kept)
                 )
                 print(rows[-1])
