@@ -15,6 +15,7 @@ from classifier.model import Model, load_installed
 from classifier.reading.isolated import IsolatedReader
 
 from ..classifier.conftest import BrightnessGate, make_model
+from .clinic import Clinic
 from .stage import Stage
 
 
@@ -95,3 +96,9 @@ async def stage(off_stage: Stage) -> Stage:
 async def ann(stage: Stage) -> User:
     """Somebody who has agreed and heard everything up to there."""
     return await stage.agreed(1)
+
+
+@pytest.fixture
+def clinic(off_stage: Stage) -> Clinic:
+    """A bot that is not started yet, for doctors."""
+    return Clinic(off_stage)

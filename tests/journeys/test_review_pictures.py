@@ -1,0 +1,181 @@
+"""Doctors at work: what they see of a case."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from classifier.labels import Modality
+from classifier.model import Model
+
+from ..classifier.conftest import make_model, sure_of_no_kind
+from .clinic import POLLING, Clinic, says, takes
+from .pictures import BACTERIAL, NORMAL, UNSURE, ct_slice, xray, zipped
+
+
+@POLLING
+class TestLookingClosely:
+    async def test_the_original_comes_in_all_its_pixels(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        number = await clinic.case(await clinic.stage.agreed(1))
+        await takes(doctor)
+        await doctor.taps("Full resolution")
+        sent = await doctor.sees("in full resolution")
+        assert sent.file_name == f"{number}.png"
+        picture = Image.open(io.BytesIO(await doctor.downloads(sent)))
+        assert (picture.size, picture.mode) == ((200, 160), "L")
+
+    async def test_all_pictures_of_an_album_come_together(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_album([xray(NORMAL, 1), xray(BACTERIAL, 2), xray(UNSURE, 3)])
+        for _ in range(3):
+            await ann.hears_photo()
+        await clinic.stage.sim.quiet()
+        await takes(doctor)
+        await doctor.taps("All 3 pictures")
+        parts = [await doctor.hears_photo() for _ in range(3)]
+        assert len({part.album for part in parts}) == 1 and parts[0].album
+
+    async def test_a_picture_that_cannot_be_opened_leaves_the_words_and_buttons(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        number = await clinic.case(await clinic.stage.agreed(1))
+        for path in (clinic.stage.data_dir / "images").glob("??/*"):
+            path.write_bytes(b"IMG1")
+        await doctor.says("/review")
+        card = await doctor.sees("cannot be opened")
+        assert number in card.text
+        await doctor.taps("Unreadable", card)
+        await says(doctor, "Unreadable")
+        await doctor.sees("the patient was told: Unreadable")
+
+
+@POLLING
+class TestACtStudy:
+    @pytest.fixture
+    def models(self) -> Mapping[Modality, Model]:
+        return {modality: make_model(modality) for modality in (Modality.XRAY, Modality.CT)}
+
+    @pytest.fixture
+    def study(self) -> bytes:
+        """Twelve slices, of which those with the densest lungs are shown."""
+        lungs = [-850] * 12
+        lungs[3], lungs[6], lungs[8] = -600, -540, -570
+        return zipped([ct_slice(number, "1.2.3", hu) for number, hu in enumerate(lungs)])
+
+    async def test_the_three_slices_that_decided_come_as_an_album(
+        self, clinic: Clinic, study: bytes
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_file(study, "study.zip")
+        await ann.hears_photo()
+        await clinic.stage.sim.quiet()
+        assert "CT with 12 slices" in (await takes(doctor)).text
+        await doctor.taps("The 3 slices that decided")
+        parts = [await doctor.hears_photo() for _ in range(3)]
+        assert len({part.album for part in parts}) == 1 and parts[0].album
+        slices = [
+            Image.open(io.BytesIO(await doctor.downloads(part))).convert("L") for part in parts
+        ]
+        shown = [(hu + 1350) / 1500 * 255 for hu in (-540, -570, -600)]
+        assert [each.getpixel((20, 32)) for each in slices] == pytest.approx(shown, abs=1)
+
+    async def test_an_answer_is_called_experimental_and_is_drawn_again_with_its_slices(
+        self, clinic: Clinic, study: bytes
+    ) -> None:
+        await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_file(study, "study.zip")
+        first = await ann.hears_photo()
+        assert "Experimental, CT" in first.text
+        places = json.loads(clinic.stage.value("SELECT places FROM findings"))
+        assert (places["deciding"], places["from_feet"]) == ([6, 8, 3], True)
+        await clinic.stage.sim.quiet()
+        await ann.sends_file(study, "study.zip")
+        again = await ann.hears_photo()
+        assert "Experimental, CT" in again.text
+        assert again.text == first.text
+        sizes = [Image.open(io.BytesIO(await ann.downloads(each))).size for each in (first, again)]
+        assert sizes[0] == sizes[1]
+
+    async def test_the_slices_are_erased_with_the_case(self, clinic: Clinic, study: bytes) -> None:
+        await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_file(study, "study.zip")
+        answer = await ann.hears_photo()
+        await clinic.stage.sim.quiet()
+        kinds = [row["kind"] for row in clinic.stage.rows("SELECT kind FROM images ORDER BY rowid")]
+        assert kinds == ["scan", "slice", "slice", "slice", "report"]
+        await ann.taps("Delete this", answer)
+        await ann.taps("Yes, delete")
+        await ann.sees("Deleted.")
+        await clinic.stage.sim.quiet()
+        assert clinic.stage.value("SELECT count(*) FROM images") == 0
+        assert not list((clinic.stage.data_dir / "images").glob("??/*"))
+
+    async def test_a_single_slice_is_no_album(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_file(ct_slice(1, "1.2.3"), "slice.dcm")
+        await ann.hears_photo()
+        await clinic.stage.sim.quiet()
+        assert (await takes(doctor)).button("slices that decided") is None
+        assert clinic.stage.value("SELECT count(*) FROM images") == 2
+
+
+@POLLING
+class TestPneumoniaOfAKindThatIsNotClear:
+    @pytest.fixture
+    def models(self) -> Mapping[Modality, Model]:
+        return {Modality.XRAY: sure_of_no_kind()}
+
+    async def test_patient_and_doctor_see_it_and_a_kind_agrees_with_it(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        number = await clinic.case(ann)
+        heard = next(each for each in reversed(await ann.messages()) if each.photo)
+        assert "The model finds most likely: pneumonia (" in heard.text
+        assert "not clear" in heard.text and "not a diagnosis" in heard.text
+        assert "unsure" not in heard.text
+        await ann.taps("What does this mean?", heard)
+        await ann.sees("“Looks like pneumonia – which kind is not clear” means")
+        await ann.says("/history")
+        await ann.sees("Looks like pneumonia – which kind is not clear")
+        await ann.says("/mydata")
+        sent = await ann.sees("Everything we hold about you")
+        archive = zipfile.ZipFile(io.BytesIO(await ann.downloads(sent)))
+        (case,) = json.loads(archive.read("my-data.json"))["cases"]
+        (found,) = case["findings"]
+        assert (found["label"], found["is_pneumonia"]) == (None, True)
+
+        card = await takes(doctor, number)
+        assert "pneumonia, kind not clear" in card.text and "Doubts" not in card.text
+        assert card.buttons[0][0].text == "Normal"
+        await says(doctor, "Viral pneumonia")
+        await doctor.says("/mystats")
+        assert (
+            "1 of 1 cases where it was sure" in (await doctor.sees("What you have reviewed")).text
+        )
+        await doctor.says(f"/case {number}")
+        await doctor.sees("pneumonia, kind not clear")
+
+    async def test_a_picture_shown_again_still_says_it(self, clinic: Clinic) -> None:
+        await clinic.opens()
+        ann = await clinic.stage.agreed(1, language="zh")
+        heard = []
+        for _ in range(2):
+            await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+            heard.append(await ann.hears_photo())
+            assert "肺炎" in heard[-1].text and "不能确定" in heard[-1].text
+        first, again = [Image.open(io.BytesIO(await ann.downloads(each))) for each in heard]
+        assert first.size == again.size
+        assert np.abs(np.asarray(first, int) - np.asarray(again, int)).mean() < 1

@@ -1,0 +1,174 @@
+"""Doctors at work: their comments, and what patients hear of them."""
+
+from .clinic import POLLING, Clinic, says, takes
+from .pictures import BACTERIAL, NORMAL, UNSURE, xray
+
+
+@POLLING
+class TestCommenting:
+    async def test_what_is_no_comment_is_said_kindly(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        await clinic.case(await clinic.stage.agreed(1))
+        await takes(doctor)
+        await doctor.taps("Normal")
+        await doctor.sees("You can add a comment")
+        await doctor.sends_photo(xray())
+        await doctor.sees("I am waiting for a comment")
+        await doctor.says("x" * 501)
+        await doctor.sees("501 characters; at most 500 fit")
+        await doctor.says("😀" * 251)
+        await doctor.sees("502 characters")
+        await doctor.says("😀" * 250)
+        await doctor.sees("Noted for case")
+        await doctor.says("better this")
+        await doctor.sees("With it the patient gets your comment:\nbetter this")
+        assert clinic.stage.value("SELECT count(*) FROM cases") == 1
+
+    async def test_taking_a_question_back_leaves_the_doctors_own_picture_alone(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        await doctor.starts()
+        await doctor.taps("I have read this and agree")
+        await clinic.case(await clinic.stage.agreed(1))
+        await takes(doctor)
+        await clinic.stage.sim.fault("download", delay=1)
+        await doctor.sends_photo(xray(NORMAL, 7))
+        await clinic.stage.sim.until(bool, "getFile")
+        await doctor.taps("Bacterial pneumonia")
+        await doctor.sees("You can add a comment")
+        await doctor.says("/cancel")
+        await doctor.sees("I no longer wait for your answer")
+        await clinic.stage.sim.quiet(1.2)
+        assert clinic.stage.value("SELECT state FROM cases WHERE id = 2") == "answered"
+
+    async def test_a_comment_that_comes_too_late_is_not_lost_silently(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        await clinic.case(await clinic.stage.agreed(1))
+        await takes(doctor)
+        await doctor.taps("Normal")
+        await doctor.sees("You can add a comment")
+        clinic.stage.change(
+            "UPDATE cases SET state = 'answered', lease_worker = NULL, "
+            "lease_until_at = NULL WHERE state = 'under_review'"
+        )
+        await doctor.says("too late")
+        await doctor.sees("Your comment came too late")
+
+    async def test_without_another_doctor_there_is_no_second_opinion(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        await clinic.case(await clinic.stage.agreed(1))
+        await takes(doctor)
+        await says(doctor, "Normal", button="Ask for a second opinion")
+        await doctor.sees("There is no other doctor")
+        await doctor.taps("Send")
+        await doctor.sees("the patient was told: Normal")
+
+
+@POLLING
+class TestThePatient:
+    async def test_asking_for_a_doctor_is_answered_honestly(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        ann, bob = await clinic.stage.agreed(1), await clinic.stage.agreed(2)
+        number = await clinic.case(ann, NORMAL)
+        answer = next(each for each in await ann.messages() if each.button("Ask a doctor"))
+        await clinic.case(bob, BACTERIAL)
+        await ann.taps("Ask a doctor", answer)
+        await ann.sees("Cases ahead of it: 1.")
+        await bob.taps("Ask a doctor")
+        await bob.sees("No other case is ahead of it.")
+        card = await takes(doctor, number)
+        assert "The patient is waiting" in card.text
+        await ann.taps("Ask a doctor", answer)
+        await ann.sees("A doctor is looking at your picture right now")
+        await says(doctor, "Normal")
+        await ann.sees("A doctor has looked")
+        await ann.taps("Ask a doctor", answer)
+        await clinic.stage.sim.quiet()
+        told = [each for each in await ann.messages() if "A doctor has looked" in each.text]
+        assert len(told) == 2
+
+    async def test_asking_where_there_is_no_doctor_promises_nothing(self, clinic: Clinic) -> None:
+        await clinic.opens(0)
+        ann = await clinic.stage.agreed(1)
+        await clinic.case(ann)
+        await ann.taps("Ask a doctor")
+        await ann.sees("There is no doctor on this bot at the moment")
+
+    async def test_the_doctors_word_stands_in_history_and_comes_again(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await clinic.case(ann)
+        await takes(doctor)
+        await says(doctor, "Other finding")
+        await ann.sees("A doctor has looked")
+        await ann.says("/history")
+        await ann.sees("a doctor says: Other finding")
+        await ann.sends_file(xray(BACTERIAL, 0), "scan.jpg")
+        await ann.sees("You have sent this very picture before")
+        await ann.hears_photo()
+        await clinic.stage.sim.quiet()
+        told = [each for each in await ann.messages() if "A doctor has looked" in each.text]
+        assert len(told) == 2
+
+    async def test_a_deleted_case_vanishes_from_the_doctors_chat(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        number = await clinic.case(ann, note="secret")
+        card = await takes(doctor)
+        answer = next(each for each in await ann.messages() if each.button("Delete this"))
+        await ann.taps("Delete this", answer)
+        await ann.taps("Yes, delete")
+        await clinic.stage.sim.quiet()
+        assert not [each for each in await doctor.messages() if each.photo]
+        await doctor.says(f"/review {number}")
+        await doctor.sees(f"Case {number} is no longer here")
+        assert clinic.stage.value("SELECT count(*) FROM review_queue") == 0
+        assert card.photo
+
+    async def test_an_album_vanishes_from_the_doctors_chat_with_all_its_pictures(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_album([xray(NORMAL, 1), xray(BACTERIAL, 2), xray(UNSURE, 3)])
+        answers = [await ann.hears_photo() for _ in range(3)]
+        await clinic.stage.sim.quiet()
+        await takes(doctor)
+        await doctor.taps("All 3 pictures")
+        for _ in range(3):
+            await doctor.hears_photo()
+        await clinic.stage.sim.quiet()
+        await ann.taps("Delete this", answers[0])
+        await ann.taps("Yes, delete")
+        await clinic.stage.sim.quiet()
+        assert not [each for each in await doctor.messages() if each.photo]
+
+    async def test_who_is_forgotten_vanishes_from_the_doctors_chat(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await clinic.case(ann, note="secret")
+        await takes(doctor)
+        await doctor.taps("Normal")
+        draft = await doctor.sees("Your verdict")
+        await ann.says("/forget")
+        await ann.taps("Yes, erase everything")
+        await ann.sees("Everything is erased")
+        await clinic.stage.sim.quiet()
+        assert not [each for each in await doctor.messages() if each.photo]
+        await doctor.says("now a comment")
+        await doctor.sees("Your comment came too late")
+        assert draft.buttons and clinic.stage.value("SELECT count(*) FROM opinions") == 0
+
+    async def test_a_patient_who_blocked_the_bot_is_reviewed_all_the_same(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        number = await clinic.case(ann)
+        await ann.blocks()
+        await takes(doctor)
+        await says(doctor, "Normal")
+        await doctor.sees("the patient was told")
+        await clinic.stage.sim.quiet()
+        assert clinic.state(number) == "reviewed"
