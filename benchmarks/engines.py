@@ -24,16 +24,15 @@ from classifier import resnet
 from classifier.engines.onnx import OnnxEngine
 from classifier.engines.tensorflow import TensorFlowEngine
 from classifier.labels import FloatArray, Modality
-from classifier.model import MODELS, WEIGHTS, load_installed
+from classifier.model import MODELS, WEIGHTS, Model, load_installed
 from training.export import to_onnx
 
 Call = Callable[[FloatArray], object]
 BASELINE = "Keras `model.predict`"
 
 
-def contenders(scratch: Path) -> dict[str, Call]:
+def contenders(model: Model, scratch: Path) -> dict[str, Call]:
     """Load the shipped weights in each way."""
-    model = load_installed()[Modality.XRAY]
     weights = MODELS / model.card.name / WEIGHTS
     network = resnet.build()
     resnet.load_weights(network, weights)
@@ -65,11 +64,12 @@ def measure(calls: dict[str, Call], inputs: FloatArray, rounds: int) -> dict[str
 
 def main(rounds: Annotated[int, typer.Option(help="counted rounds")] = 15) -> None:
     """Print one table: milliseconds for one picture, pictures a second at 32, and the ratios."""
-    rng = np.random.default_rng(0)
+    rng, model = np.random.default_rng(0), load_installed()[Modality.XRAY]
+    size = model.card.input_size
     with tempfile.TemporaryDirectory() as scratch:
-        calls = contenders(Path(scratch))
+        calls = contenders(model, Path(scratch))
         one, many = (
-            measure(calls, rng.random((batch, 224, 224, 1), np.float32), rounds)
+            measure(calls, rng.random((batch, size, size, 1), np.float32), rounds)
             for batch in (1, 32)
         )
     print(
@@ -77,7 +77,9 @@ def main(rounds: Annotated[int, typer.Option(help="counted rounds")] = 15) -> No
         end="",
     )
     print(f"keras {keras.__version__}, tensorflow {tf.__version__}, ", end="")
-    print(f"onnxruntime {onnxruntime.__version__}; medians of {rounds} interleaved rounds\n")
+    print(
+        f"onnxruntime {onnxruntime.__version__}; {size} px; medians of {rounds} interleaved rounds\n"
+    )
     print("| engine | 1 picture | times as fast | batch of 32 | times as fast |")
     print("|---|---|---|---|---|")
     for name in calls:
