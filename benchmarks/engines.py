@@ -77,9 +77,8 @@ def main(rounds: Annotated[int, typer.Option(help="counted rounds")] = 15) -> No
         end="",
     )
     print(f"keras {keras.__version__}, tensorflow {tf.__version__}, ", end="")
-    print(
-        f"onnxruntime {onnxruntime.__version__}; {size} px; medians of {rounds} interleaved rounds\n"
-    )
+    print(f"onnxruntime {onnxruntime.__version__}; {size} px; ", end="")
+    print(f"medians of {rounds} interleaved rounds\n")
     print("| engine | 1 picture | times as fast | batch of 32 | times as fast |")
     print("|---|---|---|---|---|")
     for name in calls:
