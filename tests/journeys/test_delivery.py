@@ -17,7 +17,7 @@ from bot.worker import Worker
 from storage.cases import UploadedFile
 
 from .pictures import xray
-from .stage import ADMIN, STOPPED_WITHIN, Stage
+from .stage import ADMIN, Stage
 
 # Slow, and about what goes out, or about polling itself.
 POLLING = pytest.mark.parametrize("mode", ["polling"])
@@ -354,7 +354,7 @@ async def test_a_stop_takes_no_longer_than_promised_whatever_hangs(stage: Stage,
     await admin.taps("English")
     begun = time.monotonic()
     await stage.stop()
-    assert time.monotonic() - begun < STOPPED_WITHIN
+    assert time.monotonic() - begun < 5
     await stage.sim.clear_faults()
     await stage.start()
     # What was being sent is in doubt, and what was being fetched is fetched.
@@ -369,7 +369,7 @@ async def test_a_stop_does_not_wait_for_a_telegram_that_says_nothing(off_stage: 
         await off_stage.sim.quiet(0.02)
     begun = time.monotonic()
     await off_stage.stop()
-    assert time.monotonic() - begun < STOPPED_WITHIN
+    assert time.monotonic() - begun < 2
 
 
 async def test_a_stop_gives_back_what_is_in_hand_and_finishes_what_is_being_sent(
@@ -385,7 +385,7 @@ async def test_a_stop_gives_back_what_is_in_hand_and_finishes_what_is_being_sent
     await stage.sim.until(lambda calls: len(calls) == 2, "getFile")
     begun = time.monotonic()
     await stage.stop()
-    assert time.monotonic() - begun < STOPPED_WITHIN
+    assert time.monotonic() - begun < 5
     await stage.sim.clear_faults()
     await stage.start()
     await ann.hears_photo()
