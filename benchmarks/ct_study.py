@@ -28,7 +28,6 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from classifier.batching import Batcher
 from classifier.labels import Modality
-from classifier.lineup import LARGEST
 from classifier.model import MODELS, load_installed
 from classifier.reading.isolated import IsolatedReader
 from classifier.report import Report, draw, to_jpeg
@@ -92,7 +91,7 @@ async def one_study(path: Path, models: Path) -> dict[str, float]:
     """Take a study through all stages in this process; seconds of each and MB with children."""
     model = load_installed(models)[Modality.CT]
     with IsolatedReader() as reader:
-        async with Batcher(model.engine, LARGEST[Modality.CT]) as batcher:
+        async with Batcher(model.engine) as batcher:
             # The children load their decoders once, not once for each study.
             reader.read(reader.sources([path])[0])
             with peak_memory((os.getpid(), *reader.pids)) as peak:
@@ -101,7 +100,7 @@ async def one_study(path: Path, models: Path) -> dict[str, float]:
                 marks.append(time.perf_counter())
                 looked = look_at(study.scans, model.card.input_size)
                 marks.append(time.perf_counter())
-                output = await batcher.run(np.stack(looked.inputs)[..., np.newaxis])
+                output = await batcher.run(looked.inputs)
                 marks.append(time.perf_counter())
                 finding, deciding = conclude(model, study, looked, output)
                 marks.append(time.perf_counter())

@@ -29,12 +29,11 @@ from classifier import png
 from classifier.batching import Busy
 from classifier.classifier import Answer
 from classifier.engines import EngineDown
-from classifier.labels import FloatArray, Levels
 from classifier.preprocess import to_levels
 from classifier.refusals import Refusal, RefusalReason
 from classifier.report import Report, draw, to_jpeg
 from classifier.report_texts import WORDS
-from storage import Storage, cases, history, people, work
+from storage import Storage, history, people, work
 from storage.cases import Case, CaseState, UploadedFile
 from storage.clock import utc_now
 from storage.errors import (
@@ -45,7 +44,6 @@ from storage.errors import (
     StorageError,
     StorageFull,
 )
-from storage.images import Sealed
 from storage.people import Person
 from storage.transaction import Tx
 
@@ -85,14 +83,14 @@ class Worker:
         storage = self.services.storage
         while True:
             try:
-                case = await storage.write(work.lease_next, self.name, LEASE)
-                if case is None:
+                taken = await storage.write(_take_up, self.services, self.name)
+                if taken is None:
                     until = await storage.read(work.next_due)
                     await rest(self.services.wake.cases, until, utc_now(), LONGEST_REST)
                     continue
-                # Another case may be due for another worker.
-                self.services.wake.cases.set()
-                await self._take(case)
+                # Another case may be due for another worker, and there is a word about this one.
+                self.services.wake.answers()
+                await self._take(*taken)
             except StorageError as error:
                 log.error("the queue cannot be used: %s", type(error).__name__)
                 await asyncio.sleep(1)
@@ -101,18 +99,17 @@ class Worker:
                 await report(self.services, error, "the queue")
                 await asyncio.sleep(1)
 
-    async def _take(self, case: Case) -> None:
+    async def _take(self, case: Case, begun: "_Begun | None") -> None:
         try:
-            if case.state is CaseState.CLASSIFIED:
+            if begun is not None:
+                await self._work(case, begun)
+            elif case.state is CaseState.CLASSIFIED:
                 # Its answer is on its way; the lease keeps it out of the queue meanwhile.
                 await self._storage.write(deliveries.settle, case)
-                return
-            if case.attempts > GIVE_UP_AFTER:
+            else:
                 # It took several processes down with it: no further try.
                 reason = "gave no answer before"
                 await self._storage.write(answers.give_up, self.services, case, self.name, reason)
-                return
-            await self._work(case)
         except (LeaseLost, CaseGone, IllegalStep):
             # Withdrawn, erased, or taken by another meanwhile: nothing is left to do.
             log.info("case %s is no longer ours", case.number)
@@ -129,13 +126,12 @@ class Worker:
         finally:
             self.services.wake.answers()
 
-    async def _work(self, case: Case) -> None:
-        person, files, crowded = await self._storage.write(_begin, self.services, case)
-        self.services.wake.outbox.set()
-        async with self._holding(case, person.telegram_id, crowded):
+    async def _work(self, case: Case, begun: "_Begun") -> None:
+        person = begun.person
+        async with self._holding(case, person.telegram_id, begun.crowded):
             with tempfile.TemporaryDirectory(dir=self.services.settings.incoming) as folder:
                 try:
-                    paths = [await self._fetch(file, Path(folder)) for file in files]
+                    paths = [await self._fetch(file, Path(folder)) for file in begun.files]
                 except BadRequest as error:
                     await self._not_fetched(case, person, error)
                     return
@@ -148,14 +144,10 @@ class Worker:
         classifier = self.services.models.active
         sources = await classifier.sources(paths)
         drawn, accepted = [], []
-        for number, source in enumerate(sources):
+        for source in sources:
             begun = time.monotonic()
             try:
                 study = await classifier.read(source)
-                if number == 0 and case.state is CaseState.RECEIVED:
-                    await self._storage.write(
-                        cases.advance, case.id, CaseState.READ, worker=self.name
-                    )
                 answer = await classifier.answer(study)
                 if answer.finding and self.shadow.wants(answer.finding.modality):
                     accepted.append(Accepted(study, answer.finding.modality))
@@ -171,10 +163,8 @@ class Worker:
         """Draw the answer and keep its pictures, encrypted; the rows come with the answer."""
         if answer.shown is None:
             return Drawn(answer, seconds)
-        # In levels once, for both pictures.
-        shown = await asyncio.to_thread(to_levels, answer.shown)
         report = Report(
-            shown=shown,
+            shown=answer.shown,
             deciding=answer.deciding,
             finding=answer.finding,
             refusal=answer.refusal,
@@ -184,21 +174,9 @@ class Worker:
             when=local(self.services.settings, case.received_at),
             language=self.services.language_of(person),
         )
-        picture = await asyncio.to_thread(lambda: to_jpeg(draw(report)))
-        # One slice alone is the scan.
-        slices = answer.deciding if len(answer.deciding) > 1 else ()
-        return Drawn(
-            answer,
-            seconds,
-            scan=await self._seal(shown),
-            report=await self._storage.images.seal(picture),
-            slices=tuple([await self._seal(each) for each in slices]),
-        )
-
-    async def _seal(self, shown: FloatArray | Levels) -> Sealed:
-        """Keep a picture re-encoded: pixels only, nothing of the file it came in."""
-        encoded = await asyncio.to_thread(lambda: png.encode(to_levels(shown)))
-        return await self._storage.images.seal(encoded)
+        pictures = await asyncio.to_thread(_pictures, report)
+        drawn, scan, *slices = await asyncio.gather(*map(self._storage.images.seal, pictures))
+        return Drawn(answer, seconds, scan=scan, report=drawn, slices=tuple(slices))
 
     async def _fetch(self, file: UploadedFile, folder: Path) -> Path:
         """Download one file; raises BadRequest if Telegram has it no more or it is too large."""
@@ -266,14 +244,37 @@ class Worker:
         return self.services.storage
 
 
-def _begin(tx: Tx, services: Services, case: Case) -> tuple[Person, tuple[UploadedFile, ...], bool]:
-    """Tell that the case is being worked on; gives whose it is, what was sent, and if many wait."""
-    assert case.person_id is not None
-    person = people.get(tx, case.person_id)
-    if person is None:
-        raise CaseGone
-    answers.begin(tx, services, case, person)
-    return person, history.files(tx, case.id), answers.crowded(tx)
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What is needed to work on a case: whose it is, what was sent, and whether many wait."""
+
+    person: Person
+    files: tuple[UploadedFile, ...]
+    crowded: bool
+
+
+def _take_up(tx: Tx, services: Services, worker: str) -> tuple[Case, _Begun | None] | None:
+    """Take the next case and tell that it is worked on, unless it only has to be closed."""
+    case = work.lease_next(tx, worker, LEASE)
+    if case is None:
+        return None
+    person = people.get(tx, case.person_id) if case.person_id else None
+    if person is None or case.state is CaseState.CLASSIFIED or case.attempts > GIVE_UP_AFTER:
+        return case, None
+    crowded = answers.crowded(tx)
+    if not crowded:
+        answers.begin(tx, services, case, person)
+    return case, _Begun(person, history.files(tx, case.id), crowded)
+
+
+def _pictures(report: Report) -> list[bytes]:
+    """Draw the answer, and encode it, the scan, and the slices that decided.
+
+    Of those pixels only, nothing of the file they came in. One slice alone is the scan.
+    """
+    slices = report.deciding if len(report.deciding) > 1 else ()
+    greys = [png.encode(to_levels(shown)) for shown in (report.shown, *slices)]
+    return [to_jpeg(draw(report)), *greys]
 
 
 def _is_outage(error: Exception) -> bool:

@@ -1,6 +1,7 @@
 """Micro-batches: what many chats ask for at once goes through the network together."""
 
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -10,6 +11,8 @@ import numpy as np
 
 from classifier.engines import Engine, Output
 from classifier.labels import FloatArray
+
+CORES = os.cpu_count() or 1
 
 
 class Busy(Exception):
@@ -23,24 +26,27 @@ class _Request:
 
 
 class Batcher:
-    """Runs one batch at a time; inputs that arrive meanwhile make the next one."""
+    """Runs a batch on each core; inputs that arrive meanwhile make the next ones."""
 
-    def __init__(self, engine: Engine, largest: int = 8, waiting: int = 512) -> None:
-        """Hold at most `waiting` inputs back and run at most `largest` together.
+    def __init__(
+        self, engine: Engine, largest: int = 4, waiting: int = 512, abreast: int = CORES
+    ) -> None:
+        """Hold at most `waiting` inputs back and run `abreast` batches of at most `largest`.
 
-        More than eight at once are no quicker on a CPU, and the engine keeps the memory they took.
+        More than four at once are no quicker on a CPU, and the engine keeps the memory they took.
         """
         self._engine = engine
         self._largest = largest
         self._waiting = waiting
         self._requests: list[_Request] = []
         self._arrived = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
-        self._worker: asyncio.Task[None] | None = None
+        self._threads = ThreadPoolExecutor(abreast, thread_name_prefix="engine")
+        self._abreast = abreast
+        self._workers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         """Start to take inputs."""
-        self._worker = asyncio.create_task(self._work())
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._abreast)]
         return self
 
     async def __aexit__(
@@ -50,22 +56,29 @@ class Batcher:
         traceback: TracebackType | None,
     ) -> None:
         """Stop; whoever still waits is cancelled."""
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.wait([self._worker])
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.wait(self._workers)
         for request in self._requests:
             request.answer.cancel()
-        await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def run(self, inputs: FloatArray) -> Output:
         """Run (n, size, size, 1); raises Busy, or what the engine raises."""
         queued = sum(len(request.inputs) for request in self._requests)
         if queued and queued + len(inputs) > self._waiting:
             raise Busy
-        request = _Request(inputs, asyncio.get_running_loop().create_future())
-        self._requests.append(request)
+        loop = asyncio.get_running_loop()
+        starts = range(0, len(inputs), self._largest)
+        parts = [inputs[start : start + self._largest] for start in starts]
+        requests = [_Request(part, loop.create_future()) for part in parts]
+        self._requests += requests
         self._arrived.set()
-        return await request.answer
+        outputs = await asyncio.gather(*(request.answer for request in requests))
+        return Output(
+            np.concatenate([output.logits for output in outputs]),
+            np.concatenate([output.features for output in outputs]),
+        )
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -77,7 +90,7 @@ class Batcher:
                 continue
             inputs = np.concatenate([request.inputs for request in batch])
             try:
-                output = await loop.run_in_executor(self._thread, self._run, inputs)
+                output = await loop.run_in_executor(self._threads, self._engine.run, inputs)
             except asyncio.CancelledError:
                 self._requests += batch
                 raise
@@ -86,15 +99,6 @@ class Batcher:
                     request.answer.set_exception(error)
                 continue
             _hand_out(output, batch)
-
-    def _run(self, inputs: FloatArray) -> Output:
-        """Run in pieces no larger than allowed: one study may hold hundreds of slices."""
-        starts = range(0, len(inputs), self._largest)
-        parts = [self._engine.run(inputs[start : start + self._largest]) for start in starts]
-        return Output(
-            np.concatenate([part.logits for part in parts]),
-            np.concatenate([part.features for part in parts]),
-        )
 
     def _take(self) -> list[_Request]:
         """Take the oldest requests that fit in one batch, at least one, those given up left out."""

@@ -8,31 +8,33 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from classifier import film, quality
+from classifier.engines import Output
 from classifier.gate import Gate
-from classifier.labels import Doubt, Finding, FloatArray, Modality
+from classifier.labels import Doubt, Finding, FloatArray, Greys, Modality
 from classifier.lineup import Lineup
 from classifier.model import Model
-from classifier.preprocess import shrunk, to_grey
+from classifier.preprocess import shrunk, to_grey, to_input, to_unit
 from classifier.reading.isolated import IsolatedReader, Progress
-from classifier.reading.scan import FileKind, Scan, Study
+from classifier.reading.scan import FileKind, Scan, Study, Units
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
-from classifier.study import conclude, look_at
+from classifier.study import Looked, conclude, look_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What came of one source: a finding, or the reason for none.
 
-    `shown` is the picture that decided, upright, (rows, columns) in [0, 1]; None if nothing could
-    be read.
+    `shown` is the picture that decided, upright, (rows, columns); None if nothing could be read.
     `deciding` are the slices of a CT that decided, the first of them `shown`.
     """
 
     model: str
-    shown: FloatArray | None = None
-    deciding: tuple[FloatArray, ...] = ()
+    shown: Greys | None = None
+    deciding: tuple[Greys, ...] = ()
     modality: Modality | None = None
     finding: Finding | None = None
     refusal: RefusalReason | None = None
@@ -43,10 +45,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A scan upright, as shown and shrunk; what it shows, None for neither; and its doubts."""
+    """A scan upright, as shown, shrunk, and as an X-ray's network takes it (size, size, 1).
 
-    shown: FloatArray
+    And what it shows, None for neither, and its doubts.
+    """
+
+    shown: Greys
     small: FloatArray
+    inputs: FloatArray
     modality: Modality | None
     doubts: frozenset[Doubt]
 
@@ -111,7 +117,7 @@ class Classifier:
         """Answer what was read; `seconds` is for the caller to fill. Raises `batching.Busy`."""
         async with self._lineup.in_use() as lineup:
             model = lineup.models[Modality.XRAY]
-            seen = await asyncio.to_thread(self._seen, _middle(study))
+            seen = await asyncio.to_thread(self._seen, _middle(study), model.card.input_size)
             modality = seen.modality
             answer = Answer(
                 model=model.name, shown=seen.shown, modality=modality, slices=len(study.scans)
@@ -135,23 +141,24 @@ class Classifier:
                 return None
             if modality is Modality.CT:
                 return (await _of_ct(lineup, study))[0]
-            seen = await asyncio.to_thread(self._seen, _middle(study))
+            size = lineup.models[modality].card.input_size
+            seen = await asyncio.to_thread(self._seen, _middle(study), size)
             return await _of_xray(lineup, seen, len(study.scans))
 
-    def _seen(self, scan: Scan) -> _Seen:
+    def _seen(self, scan: Scan, size: int) -> _Seen:
         """Look at a scan; a film is cut out of a photograph."""
-        grey, doubts = to_grey(scan), frozenset[Doubt]()
-        small = shrunk(grey)
+        shown: Greys = scan.pixels if scan.units is Units.GREY else to_grey(scan)
+        small, doubts = shrunk(shown), frozenset[Doubt]()
         look = self._gate.look(small)
         if scan.came_as is not FileKind.DICOM:
-            found = film.find(grey, look.likeness, self._gate.likeness)
+            found = film.find(shown, look.likeness, self._gate.likeness)
             if found is not None:
-                grey = film.straighten(grey, found.corners)
-                small = shrunk(grey)
+                shown = film.straighten(to_unit(shown), found.corners)
+                small = shrunk(shown)
                 look = self._gate.look(small)
                 doubts = frozenset({Doubt.PHOTOGRAPHED})
-        modality = self._gate.modality(scan, look)
-        return _Seen(look.mended(grey), look.mended(small), modality, doubts)
+        modality, small = self._gate.modality(scan, look), to_unit(look.mended(small))
+        return _Seen(look.mended(shown), small, to_input(small, size), modality, doubts)
 
 
 def _middle(study: Study) -> Scan:
@@ -159,7 +166,12 @@ def _middle(study: Study) -> Scan:
 
 
 async def _of_xray(lineup: Lineup, seen: _Seen, slices: int) -> Finding:
-    model, output = lineup.models[Modality.XRAY], await lineup.run(Modality.XRAY, [seen.small])
+    output = await lineup.run(Modality.XRAY, seen.inputs[np.newaxis])
+    return await asyncio.to_thread(_find, lineup.models[Modality.XRAY], seen, output, slices)
+
+
+def _find(model: Model, seen: _Seen, output: Output, slices: int) -> Finding:
+    """Weigh what the network says of an X-ray against how good the picture is."""
     measured = quality.measure(seen.small, min(seen.shown.shape))
     doubts = seen.doubts | quality.doubts(measured, Modality.XRAY)
     if model.likeness.distance(output.features[0]) > 1:
@@ -172,6 +184,13 @@ async def _of_ct(lineup: Lineup, study: Study) -> tuple[Finding, tuple[FloatArra
     model = lineup.models[Modality.CT]
     looked = await asyncio.to_thread(look_at, study.scans, model.card.input_size)
     output = await lineup.run(Modality.CT, looked.inputs)
-    finding, deciding = await asyncio.to_thread(conclude, model, study, looked, output)
+    return await asyncio.to_thread(_conclude, model, study, looked, output)
+
+
+def _conclude(
+    model: Model, study: Study, looked: Looked, output: Output
+) -> tuple[Finding, tuple[FloatArray, ...]]:
+    """Weigh what the network says of a series against how good its first slice is."""
+    finding, deciding = conclude(model, study, looked, output)
     doubts = finding.doubts | quality.doubts(quality.measure(deciding[0]), Modality.CT)
     return replace(finding, doubts=doubts), deciding

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from classifier.labels import FloatArray
+from classifier.labels import FloatArray, Greys
+from classifier.preprocess import to_unit
 
 # The longer side, in pixels, of the copy that lines are sought on.
 SMALL = 192
@@ -71,8 +72,8 @@ def candidates(grey: FloatArray) -> list[Quad]:
     return _likeliest(_lines(across), _lines(down.T), small.shape[1], small.shape[0])
 
 
-def find(grey: FloatArray, whole: float, score: Score) -> Quad | None:
-    """Find the film that a picture (rows, columns) in [0, 1] is a photograph of.
+def find(shown: Greys, whole: float, score: Score) -> Quad | None:
+    """Find the film that a picture (rows, columns) is a photograph of.
 
     `score` is the higher the more a picture looks like an upright chest X-ray, in units in which
     1 is the reach of the pictures trained on; `whole` is that of the picture itself. None if that
@@ -81,6 +82,7 @@ def find(grey: FloatArray, whole: float, score: Score) -> Quad | None:
     """
     if whole >= ORDINARY:
         return None
+    grey = to_unit(shown)
     framed = [quad for quad in candidates(grey) if quad.support >= FEWEST_EDGES]
     if not framed:
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from classifier.card import BrokenModel, Flaw, sha256
-from classifier.labels import FloatArray, Modality
+from classifier.labels import FloatArray, Greys, Modality
 from classifier.preprocess import to_input
 from classifier.reading.scan import Scan, Units
 
@@ -71,10 +71,11 @@ class Look:
         share = self.probabilities[Kind.XRAY]
         return float(np.log((share + 1e-4) / (1 - share + 1e-4)) / 4 - self.distance)
 
-    def mended(self, grey: FloatArray) -> FloatArray:
-        """Give the picture (rows, columns) in [0, 1] upright and with its greys right."""
+    def mended(self, grey: Greys) -> Greys:
+        """Give the picture (rows, columns) upright and with its greys right."""
         turned = np.rot90(grey, self.quarter_turns)
-        return np.ascontiguousarray(1 - turned if self.is_inverted else turned)
+        white = grey.dtype.type(255 if grey.dtype == np.uint8 else 1)
+        return np.ascontiguousarray(white - turned if self.is_inverted else turned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +122,8 @@ class Gate:
             # ONNX Runtime has a kind of error for each way in which a file can be wrong.
             raise BrokenModel(f"gate: {type(error).__name__}", Flaw.SHAPE) from error
 
-    def look(self, grey: FloatArray) -> Look:
-        """Look at a picture as shown: (rows, columns) float32, 0 black to 1 white.
+    def look(self, grey: Greys) -> Look:
+        """Look at a picture as shown: (rows, columns).
 
         A turn, and an inversion, must be seen in the picture and be gone in the mended one.
         """
@@ -134,8 +135,8 @@ class Gate:
             return seen
         return replace(seen, quarter_turns=0, is_inverted=False)
 
-    def likeness(self, grey: FloatArray) -> float:
-        """Score how much a picture (rows, columns) in [0, 1] looks like an upright chest X-ray."""
+    def likeness(self, grey: Greys) -> float:
+        """Score how much a picture (rows, columns) looks like an upright chest X-ray."""
         return self._seen(grey).likeness
 
     def modality(self, scan: Scan, look: Look) -> Modality | None:
@@ -153,7 +154,7 @@ class Gate:
         hinted = scan.modality and look.probabilities[Kind(scan.modality)] >= HINTED
         return scan.modality if hinted else CHEST.get(look.kind)
 
-    def _seen(self, grey: FloatArray) -> Look:
+    def _seen(self, grey: Greys) -> Look:
         inputs = to_input(grey, self.card.input_size)[np.newaxis]
         kinds, turns, inverted, distance = (
             np.asarray(output)[0] for output in self._session.run(OUTPUTS, {"grey": inputs})

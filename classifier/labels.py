@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Levels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
+# A picture's greys: 0 black to 1 white, or in levels up to 255.
+Greys = FloatArray | Levels
 
 
 class Label(StrEnum):

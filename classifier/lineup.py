@@ -1,19 +1,12 @@
 """Models that answer together, each with its batcher; never changed, only followed by another."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-
-import numpy as np
 
 from classifier.batching import Batcher
 from classifier.engines import Output
 from classifier.labels import FloatArray, Modality
 from classifier.model import Model
-from classifier.preprocess import to_input
-
-# The slices of a study come together: larger batches of them would only take more memory.
-LARGEST = {Modality.XRAY: 32, Modality.CT: 8}
 
 
 class Lineup:
@@ -21,9 +14,7 @@ class Lineup:
 
     def __init__(self, models: Mapping[Modality, Model]) -> None:
         self.models = models
-        self._batchers = {
-            modality: Batcher(model.engine, LARGEST[modality]) for modality, model in models.items()
-        }
+        self._batchers = {modality: Batcher(model.engine) for modality, model in models.items()}
         self._stack = AsyncExitStack()
         self._users = 0
         self._is_over = False
@@ -54,8 +45,6 @@ class Lineup:
             if self._is_over and not self._users:
                 await self.close()
 
-    async def run(self, modality: Modality, greys: Sequence[FloatArray]) -> Output:
-        """Run pictures (rows, columns) in [0, 1]; raises `batching.Busy`."""
-        size = self.models[modality].card.input_size
-        inputs = await asyncio.to_thread(lambda: np.stack([to_input(grey, size) for grey in greys]))
+    async def run(self, modality: Modality, inputs: FloatArray) -> Output:
+        """Run (n, size, size, 1) in [0, 1]; raises `batching.Busy`."""
         return await self._batchers[modality].run(inputs)

@@ -51,9 +51,10 @@ def find_lungs(scans: Sequence[Scan]) -> Masks:
 
 def small_grey(scan: Scan) -> FloatArray:
     """Give the slice in [0, 1] on the grid of the masks."""
-    small = Image.fromarray(scan.pixels).resize((GRID, GRID), Image.Resampling.BOX)
-    values = np.asarray(small, dtype=np.float32)
-    if scan.units is Units.HOUNSFIELD:
+    in_hounsfield = scan.units is Units.HOUNSFIELD
+    whole = Image.fromarray(scan.pixels if in_hounsfield else to_grey(scan))
+    values = np.asarray(whole.resize((GRID, GRID), Image.Resampling.BOX), dtype=np.float32)
+    if in_hounsfield:
         values = (values - LUNG_WINDOW_CENTRE) / LUNG_WINDOW_WIDTH + np.float32(0.5)
     return np.clip(values, 0, 1)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from classifier.labels import FloatArray, Levels
+from classifier.labels import FloatArray, Greys, Levels
 from classifier.reading.scan import Scan, Units
 
 LUNG_WINDOW_CENTRE = -600.0
@@ -19,13 +19,20 @@ def to_grey(scan: Scan) -> FloatArray:
     C.11.2.1.2 linear), whatever window the file names.
     """
     if scan.units is Units.GREY:
-        return scan.pixels
+        return to_unit(scan.pixels)
     lowest = LUNG_WINDOW_CENTRE - LUNG_WINDOW_WIDTH / 2
     grey: FloatArray = np.clip((scan.pixels - lowest) / LUNG_WINDOW_WIDTH, 0, 1)
     return grey
 
 
-def to_levels(grey: FloatArray | Levels) -> Levels:
+def to_unit(grey: Greys) -> FloatArray:
+    """Give (rows, columns) in [0, 1], a level v as v / 255; what is so already stays as it is."""
+    if grey.dtype == np.uint8:
+        return np.divide(grey, np.float32(255), dtype=np.float32)
+    return grey.astype(np.float32, copy=False)
+
+
+def to_levels(grey: Greys) -> Levels:
     """Give (rows, columns) in [0, 1] as 0 to 255; what is in such levels already stays as it is."""
     if grey.dtype == np.uint8:
         return grey.astype(np.uint8, copy=False)
@@ -38,22 +45,22 @@ def to_levels(grey: FloatArray | Levels) -> Levels:
     return levels
 
 
-def shrunk(grey: FloatArray) -> FloatArray:
+def shrunk(grey: Greys) -> FloatArray:
     """Average a large picture (rows, columns) down by a whole factor, to sides of `FINE` or more.
 
     Done once, it spares all that looks closer the work on the full size. A small one stays.
     """
     factor = min(grey.shape) // FINE
-    return grey if factor < 2 else np.asarray(Image.fromarray(grey).reduce(factor), np.float32)
+    return to_unit(grey if factor < 2 else np.asarray(Image.fromarray(grey).reduce(factor)))
 
 
-def to_input(grey: FloatArray, size: int) -> FloatArray:
-    """Resize (rows, columns) in [0, 1] to the network's (size, size, 1), aspect not kept.
+def to_input(grey: Greys, size: int) -> FloatArray:
+    """Resize (rows, columns) to the network's (size, size, 1) in [0, 1], aspect not kept.
 
     Antialiased bilinear, because the training pictures were made so.
     """
-    if grey.shape != (size, size):
-        grey = shrunk(grey)
-        resized = Image.fromarray(grey).resize((size, size), Image.Resampling.BILINEAR)
-        grey = np.asarray(resized, dtype=np.float32)
-    return np.clip(grey, 0, 1)[..., np.newaxis]
+    small = shrunk(grey)
+    if small.shape != (size, size):
+        resized = Image.fromarray(small).resize((size, size), Image.Resampling.BILINEAR)
+        small = np.asarray(resized, dtype=np.float32)
+    return np.clip(small, 0, 1)[..., np.newaxis]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from classifier.labels import Doubt, FloatArray, Modality
+from classifier.labels import Doubt, FloatArray, Greys, Modality
 from classifier.preprocess import to_input
 
 # All but the size is measured on a copy of so many pixels a side: sharper the network never sees.
@@ -43,8 +43,8 @@ class Quality:
     contrast: float
 
 
-def measure(shown: FloatArray, side: int | None = None) -> Quality:
-    """Measure a picture as shown: (rows, columns) float32, 0 black to 1 white.
+def measure(shown: Greys, side: int | None = None) -> Quality:
+    """Measure a picture as shown: (rows, columns).
 
     `side` is the shorter one of the picture as it came, where this is a copy shrunk from it.
     """

@@ -11,7 +11,7 @@ from PIL import Image
 
 from classifier import png
 from classifier.fonts import Weight
-from classifier.labels import Doubt, Finding, FloatArray, Label, Levels, Modality, Places
+from classifier.labels import Doubt, Finding, Greys, Label, Modality, Places
 from classifier.preprocess import to_levels
 from classifier.refusals import RefusalReason
 from classifier.report_overlay import overlay, scale
@@ -62,8 +62,8 @@ class Report:
     and is written in it. `deciding` are the slices that `finding.places` names.
     """
 
-    shown: FloatArray | Levels
-    deciding: tuple[FloatArray | Levels, ...] = ()
+    shown: Greys
+    deciding: tuple[Greys, ...] = ()
     finding: Finding | None = None
     refusal: RefusalReason | None = None
     modality: Modality | None
@@ -176,14 +176,14 @@ def _scans(page: Page, report: Report, words: Words) -> None:
     _legend(page, words)
 
 
-def _fit(shown: FloatArray | Levels, width: int, height: int) -> Image.Image:
+def _fit(shown: Greys, width: int, height: int) -> Image.Image:
     """Scale the whole scan into a box, as an `L` picture."""
     rows, columns = shown.shape
     ratio = min(width / columns, height / rows)
     size = (max(1, round(columns * ratio)), max(1, round(rows * ratio)))
-    # Lanczos takes half as long again, and nobody sees the difference (54 dB).
+    # Averaged by a whole factor first, which nobody sees (48 dB to Lanczos) and halves the time.
     scan = Image.fromarray(to_levels(shown))
-    return scan.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return scan.resize(size, Image.Resampling.BICUBIC, reducing_gap=1.0)
 
 
 def _photo(page: Page, image: Image.Image, box: Box) -> None:

@@ -29,11 +29,11 @@ _CELLS = 64
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the network sees of a study: slices `indices`, their lungs, inputs (size, size)."""
+    """What the network sees of a study: slices `indices`, their lungs, and (n, size, size, 1)."""
 
     indices: list[int]
     masks: Masks
-    inputs: list[FloatArray]
+    inputs: FloatArray
 
 
 def look_at(scans: Sequence[Scan], size: int) -> Looked:
@@ -43,7 +43,7 @@ def look_at(scans: Sequence[Scan], size: int) -> Looked:
         masks = np.concatenate(list(pool.map(find_lungs, parts)))
         indices = lung_slices(masks)
         inputs = pool.map(lambda index: lung_input(scans[index], masks[index], size), indices)
-        return Looked(indices, masks[indices], list(inputs))
+        return Looked(indices, masks[indices], np.stack(list(inputs))[..., np.newaxis])
 
 
 def lung_slices(masks: Masks) -> list[int]:

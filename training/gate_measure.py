@@ -102,7 +102,7 @@ def of_series(gate: Gate, folder: Path) -> Row:
     """Project a chest CT sideways, and look how many of such laterals are let in."""
     scans = [read_dicom(path.read_bytes())[0] for path in folder.iterdir() if path.is_file()]
     placed = sorted((scan for scan in scans if scan.tags.position), key=_height)
-    volume = np.stack([scan.pixels[::2, ::2] for scan in placed])
+    volume = np.stack([scan.pixels[::2, ::2].astype(np.float32) for scan in placed])
     between = (_height(placed[-1]) - _height(placed[0])) / (len(placed) - 1)
     across = 2 * (placed[0].spacing or (1.0, 1.0))[1]
     laterals = list(projections(volume, (between, across), range(75, 106, 5)))

@@ -17,8 +17,11 @@ import onnxruntime
 class OnnxEngine:
     """The exported network in ONNX Runtime."""
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
-        """Load the graph; `threads` 0 means one for each core."""
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        """Load the graph; each run takes so many threads, 0 means one for each core.
+
+        Batches run abreast, and on a thread each they take less of the cores than one on all.
+        """
         self._session = session(path, threads)
 
     def run(self, inputs: FloatArray) -> Output:

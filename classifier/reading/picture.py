@@ -6,7 +6,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
-from classifier.labels import FloatArray
+from classifier.labels import FloatArray, Greys
 from classifier.reading.detect import detect
 from classifier.reading.limits import MAX_PIXELS, refusing
 from classifier.reading.scan import FileKind, Scan, Units
@@ -21,9 +21,9 @@ _FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 def read_picture(data: bytes) -> Scan:
     """Read one picture, upright, of an animation the first frame.
 
-    Pixels are luma (ITU-R 601) in [0, 1]; an 8-bit grey value v becomes exactly v / 255. Deeper
-    values are divided by the full scale of the smallest usual depth that holds them, since 12 bits
-    often travel in 16. What is transparent becomes black. Raises `Refusal`.
+    Pixels are luma (ITU-R 601), uint8. Deeper values are float32 in [0, 1], divided by the full
+    scale of the smallest usual depth that holds them, since 12 bits often travel in 16. What is
+    transparent becomes black. Raises `Refusal`.
     """
     kind = detect(data)
     if kind not in PICTURE_KINDS:
@@ -48,20 +48,14 @@ def _read(data: bytes, kind: FileKind) -> Scan:
     return Scan(pixels, Units.GREY, modality=None, spacing=None, came_as=kind, chroma=chroma)
 
 
-def _values(image: Image.Image) -> tuple[FloatArray, float]:
+def _values(image: Image.Image) -> tuple[Greys, float]:
     if image.mode in _DEEP_MODES:
         return _scaled(np.asarray(image)), 0.0
     flat = _opaque(image)
     if flat.mode in ("1", "L"):
-        return _unit(flat.convert("L")), 0.0
+        return np.asarray(flat.convert("L")), 0.0
     rgb = flat if flat.mode == "RGB" else flat.convert("RGB")
-    return _unit(rgb.convert("L")), _chroma(rgb)
-
-
-def _unit(image: Image.Image) -> FloatArray:
-    grey = np.array(image, dtype=np.float32)
-    grey /= np.float32(255)
-    return grey
+    return np.asarray(rgb.convert("L")), _chroma(rgb)
 
 
 def _opaque(image: Image.Image) -> Image.Image:

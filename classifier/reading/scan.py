@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from classifier.labels import FloatArray, Modality
+from classifier.labels import Greys, Modality
 
 
 class Units(StrEnum):
@@ -45,13 +45,14 @@ class Tags:
 class Scan:
     """One picture, upright and in its own resolution.
 
-    `pixels` is (rows, columns) float32: 0 (black) to 1 (white) in `Units.GREY`, CT numbers in
-    `Units.HOUNSFIELD`. `spacing` is millimetres between rows and between columns. `modality` is
+    `pixels` is (rows, columns). In `Units.GREY` it is float32 from 0 (black) to 1 (white), or uint8
+    up to 255 if the file holds no more than that; in `Units.HOUNSFIELD` CT numbers in float32.
+    `spacing` is millimetres between rows and between columns. `modality` is
     what the file says of itself, None if it says nothing. `chroma` is the mean difference between
     the largest and the smallest colour channel, 0 for grey to 1.
     """
 
-    pixels: FloatArray
+    pixels: Greys
     units: Units
     modality: Modality | None
     spacing: tuple[float, float] | None

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from classifier.labels import FloatArray, Modality
+from classifier.labels import Greys, Modality
 from classifier.reading.archive import Listing
 from classifier.reading.limits import MAX_ARCHIVE_ENTRIES, MAX_PIXELS
 from classifier.reading.scan import FileKind, Scan, Tags, Units
@@ -24,6 +24,8 @@ from classifier.refusals import Refusal, RefusalReason
 MAX_HEADER_BYTES = 64 * 1024
 MAX_TEXT = 256
 _LENGTH = struct.Struct("<I")
+# Of pixels in levels, and of others.
+_PIXELS: Final = {True: "u1", False: "<f4"}
 
 
 class End:
@@ -42,7 +44,8 @@ def send(connection: socket.socket, message: Message) -> None:
     header = json.dumps(_plain(message)).encode()
     connection.sendall(_LENGTH.pack(len(header)) + header)
     if isinstance(message, Scan):
-        pixels = np.ascontiguousarray(message.pixels, dtype="<f4")
+        kind = _PIXELS[_in_levels(message.pixels)]
+        pixels = np.ascontiguousarray(message.pixels, dtype=kind)
         connection.sendall(pixels.data.cast("B"))
 
 
@@ -51,7 +54,7 @@ def _plain(message: Message) -> dict[str, Any]:
         case Scan():
             described = {f.name: getattr(message, f.name) for f in fields(Scan)}
             described |= {"tags": asdict(message.tags), "pixels": message.pixels.shape}
-            return {"type": "scan"} | described
+            return {"type": "scan", "levels": _in_levels(message.pixels)} | described
         case Look() | Listing():
             return {"type": type(message).__name__.lower()} | asdict(message)
         case Refusal():
@@ -91,10 +94,13 @@ def _scan(connection: socket.socket, said: dict[str, Any], deadline: float) -> S
     rows, columns = (_whole(part, MAX_PIXELS) for part in said["pixels"])
     if not 0 < rows * columns <= MAX_PIXELS:
         raise BrokenChild
-    pixels = np.empty((rows, columns), dtype="<f4")
+    units, levels = Units(said["units"]), bool(said["levels"])
+    if levels and units is not Units.GREY:
+        raise BrokenChild
+    pixels = np.empty((rows, columns), dtype=_PIXELS[levels])
     _fill(connection, pixels.data.cast("B"), deadline)
-    units = Units(said["units"])
-    _check_values(pixels, units)
+    if not levels:
+        _check_values(pixels, units)
     return Scan(
         pixels=pixels,
         units=units,
@@ -106,7 +112,11 @@ def _scan(connection: socket.socket, said: dict[str, Any], deadline: float) -> S
     )
 
 
-def _check_values(pixels: FloatArray, units: Units) -> None:
+def _in_levels(pixels: Greys) -> bool:
+    return pixels.dtype == np.uint8
+
+
+def _check_values(pixels: Greys, units: Units) -> None:
     low, high = float(pixels.min()), float(pixels.max())
     bound: Final = 1.0 if units is Units.GREY else 1e9
     # Written so that NaN fails.

@@ -42,7 +42,7 @@ async def test_each_caller_gets_their_own_answer() -> None:
 async def test_inputs_that_arrive_while_the_engine_works_share_a_batch() -> None:
     engine = SlowEngine()
     engine.go.clear()
-    async with Batcher(engine, largest=8) as batcher:
+    async with Batcher(engine, largest=8, abreast=1) as batcher:
         first = asyncio.create_task(batcher.run(one(0)))
         await asyncio.sleep(0.05)
         rest = [asyncio.create_task(batcher.run(one(value))) for value in range(1, 12)]
@@ -55,16 +55,30 @@ async def test_inputs_that_arrive_while_the_engine_works_share_a_batch() -> None
 async def test_a_study_larger_than_a_batch_is_cut_and_put_together_again() -> None:
     engine = SlowEngine()
     inputs = np.arange(20, dtype=np.float32).reshape(20, 1, 1, 1)
-    async with Batcher(engine, largest=8, waiting=4) as batcher:
+    async with Batcher(engine, largest=8, waiting=4, abreast=1) as batcher:
         output = await batcher.run(inputs)
     assert engine.batches == [8, 8, 4]
     np.testing.assert_array_equal(output.logits[:, 0], np.arange(20))
 
 
+async def test_batches_run_abreast() -> None:
+    both = threading.Barrier(2, timeout=5)
+
+    class Meeting(SlowEngine):
+        def run(self, inputs: FloatArray) -> Output:
+            both.wait()
+            return super().run(inputs)
+
+    inputs = np.arange(4, dtype=np.float32).reshape(4, 1, 1, 1)
+    async with Batcher(Meeting(), largest=2, abreast=2) as batcher:
+        output = await batcher.run(inputs)
+    np.testing.assert_array_equal(output.logits[:, 0], np.arange(4))
+
+
 async def test_a_full_queue_refuses_at_once() -> None:
     engine = SlowEngine()
     engine.go.clear()
-    async with Batcher(engine, waiting=2) as batcher:
+    async with Batcher(engine, waiting=2, abreast=1) as batcher:
         running = asyncio.create_task(batcher.run(one(0)))
         await asyncio.sleep(0.05)
         waiting = [asyncio.create_task(batcher.run(one(1))) for _ in range(2)]
@@ -78,7 +92,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
 async def test_who_gives_up_is_not_computed_and_disturbs_nobody() -> None:
     engine = SlowEngine()
     engine.go.clear()
-    async with Batcher(engine) as batcher:
+    async with Batcher(engine, abreast=1) as batcher:
         running = asyncio.create_task(batcher.run(one(0)))
         await asyncio.sleep(0.05)
         given_up = asyncio.create_task(batcher.run(one(1)))

@@ -20,6 +20,16 @@ def test_grey_stays_as_it_is() -> None:
     assert to_grey(Scan(pixels, Units.GREY, None, None)) is pixels
 
 
+def test_levels_become_exactly_their_share_of_255_and_go_the_same_way() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (300, 400), np.uint8)
+    grey = to_grey(Scan(levels, Units.GREY, None, None))
+    np.testing.assert_array_equal(grey, levels / np.float32(255))
+    assert grey.dtype == np.float32
+    np.testing.assert_array_equal(to_input(levels, 160), to_input(grey, 160))
+    large = levels.repeat(4, 0).repeat(4, 1)
+    assert_allclose(shrunk(large), shrunk(large / np.float32(255)), atol=0.5 / 255)
+
+
 def test_a_picture_of_the_right_size_is_not_resampled() -> None:
     pixels = np.random.default_rng(0).random((224, 224)).astype(np.float32)
     np.testing.assert_array_equal(to_input(pixels, 224)[..., 0], pixels)

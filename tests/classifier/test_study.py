@@ -38,7 +38,7 @@ def masks(*lungs: int) -> np.ndarray:
 
 def concluded(model: Model, study: Study) -> tuple[Finding, tuple[FloatArray, ...]]:
     looked = look_at(study.scans, model.card.input_size)
-    inputs = np.stack(looked.inputs)[..., np.newaxis]
+    inputs = looked.inputs
     return conclude(model, study, looked, model.engine.run(inputs))
 
 

@@ -21,6 +21,9 @@ PIXELS = np.arange(12, dtype=np.float32).reshape(3, 4) - 1024
 SCAN = Scan(PIXELS, Units.HOUNSFIELD, Modality.CT, (0.5, 0.6), TAGS, FileKind.DICOM, 0.25)
 
 
+PHOTO = Scan(np.arange(12, dtype=np.uint8).reshape(3, 4), Units.GREY, None, None)
+
+
 def over_the_wire(message: Message) -> Message:
     near, far = socket.socketpair()
     with near, far:
@@ -45,6 +48,7 @@ def described(**changes: Any) -> dict[str, Any]:
     return {
         "type": "scan",
         "pixels": [1, 1],
+        "levels": False,
         "units": "grey",
         "modality": None,
         "spacing": None,
@@ -54,13 +58,15 @@ def described(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def test_a_scan_arrives_as_it_was_sent() -> None:
-    arrived = over_the_wire(SCAN)
+@pytest.mark.parametrize("scan", [SCAN, PHOTO], ids=["hounsfield", "levels"])
+def test_a_scan_arrives_as_it_was_sent(scan: Scan) -> None:
+    arrived = over_the_wire(scan)
     assert isinstance(arrived, Scan)
-    assert np.array_equal(arrived.pixels, SCAN.pixels)
+    assert np.array_equal(arrived.pixels, scan.pixels)
+    assert arrived.pixels.dtype == scan.pixels.dtype
     assert arrived.pixels.flags.writeable
     for field in ("units", "modality", "spacing", "tags", "came_as", "chroma"):
-        assert getattr(arrived, field) == getattr(SCAN, field)
+        assert getattr(arrived, field) == getattr(scan, field)
 
 
 @pytest.mark.parametrize("message", [Look(FileKind.DICOM, Modality.CT, TAGS), Listing((3, 4), 2)])
@@ -85,6 +91,7 @@ def test_a_refusal_and_an_end_arrive() -> None:
         {"pixels": [1.0, 1]},
         {"pixels": [True, 1]},
         {"units": "furlongs"},
+        {"levels": True, "units": "hounsfield"},
         {"came_as": "exe"},
         {"modality": "mr"},
         {"chroma": "high"},
