@@ -55,7 +55,7 @@ def progress_key(case: Case) -> str:
 
 def crowded(tx: Tx) -> bool:
     """Tell whether so many wait that their answers come before words about them."""
-    return work.queue(tx).length > FEW
+    return work.unfinished(tx) > FEW
 
 
 def begin(tx: Tx, services: Services, case: Case, person: Person) -> None:

@@ -19,7 +19,7 @@ from telegram.error import (
     TimedOut,
 )
 
-from bot import deliveries
+from bot import answers, deliveries
 from bot.building import Builder
 from bot.connection import pause_asked
 from bot.context import Services
@@ -95,7 +95,7 @@ class Outbox:
     async def _lease(self, room: int, resting: tuple[int, ...]) -> list[OutRow]:
         """Take rows; those taken while being stopped are put back, since nothing of them went."""
         spare = self.pace.spare()
-        taking = asyncio.ensure_future(self._storage.write(outbox.lease_due, room, resting, spare))
+        taking = asyncio.ensure_future(self._storage.write(_lease_due, room, resting, spare))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -263,6 +263,12 @@ class Outbox:
     @property
     def _storage(self) -> Storage:
         return self.services.storage
+
+
+def _lease_due(tx: Tx, room: int, resting: tuple[int, ...], spare: bool) -> list[OutRow]:
+    """Take what may go out; while many wait for their answers, these come before afterwords."""
+    calm = not answers.crowded(tx)
+    return outbox.lease_due(tx, room, resting, announcements=spare, afterwords=calm)
 
 
 def keyboard(buttons: list[list[list[str]]]) -> InlineKeyboardMarkup | None:

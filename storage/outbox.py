@@ -8,7 +8,7 @@ everything goes out in the order written, one thing at a time; only announcement
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from storage.clock import from_stored, from_stored_or_none
@@ -21,7 +21,7 @@ ANNOUNCEMENT = "broadcast:"
 _OPEN = "state IN ('pending', 'sending')"
 _ANNOUNCES = f"key GLOB '{ANNOUNCEMENT}*'"
 # The next row of each chat, which is the oldest that is open, an announcement after all others.
-_FIRST = f"""(SELECT id, min(CASE
+_FIRST = f"""(SELECT id, count(*) AS rows, min(CASE
         WHEN state = 'sending' THEN 0 WHEN {_ANNOUNCES} THEN id + (1 << 60) ELSE id END)
     FROM outbox WHERE {_OPEN} GROUP BY chat_id)"""
 
@@ -41,6 +41,10 @@ class OutKind(StrEnum):
 # Among chats, answers go before words, words before edits, and announcements last.
 _URGENCY = f"""CASE WHEN o.{_ANNOUNCES} THEN 3
     WHEN o.kind = 'photo' THEN 0 WHEN o.kind = 'edit' THEN 2 ELSE 1 END"""
+
+# The last word on how a case went comes after its answer, and may wait so long for others' answers.
+LONGEST_AFTERWORD = timedelta(minutes=1)
+_AFTERWORD = "o.kind = 'edit' AND o.case_id IS NOT NULL AND first.rows = 1"
 
 # Doing these twice does no more than doing them once.
 REPEATABLE = frozenset({OutKind.EDIT, OutKind.DELETE})
@@ -155,19 +159,30 @@ def drop(tx: Tx, key: str) -> bool:
 
 
 def lease_due(
-    tx: Tx, limit: int = 20, resting: Collection[int] = (), announcements: bool = True
+    tx: Tx,
+    limit: int = 20,
+    resting: Collection[int] = (),
+    announcements: bool = True,
+    afterwords: bool = True,
 ) -> list[OutRow]:
-    """Take what is due, at most one for each chat and none for those `resting`."""
+    """Take what is due, at most one for each chat and none for those `resting`.
+
+    Without `afterwords` a case's progress message is not changed yet, unless it has waited for
+    `LONGEST_AFTERWORD` or something else in its chat waits behind it.
+    """
     due = tx.rows(
         f"""SELECT o.id FROM outbox AS o
             JOIN {_FIRST} AS first ON first.id = o.id
             WHERE o.state = 'pending' AND o.next_try_at <= :now
               AND o.chat_id NOT IN (SELECT value FROM json_each(:resting))
               AND (:announcements OR NOT o.{_ANNOUNCES})
+              AND (:afterwords OR o.written_at <= :long_ago OR NOT ({_AFTERWORD}))
             ORDER BY {_URGENCY}, o.id LIMIT :limit""",
         now=tx.time,
         resting=json.dumps(sorted(resting)),
         announcements=announcements,
+        afterwords=afterwords,
+        long_ago=tx.time - LONGEST_AFTERWORD,
         limit=limit,
     )
     ids = json.dumps([row["id"] for row in due])

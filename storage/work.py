@@ -117,10 +117,14 @@ def next_due(tx: Tx) -> datetime | None:
     )
 
 
+def unfinished(tx: Tx) -> int:
+    """Count the cases that wait or are worked on."""
+    return int(tx.value(f"SELECT count(*) FROM cases WHERE {_UNFINISHED}"))
+
+
 def queue(tx: Tx, case_id: int | None = None) -> Queue:
     """Tell how long the queue is, and how much of it is ahead of a case (or of a new one)."""
-    length = tx.value(f"SELECT count(*) FROM cases WHERE {_UNFINISHED}")
-    ahead = length
+    ahead = length = unfinished(tx)
     if case_id is not None:
         # The plus keeps SQLite from going through all earlier cases instead of the unfinished.
         sql = f"SELECT count(*) FROM cases WHERE {_UNFINISHED} AND +id < :id"

@@ -115,6 +115,27 @@ async def test_edits_that_still_wait_give_way_to_a_later_word(storage: Storage) 
     assert await lease(storage) == ["answer"]
 
 
+async def test_a_last_word_on_a_case_waits_for_the_answers_of_others_but_never_long(
+    hands: Any, storage: Storage
+) -> None:
+    case = await hands.send(await hands.person())
+    for key, more in {"word": {"case_id": case.id}, "tap": {}}.items():
+        await storage.write(outbox.enqueue, out(key, len(key), OutKind.EDIT, **more))
+    assert await lease(storage, afterwords=False) == ["tap"]
+    hands.wait(outbox.LONGEST_AFTERWORD)
+    assert await lease(storage, afterwords=False) == ["word"]
+
+
+async def test_what_waits_behind_a_last_word_does_not_wait_for_others(
+    hands: Any, storage: Storage
+) -> None:
+    case = await hands.send(await hands.person())
+    await storage.write(outbox.enqueue, out("word", kind=OutKind.EDIT, case_id=case.id))
+    assert await lease(storage, afterwords=False) == []
+    await storage.write(outbox.enqueue, out("reply"))
+    assert await lease(storage, afterwords=False) == ["word"]
+
+
 async def test_after_a_restart_uploads_in_flight_are_in_doubt_and_edits_are_done_again(
     storage: Storage,
 ) -> None:
