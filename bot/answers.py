@@ -16,7 +16,8 @@ from classifier.labels import Finding, Label, Modality
 from classifier.refusals import RefusalReason
 from classifier.report_texts import WORDS, percent
 from storage import cases, history, images, outbox, people, work
-from storage.cases import Case, CaseState, Saliency, StoredFinding, UploadedFile
+from storage.cases import UNFINISHED, Case, CaseState, Saliency, StoredFinding, UploadedFile
+from storage.errors import LeaseLost
 from storage.images import ImageKind, Sealed
 from storage.outbox import OutKind
 from storage.people import Person
@@ -50,7 +51,7 @@ class Drawn:
 
 def progress_key(case: Case) -> str:
     """Name the progress message of a case."""
-    return f"progress:{case.id}"
+    return f"{outbox.PROGRESS}{case.id}"
 
 
 def crowded(tx: Tx) -> bool:
@@ -59,8 +60,10 @@ def crowded(tx: Tx) -> bool:
 
 
 def begin(tx: Tx, services: Services, case: Case, person: Person) -> None:
-    """Tell that the case is being worked on, unless many other messages wait."""
-    if outbox.waiting(tx) < CROWDED:
+    """Tell that the case is being worked on; raises LeaseLost if it is finished."""
+    if cases.get(tx, case.id).state not in UNFINISHED:
+        raise LeaseLost
+    if not crowded(tx) and outbox.waiting(tx) < CROWDED:
         _progress(tx, services.texts_of(person)("progress.classifying"), case, person, "begin")
 
 

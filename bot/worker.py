@@ -83,14 +83,14 @@ class Worker:
         storage = self.services.storage
         while True:
             try:
-                taken = await storage.write(_take_up, self.services, self.name)
-                if taken is None:
+                case = await storage.write(work.lease_next, self.name, LEASE)
+                if case is None:
                     until = await storage.read(work.next_due)
                     await rest(self.services.wake.cases, until, utc_now(), LONGEST_REST)
                     continue
-                # Another case may be due for another worker, and there is a word about this one.
-                self.services.wake.answers()
-                await self._take(*taken)
+                # Another case may be due for another worker.
+                self.services.wake.cases.set()
+                await self._take(case)
             except StorageError as error:
                 log.error("the queue cannot be used: %s", type(error).__name__)
                 await asyncio.sleep(1)
@@ -99,17 +99,18 @@ class Worker:
                 await report(self.services, error, "the queue")
                 await asyncio.sleep(1)
 
-    async def _take(self, case: Case, begun: "_Begun | None") -> None:
+    async def _take(self, case: Case) -> None:
         try:
-            if begun is not None:
-                await self._work(case, begun)
-            elif case.state is CaseState.CLASSIFIED:
+            if case.state is CaseState.CLASSIFIED:
                 # Its answer is on its way; the lease keeps it out of the queue meanwhile.
                 await self._storage.write(deliveries.settle, case)
-            else:
+                return
+            if case.attempts > GIVE_UP_AFTER:
                 # It took several processes down with it: no further try.
                 reason = "gave no answer before"
                 await self._storage.write(answers.give_up, self.services, case, self.name, reason)
+                return
+            await self._work(case)
         except (LeaseLost, CaseGone, IllegalStep):
             # Withdrawn, erased, or taken by another meanwhile: nothing is left to do.
             log.info("case %s is no longer ours", case.number)
@@ -126,12 +127,13 @@ class Worker:
         finally:
             self.services.wake.answers()
 
-    async def _work(self, case: Case, begun: "_Begun") -> None:
-        person = begun.person
-        async with self._holding(case, person.telegram_id, begun.crowded):
+    async def _work(self, case: Case) -> None:
+        person, files, crowded = await self._storage.write(_begin, self.services, case)
+        self.services.wake.outbox.set()
+        async with self._holding(case, person.telegram_id, crowded):
             with tempfile.TemporaryDirectory(dir=self.services.settings.incoming) as folder:
                 try:
-                    paths = [await self._fetch(file, Path(folder)) for file in begun.files]
+                    paths = [await self._fetch(file, Path(folder)) for file in files]
                 except BadRequest as error:
                     await self._not_fetched(case, person, error)
                     return
@@ -244,27 +246,14 @@ class Worker:
         return self.services.storage
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What is needed to work on a case: whose it is, what was sent, and whether many wait."""
-
-    person: Person
-    files: tuple[UploadedFile, ...]
-    crowded: bool
-
-
-def _take_up(tx: Tx, services: Services, worker: str) -> tuple[Case, _Begun | None] | None:
-    """Take the next case and tell that it is worked on, unless it only has to be closed."""
-    case = work.lease_next(tx, worker, LEASE)
-    if case is None:
-        return None
-    person = people.get(tx, case.person_id) if case.person_id else None
-    if person is None or case.state is CaseState.CLASSIFIED or case.attempts > GIVE_UP_AFTER:
-        return case, None
-    crowded = answers.crowded(tx)
-    if not crowded:
-        answers.begin(tx, services, case, person)
-    return case, _Begun(person, history.files(tx, case.id), crowded)
+def _begin(tx: Tx, services: Services, case: Case) -> tuple[Person, tuple[UploadedFile, ...], bool]:
+    """Tell that the case is being worked on; gives whose it is, what was sent, and if many wait."""
+    assert case.person_id is not None
+    person = people.get(tx, case.person_id)
+    if person is None:
+        raise CaseGone
+    answers.begin(tx, services, case, person)
+    return person, history.files(tx, case.id), answers.crowded(tx)
 
 
 def _pictures(report: Report) -> list[bytes]:

@@ -17,6 +17,8 @@ from storage.transaction import Row, Tx
 
 # The keys of announcements begin so: they go last.
 ANNOUNCEMENT = "broadcast:"
+# And so those of the messages that tell how far a case is.
+PROGRESS = "progress:"
 
 _OPEN = "state IN ('pending', 'sending')"
 _ANNOUNCES = f"key GLOB '{ANNOUNCEMENT}*'"
@@ -44,7 +46,7 @@ _URGENCY = f"""CASE WHEN o.{_ANNOUNCES} THEN 3
 
 # The last word on how a case went comes after its answer, and may wait so long for others' answers.
 LONGEST_AFTERWORD = timedelta(minutes=1)
-_AFTERWORD = "o.kind = 'edit' AND o.case_id IS NOT NULL AND first.rows = 1"
+_AFTERWORD = f"coalesce(o.target GLOB '{PROGRESS}*', FALSE) AND first.rows = 1"
 
 # Doing these twice does no more than doing them once.
 REPEATABLE = frozenset({OutKind.EDIT, OutKind.DELETE})

@@ -118,19 +118,19 @@ async def test_edits_that_still_wait_give_way_to_a_later_word(storage: Storage) 
 async def test_a_last_word_on_a_case_waits_for_the_answers_of_others_but_never_long(
     hands: Any, storage: Storage
 ) -> None:
-    case = await hands.send(await hands.person())
-    for key, more in {"word": {"case_id": case.id}, "tap": {}}.items():
-        await storage.write(outbox.enqueue, out(key, len(key), OutKind.EDIT, **more))
-    assert await lease(storage, afterwords=False) == ["tap"]
+    for chat, target in enumerate((f"{outbox.PROGRESS}1", "card:1", None)):
+        key = f"edit of {target}"
+        await storage.write(outbox.enqueue, out(key, chat, OutKind.EDIT, target=target))
+    assert await lease(storage, afterwords=False) == ["edit of card:1", "edit of None"]
     hands.wait(outbox.LONGEST_AFTERWORD)
-    assert await lease(storage, afterwords=False) == ["word"]
+    assert await lease(storage, afterwords=False) == [f"edit of {outbox.PROGRESS}1"]
 
 
 async def test_what_waits_behind_a_last_word_does_not_wait_for_others(
-    hands: Any, storage: Storage
+    storage: Storage,
 ) -> None:
-    case = await hands.send(await hands.person())
-    await storage.write(outbox.enqueue, out("word", kind=OutKind.EDIT, case_id=case.id))
+    word = out("word", kind=OutKind.EDIT, target=f"{outbox.PROGRESS}1")
+    await storage.write(outbox.enqueue, word)
     assert await lease(storage, afterwords=False) == []
     await storage.write(outbox.enqueue, out("reply"))
     assert await lease(storage, afterwords=False) == ["word"]
