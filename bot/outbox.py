@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -107,7 +107,7 @@ class Outbox:
         """Wait until something is due and may go out; whatever lands rings the bell."""
         until, now = self.pace.earliest(), utc_now()
         if self.pace.room():
-            due = await self._storage.read(outbox.next_due)
+            due = await self._storage.read(_next_due)
             # What is due already waits for its chat.
             until = min(filter(None, (until, due if due and due > now else None)), default=None)
         await rest(self.services.wake.outbox, until, now, LONGEST_REST)
@@ -269,6 +269,10 @@ def _lease_due(tx: Tx, room: int, resting: tuple[int, ...], spare: bool) -> list
     """Take what may go out; while many wait for their answers, these come before afterwords."""
     calm = not answers.crowded(tx)
     return outbox.lease_due(tx, room, resting, announcements=spare, afterwords=calm)
+
+
+def _next_due(tx: Tx) -> datetime | None:
+    return outbox.next_due(tx, afterwords=not answers.crowded(tx))
 
 
 def keyboard(buttons: list[list[list[str]]]) -> InlineKeyboardMarkup | None:

@@ -283,12 +283,16 @@ def elsewhere(tx: Tx, person: Person) -> list[tuple[int, int]]:
     return [(row["chat_id"], row["message_id"]) for row in rows]
 
 
-def next_due(tx: Tx) -> datetime | None:
+def next_due(tx: Tx, afterwords: bool = True) -> datetime | None:
     """Give the time at which there may be something for `lease_due`, or None."""
     return from_stored_or_none(
         tx.value(
-            f"""SELECT min(o.next_try_at) FROM outbox AS o JOIN {_FIRST} AS first ON first.id = o.id
-                WHERE o.state = 'pending'"""
+            f"""SELECT min(CASE WHEN :afterwords OR NOT ({_AFTERWORD}) THEN o.next_try_at
+                                ELSE o.written_at + :longest END)
+                FROM outbox AS o JOIN {_FIRST} AS first ON first.id = o.id
+                WHERE o.state = 'pending'""",
+            afterwords=afterwords,
+            longest=LONGEST_AFTERWORD // timedelta(microseconds=1),
         )
     )
 

@@ -122,8 +122,16 @@ async def test_a_last_word_on_a_case_waits_for_the_answers_of_others_but_never_l
         key = f"edit of {target}"
         await storage.write(outbox.enqueue, out(key, chat, OutKind.EDIT, target=target))
     assert await lease(storage, afterwords=False) == ["edit of card:1", "edit of None"]
+    # What has to wait hides nothing that has a time of its own.
+    due = hands.time + outbox.LONGEST_AFTERWORD
+    assert await storage.read(outbox.next_due, afterwords=False) == due
+    later = out("again", 9, not_before=hands.time + timedelta(seconds=1))
+    await storage.write(outbox.enqueue, later)
+    soon = hands.time + timedelta(seconds=1)
+    assert await storage.read(outbox.next_due, afterwords=False) == soon
+    assert await lease(storage, afterwords=False) == []
     hands.wait(outbox.LONGEST_AFTERWORD)
-    assert await lease(storage, afterwords=False) == [f"edit of {outbox.PROGRESS}1"]
+    assert await lease(storage, afterwords=False) == [f"edit of {outbox.PROGRESS}1", "again"]
 
 
 async def test_what_waits_behind_a_last_word_does_not_wait_for_others(
