@@ -26,6 +26,7 @@ import pydicom
 import typer
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+import classifier.reading.dicom  # noqa: F401  # for its decoders
 from classifier.batching import Batcher
 from classifier.labels import Modality
 from classifier.model import MODELS, load_installed
@@ -51,7 +52,7 @@ def make_study(series: Path, slices: int, folder: Path) -> dict[str, Path]:
             slice_.ImagePositionPatient = [0, 0, 1.0 * number]
             slice_.InstanceNumber = number + 1
             if kind == "uncompressed" and slice_.file_meta.TransferSyntaxUID.is_compressed:
-                slice_.decompress(decoding_plugin="gdcm", generate_instance_uid=False)
+                slice_.decompress(generate_instance_uid=False)
                 slice_.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
             slice_.save_as(folder / kind / f"{number:04}.dcm")
         with zipfile.ZipFile(folder / f"{kind}.zip", "w", zipfile.ZIP_DEFLATED) as archive:

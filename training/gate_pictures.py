@@ -140,6 +140,8 @@ def _dicom(path: Path, family: str) -> Image.Image | None:
     import pydicom
     from pydicom.pixels.processing import apply_voi_lut
 
+    import classifier.reading.dicom  # noqa: F401  # for its decoders
+
     try:
         dataset = pydicom.dcmread(path)
         is_xray = dataset.Modality in ("CR", "DX", "RG")

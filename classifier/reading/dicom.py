@@ -10,6 +10,7 @@ from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
 from classifier.labels import Modality
+from classifier.reading import jpeg
 from classifier.reading.detect import HEAD_BYTES, detect
 from classifier.reading.frames import frame_tags, rescale, spacing
 from classifier.reading.header import OWN_SALT, look, number, parse, text, whole
@@ -23,18 +24,13 @@ _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 # The quickest of the decoders that are installed; for the other syntaxes pydicom's own choice.
 _PLUGINS = {
-    uid.JPEGExtended12Bit: "jpeg12",
-    uid.JPEGLossless: "gdcm",
-    uid.JPEGLosslessSV1: "gdcm",
-    uid.JPEGLSLossless: "pyjpegls",
-    uid.JPEGLSNearLossless: "pyjpegls",
-    uid.JPEG2000Lossless: "gdcm",
-    uid.JPEG2000: "gdcm",
+    **dict.fromkeys(jpeg.DECODER_DEPENDENCIES, "imagecodecs"),
+    uid.JPEG2000Lossless: "pylibjpeg",
+    uid.JPEG2000: "pylibjpeg",
     uid.RLELossless: "pylibjpeg",
 }
-get_decoder(uid.JPEGExtended12Bit).add_plugin(
-    "jpeg12", ("classifier.reading.jpeg12", "decode_frame")
-)
+for _syntax in jpeg.DECODER_DEPENDENCIES:
+    get_decoder(_syntax).add_plugin("imagecodecs", (jpeg.__name__, jpeg.decode_frame.__name__))
 
 
 def read_dicom(data: bytes) -> tuple[Scan, ...]:
