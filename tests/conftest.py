@@ -11,3 +11,11 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared/data is not here")
     return SHARED
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: side by side, the last to be done is then short.
+
+    The first tests also stay together, so that the network their module trains is trained once.
+    """
+    items.sort(key=lambda item: "training" not in item.path.parts)

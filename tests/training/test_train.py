@@ -24,7 +24,7 @@ from training.recipe import Phase, Recipe, Start, load
 
 TINY = Recipe(
     name="tiny",
-    phases=(Phase(size=32, epochs=1), Phase(size=40, epochs=1)),
+    phases=(Phase(size=40, epochs=2),),
     optimizer=lambda rate: keras.optimizers.AdamW(rate),
     learning_rate=1e-3,
     batch=8,
@@ -152,7 +152,7 @@ def test_the_second_look_is_at_the_mirror_image() -> None:
 def test_a_run_that_was_cut_off_is_packaged_at_the_size_it_had_come_to(
     labelled_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut_off = replace(TINY, phases=TINY.phases[:1])
+    cut_off = replace(TINY, phases=(Phase(size=32, epochs=1),))
     parts = dataset.split(dataset.find_examples(labelled_folder))
     with workers(0) as pool:
         network, _ = train_network(cut_off, parts, tmp_path, None, 0, pool)
