@@ -16,9 +16,9 @@ from classifier.gate import Gate
 from classifier.labels import Doubt, Finding, FloatArray, Greys, Modality
 from classifier.lineup import Lineup
 from classifier.model import Model
-from classifier.preprocess import shrunk, to_grey, to_input, to_unit
+from classifier.preprocess import as_shown, shrunk, to_input, to_unit
 from classifier.reading.isolated import IsolatedReader, Progress
-from classifier.reading.scan import FileKind, Scan, Study, Units
+from classifier.reading.scan import FileKind, Scan, Study
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
 from classifier.study import Looked, conclude, look_at
@@ -147,7 +147,7 @@ class Classifier:
 
     def _seen(self, scan: Scan, size: int) -> _Seen:
         """Look at a scan; a film is cut out of a photograph."""
-        shown: Greys = scan.pixels if scan.units is Units.GREY else to_grey(scan)
+        shown = as_shown(scan)
         small, doubts = shrunk(shown), frozenset[Doubt]()
         look = self._gate.look(small)
         if scan.came_as is not FileKind.DICOM:

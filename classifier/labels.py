@@ -10,6 +10,7 @@ Levels = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
 # A picture's greys: 0 black to 1 white, or in levels up to 255.
 Greys = FloatArray | Levels
+CTNumbers = NDArray[np.int16]
 
 
 class Label(StrEnum):

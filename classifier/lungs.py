@@ -52,7 +52,7 @@ def find_lungs(scans: Sequence[Scan]) -> Masks:
 def small_grey(scan: Scan) -> FloatArray:
     """Give the slice in [0, 1] on the grid of the masks."""
     in_hounsfield = scan.units is Units.HOUNSFIELD
-    whole = Image.fromarray(scan.pixels if in_hounsfield else to_grey(scan))
+    whole = Image.fromarray(scan.pixels.astype(np.float32) if in_hounsfield else to_grey(scan))
     values = np.asarray(whole.resize((GRID, GRID), Image.Resampling.BOX), dtype=np.float32)
     if in_hounsfield:
         values = (values - LUNG_WINDOW_CENTRE) / LUNG_WINDOW_WIDTH + np.float32(0.5)

@@ -1,5 +1,7 @@
 """A `Scan` to what is shown and to what the network takes; the same functions in training."""
 
+from typing import cast
+
 import numpy as np
 from PIL import Image
 
@@ -13,16 +15,22 @@ FINE = 448
 
 
 def to_grey(scan: Scan) -> FloatArray:
-    """Give the picture as shown: (rows, columns) float32, 0 black to 1 white.
+    """Give the picture as shown: (rows, columns) float32, 0 black to 1 white."""
+    return to_unit(as_shown(scan))
+
+
+def as_shown(scan: Scan) -> Greys:
+    """Give (rows, columns) as shown; what is grey already stays as it is, maybe in levels.
 
     Hounsfield units go through one fixed lung window, centre -600 and width 1500 (PS3.3
     C.11.2.1.2 linear), whatever window the file names.
     """
     if scan.units is Units.GREY:
-        return to_unit(scan.pixels)
-    lowest = LUNG_WINDOW_CENTRE - LUNG_WINDOW_WIDTH / 2
-    grey: FloatArray = np.clip((scan.pixels - lowest) / LUNG_WINDOW_WIDTH, 0, 1)
-    return grey
+        return cast(Greys, scan.pixels)
+    lowest = np.float32(LUNG_WINDOW_CENTRE - LUNG_WINDOW_WIDTH / 2)
+    grey: FloatArray = scan.pixels - lowest
+    grey /= np.float32(LUNG_WINDOW_WIDTH)
+    return np.clip(grey, 0, 1, out=grey)
 
 
 def to_unit(grey: Greys) -> FloatArray:

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
-from classifier.labels import Modality
+from classifier.labels import CTNumbers, Greys, Modality
 from classifier.reading import jpeg
 from classifier.reading.detect import HEAD_BYTES, detect
 from classifier.reading.frames import frame_tags, rescale, spacing
@@ -98,6 +98,7 @@ def _decoder(syntax: str) -> Decoder:
 
 
 def _scan(dataset: Dataset, said: Look, index: int, stored: Stored) -> Scan:
+    pixels: Greys | CTNumbers
     units, chroma = Units.GREY, 0.0
     bits = whole(dataset, "BitsStored") or 8
     if text(dataset, "PhotometricInterpretation") == "PALETTE COLOR":

@@ -7,24 +7,31 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
-from classifier.labels import FloatArray
+from classifier.labels import CTNumbers, FloatArray
 from classifier.reading.header import number, text, value
 
 AIR = -1024.0
+_CT_NUMBERS = np.iinfo(np.int16).min, np.iinfo(np.int16).max
 
 Stored = NDArray[np.integer | np.floating]
 Mask = NDArray[np.bool_]
 
 
-def hounsfield(dataset: Dataset, stored: Stored, slope: float, intercept: float) -> FloatArray:
-    """Rescale stored values to CT numbers (PS3.3 C.11.1), padding to air, in float32."""
+def hounsfield(dataset: Dataset, stored: Stored, slope: float, intercept: float) -> CTNumbers:
+    """Rescale stored values to whole CT numbers (PS3.3 C.11.1), padding to air.
+
+    Raises ValueError if there is one that is no number.
+    """
     padding = _padding(dataset, stored)
     pixels = stored.astype(np.float32)
     pixels *= np.float32(slope)
     pixels += np.float32(intercept)
     if padding is not None:
         pixels[padding] = AIR
-    return pixels
+    if not np.isfinite(pixels.sum()):
+        raise ValueError("not a number")
+    np.rint(pixels, out=pixels)
+    return np.clip(pixels, *_CT_NUMBERS, out=pixels).astype(np.int16)
 
 
 def grey(dataset: Dataset, stored: Stored) -> FloatArray:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from classifier.labels import Greys, Modality
+from classifier.labels import CTNumbers, Greys, Modality
 
 
 class Units(StrEnum):
@@ -46,13 +46,13 @@ class Scan:
     """One picture, upright and in its own resolution.
 
     `pixels` is (rows, columns). In `Units.GREY` it is float32 from 0 (black) to 1 (white), or uint8
-    up to 255 if the file holds no more than that; in `Units.HOUNSFIELD` CT numbers in float32.
+    up to 255 if the file holds no more than that; in `Units.HOUNSFIELD` CT numbers in int16.
     `spacing` is millimetres between rows and between columns. `modality` is
     what the file says of itself, None if it says nothing. `chroma` is the mean difference between
     the largest and the smallest colour channel, 0 for grey to 1.
     """
 
-    pixels: Greys
+    pixels: Greys | CTNumbers
     units: Units
     modality: Modality | None
     spacing: tuple[float, float] | None

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from classifier.labels import Greys, Modality
+from classifier.labels import Modality
 from classifier.reading.archive import Listing
 from classifier.reading.limits import MAX_ARCHIVE_ENTRIES, MAX_PIXELS
 from classifier.reading.scan import FileKind, Scan, Tags, Units
@@ -24,8 +24,12 @@ from classifier.refusals import Refusal, RefusalReason
 MAX_HEADER_BYTES = 64 * 1024
 MAX_TEXT = 256
 _LENGTH = struct.Struct("<I")
-# Of pixels in levels, and of others.
-_PIXELS: Final = {True: "u1", False: "<f4"}
+# How pixels go over the wire, and what they mean.
+_PIXELS: Final = {
+    "uint8": ("u1", Units.GREY),
+    "float32": ("<f4", Units.GREY),
+    "int16": ("<i2", Units.HOUNSFIELD),
+}
 
 
 class End:
@@ -44,7 +48,7 @@ def send(connection: socket.socket, message: Message) -> None:
     header = json.dumps(_plain(message)).encode()
     connection.sendall(_LENGTH.pack(len(header)) + header)
     if isinstance(message, Scan):
-        kind = _PIXELS[_in_levels(message.pixels)]
+        kind, _ = _PIXELS[message.pixels.dtype.name]
         pixels = np.ascontiguousarray(message.pixels, dtype=kind)
         connection.sendall(pixels.data.cast("B"))
 
@@ -54,7 +58,7 @@ def _plain(message: Message) -> dict[str, Any]:
         case Scan():
             described = {f.name: getattr(message, f.name) for f in fields(Scan)}
             described |= {"tags": asdict(message.tags), "pixels": message.pixels.shape}
-            return {"type": "scan", "levels": _in_levels(message.pixels)} | described
+            return {"type": "scan", "dtype": message.pixels.dtype.name} | described
         case Look() | Listing():
             return {"type": type(message).__name__.lower()} | asdict(message)
         case Refusal():
@@ -94,13 +98,14 @@ def _scan(connection: socket.socket, said: dict[str, Any], deadline: float) -> S
     rows, columns = (_whole(part, MAX_PIXELS) for part in said["pixels"])
     if not 0 < rows * columns <= MAX_PIXELS:
         raise BrokenChild
-    units, levels = Units(said["units"]), bool(said["levels"])
-    if levels and units is not Units.GREY:
+    kind, units = _PIXELS[said["dtype"]]
+    if units is not Units(said["units"]):
         raise BrokenChild
-    pixels = np.empty((rows, columns), dtype=_PIXELS[levels])
+    pixels = np.empty((rows, columns), dtype=kind)
     _fill(connection, pixels.data.cast("B"), deadline)
-    if not levels:
-        _check_values(pixels, units)
+    # Written so that NaN fails.
+    if pixels.dtype == np.float32 and not (0 <= pixels.min() <= pixels.max() <= 1):
+        raise BrokenChild
     return Scan(
         pixels=pixels,
         units=units,
@@ -110,18 +115,6 @@ def _scan(connection: socket.socket, said: dict[str, Any], deadline: float) -> S
         came_as=FileKind(said["came_as"]),
         chroma=_float(said["chroma"]),
     )
-
-
-def _in_levels(pixels: Greys) -> bool:
-    return pixels.dtype == np.uint8
-
-
-def _check_values(pixels: Greys, units: Units) -> None:
-    low, high = float(pixels.min()), float(pixels.max())
-    bound: Final = 1.0 if units is Units.GREY else 1e9
-    # Written so that NaN fails.
-    if not (-bound <= low <= high <= bound) or (units is Units.GREY and low < 0):
-        raise BrokenChild
 
 
 def _listing(said: dict[str, Any]) -> Listing:

@@ -164,6 +164,22 @@ def test_ct_comes_in_hounsfield_units_and_ignores_the_window_of_the_file(dicom: 
     )  # fmt: skip
 
 
+def test_ct_numbers_are_whole_and_fit_in_sixteen_bits(dicom: Make) -> None:
+    stored = np.array([[0, 1, 2, 30_000]], np.int16).repeat(4, 0)
+    scan = one(dicom(stored, Modality="CT", RescaleSlope=1.3, RescaleIntercept=0))
+    assert scan.pixels.dtype == np.int16
+    assert scan.pixels[0].tolist() == [0, 1, 3, 32767]
+
+
+def test_a_ct_number_that_is_no_number_is_refused(dataset: MakeSet, written: Make) -> None:
+    made = dataset(np.zeros((8, 8), np.int16), Modality="CT", BitsAllocated=32)
+    del made.PixelData
+    made.FloatPixelData = np.full((8, 8), np.nan, np.float32).tobytes()
+    with pytest.raises(Refusal, match="ValueError") as caught:
+        read_dicom(written(made))
+    assert caught.value.reason is RefusalReason.BROKEN
+
+
 @pytest.mark.parametrize("padding", [-2000, 63536])
 def test_ct_padding_becomes_air_even_when_written_unsigned(
     padding: int, dataset: MakeSet, written: Make

@@ -17,11 +17,10 @@ from classifier.reading.wire import MAX_HEADER_BYTES, BrokenChild, End, Message,
 from classifier.refusals import Refusal, RefusalReason
 
 TAGS = Tags("CHEST", "PA", "A\\B", "key", "1.2", "1.3", 7, (1, 2, 3), (1, 0, 0, 0, 1, 0), 4.5)
-PIXELS = np.arange(12, dtype=np.float32).reshape(3, 4) - 1024
+PIXELS = np.arange(12, dtype=np.int16).reshape(3, 4) - 1024
 SCAN = Scan(PIXELS, Units.HOUNSFIELD, Modality.CT, (0.5, 0.6), TAGS, FileKind.DICOM, 0.25)
-
-
 PHOTO = Scan(np.arange(12, dtype=np.uint8).reshape(3, 4), Units.GREY, None, None)
+XRAY = Scan(np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4), Units.GREY, None, None)
 
 
 def over_the_wire(message: Message) -> Message:
@@ -48,7 +47,7 @@ def described(**changes: Any) -> dict[str, Any]:
     return {
         "type": "scan",
         "pixels": [1, 1],
-        "levels": False,
+        "dtype": "float32",
         "units": "grey",
         "modality": None,
         "spacing": None,
@@ -58,7 +57,7 @@ def described(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-@pytest.mark.parametrize("scan", [SCAN, PHOTO], ids=["hounsfield", "levels"])
+@pytest.mark.parametrize("scan", [SCAN, PHOTO, XRAY], ids=["hounsfield", "levels", "grey"])
 def test_a_scan_arrives_as_it_was_sent(scan: Scan) -> None:
     arrived = over_the_wire(scan)
     assert isinstance(arrived, Scan)
@@ -91,7 +90,11 @@ def test_a_refusal_and_an_end_arrive() -> None:
         {"pixels": [1.0, 1]},
         {"pixels": [True, 1]},
         {"units": "furlongs"},
-        {"levels": True, "units": "hounsfield"},
+        {"dtype": "uint8", "units": "hounsfield"},
+        {"dtype": "int16", "units": "grey"},
+        {"dtype": "float32", "units": "hounsfield"},
+        {"dtype": "float64"},
+        {"dtype": ["uint8"]},
         {"came_as": "exe"},
         {"modality": "mr"},
         {"chroma": "high"},
