@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from bot.memory import share_one_heap
 from classifier.card import BrokenModel
 from classifier.classifier import Answer, Classifier
 from classifier.gate import Gate
@@ -50,6 +51,7 @@ def classify(
     models: Annotated[Path, typer.Option(help="folder of model folders")] = MODELS,
 ) -> None:
     """Answer each picture, DICOM file, or zip or folder of one CT series with a picture."""
+    share_one_heap()
     try:
         with IsolatedReader() as reader:
             classifier = Classifier(reader, load_installed(models, engine), Gate())

@@ -27,6 +27,7 @@ import typer
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 import classifier.reading.dicom  # noqa: F401  # for its decoders
+from bot.memory import share_one_heap
 from classifier.batching import Batcher
 from classifier.labels import Modality
 from classifier.model import MODELS, load_installed
@@ -90,6 +91,7 @@ def peak_memory(pids: tuple[int, ...]) -> Iterator[list[float]]:
 
 async def one_study(path: Path, models: Path) -> dict[str, float]:
     """Take a study through all stages in this process; seconds of each and MB with children."""
+    share_one_heap()  # as the bot and the command line do
     model = load_installed(models)[Modality.CT]
     with IsolatedReader() as reader:
         async with Batcher(model.engine) as batcher:
