@@ -85,7 +85,8 @@ of the sources taken together, not of each by itself.
 
 {promises}
 
-They come from the {calibrated_on} answers; so does the temperature, {temperature:.3f}. {honesty}
+They come from the {calibrated_on} answers; so does the temperature, {temperature:.3f}.
+{later}{honesty}
 
 {sure}
 
@@ -95,11 +96,14 @@ one. Where bacterial and viral are close, no kind is named, and "pneumonia" may 
 count in both rows.
 """
 
-CROSS_FITTED = """What follows was
-measured without them: each fifth of the held-out patients was read with a temperature and
-thresholds fitted to the other four and the tuning part, and so were Brier score and calibration
-error above."""
+CROSS_FITTED = """What follows was measured without them: each fifth of the held-out patients was
+read with a temperature and thresholds fitted to the other four and the tuning part, and so were
+Brier score and calibration error above."""
 OUT_OF_FOLD = "No held-out patient is among those, so that what follows was measured with them."
+LATER = """The limit of "pneumonia" was fitted after all else, by `{command}`,
+which leaves the network, the temperature and the other thresholds alone; the table below is of
+that run.
+"""
 SHARES = {"share": "any", "named": "a label"}
 BEGIN, END = "<!-- from card.json: begin -->\n", "<!-- from card.json: end -->"
 
@@ -160,6 +164,7 @@ def figures_page(card: Card) -> str:
         promises=_promises(card),
         calibrated_on=calibration["on"],
         temperature=card.temperature,
+        later=LATER.format(**calibration["later"]) if "later" in calibration else "",
         honesty=OUT_OF_FOLD if calibration["on"] == "out-of-fold" else CROSS_FITTED,
         sure=_sure(card),
     )

@@ -52,7 +52,10 @@ def main(
     limits = replace(limits, pneumonia_from=pneumonia_from(both, limits))
     proof = asdict(told(both, measure_with(limits, both))[PNEUMONIA])
     calibration = details["calibration"]
-    calibration = calibration | {"proof": calibration["proof"] | {PNEUMONIA: proof}}
+    calibration = calibration | {
+        "proof": calibration["proof"] | {PNEUMONIA: proof},
+        "later": {"command": "python -m training.pneumonia_limit"},
+    }
     sure = sure_by_source(held_out.sources, answered, cross_fit(tuning, answered))
     card = replace(
         card,

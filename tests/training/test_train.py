@@ -103,7 +103,10 @@ def test_a_model_of_before_gets_the_limit_of_pneumonia_and_stays_else_as_it_was(
     with pytest.raises(typer.BadParameter, match="other pictures"):
         pneumonia_limit.main(folder, [labelled_folder])
     assert (folder / "card.json").read_bytes() == old
+    later = "fitted after all else"
+    assert later not in (folder / "MODEL_CARD.md").read_text()
     pneumonia_limit.main(folder, [labelled_folder, adults_folder])
+    assert later in (folder / "MODEL_CARD.md").read_text()
     given = read_card(folder)
     assert (card.pneumonia_from, given.pneumonia_from) == (1, 0.8)
     assert set(given.details["calibration"]["proof"]) == {*Label, "pneumonia"}
