@@ -9,6 +9,8 @@ from pydicom.pixels.decoders.base import DecodeRunner
 from pydicom.uid import JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1
 
 _END_OF_IMAGE = b"\xff\xd9"
+# Some writers pad by more than the one byte that evens the length.
+_PADDED = 64
 
 DECODER_DEPENDENCIES = {
     syntax: ("imagecodecs>=2026.1",)
@@ -26,7 +28,7 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
 
     Raises ValueError where the frame was cut off, which the decoder would fill up with grey.
     """
-    if not source.rstrip(b"\0\xff").endswith(_END_OF_IMAGE):
+    if _END_OF_IMAGE not in source[-_PADDED:]:
         raise ValueError("no end of image")
     as_stored = "rgb" if runner.samples_per_pixel == 3 else None
     pixels = imagecodecs.jpeg8_decode(source, colorspace=as_stored, outcolorspace=as_stored)

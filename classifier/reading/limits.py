@@ -11,9 +11,10 @@ MIB = 1024 * 1024
 MAX_PIXELS = 50_000_000
 MAX_FILE_BYTES = 300 * MIB
 MAX_PIXEL_BYTES = 400 * MIB
-# A whole chest at 0.4 mm has fewer slices than this; 512 MiB hold 1,024 slices of 512 x 512.
+# A whole chest at 0.4 mm has fewer slices than this; 1 GiB is 1,024 slices of 512 x 512 in
+# float32, which rendered ones are, and twice as many of CT numbers.
 MAX_SLICES = 1000
-MAX_STUDY_BYTES = 512 * MIB
+MAX_STUDY_BYTES = 1024 * MIB
 
 MAX_ARCHIVE_BYTES = 1024 * MIB
 MAX_ARCHIVE_ENTRIES = 4096
