@@ -327,6 +327,14 @@ async def test_messages_are_paced_for_a_chat_and_in_all(
     off_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pace, "BURST", 2)
+    count, left = pace.Pace.count, list[float]()
+
+    def counted(self: pace.Pace, chat: int) -> None:
+        left.append(time.monotonic())
+        count(self, chat)
+
+    # Paced is when they leave: how long each travels hangs on what else the machine does.
+    monkeypatch.setattr(pace.Pace, "count", counted)
     await off_stage.start()
     ann = off_stage.sim.user(1, language="en")
     for _ in range(5):
@@ -335,9 +343,10 @@ async def test_messages_are_paced_for_a_chat_and_in_all(
     assert calls[4].at - calls[0].at >= 1.8
     await off_stage.sim.add_users(range(100, 140))
     await asyncio.gather(*(off_stage.sim.user(n).says("hello") for n in range(100, 140)))
-    calls = (await off_stage.sim.until(lambda calls: len(calls) == 45, "sendMessage"))[5:]
-    for first, later in zip(calls, calls[30 + pace.TOGETHER :], strict=False):
-        assert later.at - first.at >= 0.99
+    await off_stage.sim.until(lambda calls: len(calls) == 45, "sendMessage")
+    assert len(left) == 45
+    for first, later in zip(left[5:], left[5 + 30 + pace.TOGETHER :], strict=False):
+        assert later - first >= 1
 
 
 async def test_a_stop_takes_no_longer_than_promised_whatever_hangs(stage: Stage, ann: User) -> None:
