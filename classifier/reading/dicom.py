@@ -90,7 +90,7 @@ def _scans(dataset: Dataset, said: Look, frames: int) -> Iterator[Scan]:
 def _decoder(syntax: str) -> Decoder:
     try:
         decoder = get_decoder(uid.UID(syntax))
-    except NotImplementedError:
+    except NotImplementedError:  # so pydicom says that it knows no decoder
         decoder = None
     if decoder is None or not decoder.is_available:
         raise Refusal(RefusalReason.UNSUPPORTED_SYNTAX, "TransferSyntaxUID")
