@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bot.memory import share_one_heap
+from bot.networks import Networks
 from classifier.card import BrokenModel
 from classifier.classifier import Answer, Classifier
 from classifier.gate import Gate
@@ -39,6 +40,7 @@ SIDE_BY_SIDE = 4
 @app.callback()
 def main() -> None:
     """Read chest X-rays and CT series: normal, bacterial or viral pneumonia. Not a diagnosis."""
+    share_one_heap()
 
 
 @app.command()
@@ -51,7 +53,6 @@ def classify(
     models: Annotated[Path, typer.Option(help="folder of model folders")] = MODELS,
 ) -> None:
     """Answer each picture, DICOM file, or zip or folder of one CT series with a picture."""
-    share_one_heap()
     try:
         with IsolatedReader() as reader:
             classifier = Classifier(reader, load_installed(models, engine), Gate())
@@ -172,11 +173,13 @@ def run() -> None:
     """Run the bot: polling, or a webhook when WEBHOOK_URL is set."""
     import uvloop
 
-    # Its children start while the rest is imported.
+    # Children start and networks load while the rest is imported.
     with IsolatedReader() as reader:
+        settings = _settings()
+        networks = Networks(settings.classifier_url)
         from bot.app import run as run_until_stopped
 
-        uvloop.run(run_until_stopped(_settings(), reader))
+        uvloop.run(run_until_stopped(settings, reader, networks))
 
 
 @app.command(name="try")

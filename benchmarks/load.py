@@ -119,9 +119,11 @@ async def start(sandbox: Sandbox, data_dir: Path) -> Bot:
         "SCANS_PER_HOUR": UNLIMITED,
         "SCANS_PER_DAY": UNLIMITED,
     }
+    # As it starts for all who do not ask Python to compile every file anew at each start.
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     begun = time.monotonic()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, PROGRAM, "run", env=os.environ | settings, stderr=asyncio.subprocess.PIPE
+        sys.executable, PROGRAM, "run", env=inherited | settings, stderr=asyncio.subprocess.PIPE
     )
     assert process.stderr is not None
     while not (line := await process.stderr.readline()).rstrip().endswith(b"ready"):

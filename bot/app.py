@@ -22,6 +22,7 @@ from bot.context import BotApplication, Services
 from bot.doctor.verdicts import Verdicts
 from bot.lock import only_one
 from bot.models import Models
+from bot.networks import Networks
 from bot.outbox import Outbox
 from bot.receive import insist, poll
 from bot.settings import Settings
@@ -29,8 +30,7 @@ from bot.shadow import Shadow
 from bot.wake import Wake
 from bot.worker import SIDE_BY_SIDE, Worker
 from classifier.classifier import Classifier
-from classifier.gate import Gate
-from classifier.model import MODELS, load_installed
+from classifier.model import MODELS
 from classifier.reading.isolated import IsolatedReader
 from storage import Storage, staff
 
@@ -45,15 +45,17 @@ END_SECONDS = 4.5
 
 
 async def run(
-    settings: Settings, reader: IsolatedReader, stop: asyncio.Event | None = None
+    settings: Settings,
+    reader: IsolatedReader,
+    networks: Networks,
+    stop: asyncio.Event | None = None,
 ) -> None:
     """Run the bot until it is told to stop; raises AlreadyRunning, StorageError, BrokenModel."""
-    memory.share_one_heap()
     stop = stop or asyncio.Event()
     with only_one(settings.data_dir), _signals(stop):
         models, gate, bot = await asyncio.gather(
-            asyncio.to_thread(load_installed, url=settings.classifier_url),
-            asyncio.to_thread(Gate),
+            asyncio.wrap_future(networks.models),
+            asyncio.wrap_future(networks.gate),
             asyncio.to_thread(make_bot, settings),
         )
         async with (

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from bot import app
 from bot.logs import set_up_logs
+from bot.networks import Networks
 from bot.poster import draw_qr
 from bot.sandbox.personas import PERSONAS
 from bot.sandbox.server import Sandbox
@@ -54,7 +55,8 @@ async def try_out(data_dir: Path | None, port: int, language: Language) -> None:
             settings = _settings(sandbox, folder, language)
             set_up_logs(settings.secrets)
             print(f"Open {sandbox.page_url} in a browser. Ctrl+C ends it.", flush=True)
-            await app.run(settings, stack.enter_context(IsolatedReader()))
+            reader = stack.enter_context(IsolatedReader())
+            await app.run(settings, reader, Networks(settings.classifier_url))
 
 
 def _settings(sandbox: Sandbox, folder: Path, language: Language) -> Settings:

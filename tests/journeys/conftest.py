@@ -73,8 +73,8 @@ async def off_stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Stage]:
     """A bot that is not started yet."""
-    monkeypatch.setattr("bot.app.load_installed", lambda url="": models)
-    monkeypatch.setattr("bot.app.Gate", lambda: gate)
+    monkeypatch.setattr("bot.networks.load_installed", lambda url="": models)
+    monkeypatch.setattr("bot.networks.Gate", lambda: gate)
     monkeypatch.setattr(pace, "BURST", 100)
     monkeypatch.setattr(scans, "QUIET", timedelta(seconds=0.4))
     # Longer than anybody waits: a bell that was not rung must not be made up for.

@@ -13,7 +13,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "classifier")]
 from conftest import BrightnessEngine, BrightnessGate, make_model  # noqa: E402 - the paths come first
 
 import run_bot  # noqa: E402
-from bot import app  # noqa: E402
+from bot import networks  # noqa: E402
 from classifier.engines import Output  # noqa: E402
 from classifier.labels import FloatArray, Modality  # noqa: E402
 from classifier.model import Model, load_installed  # noqa: E402
@@ -32,6 +32,6 @@ def hanging(url: str = "") -> dict[Modality, Model]:
 
 if __name__ == "__main__":
     folder = os.environ.get("MODELS")
-    app.load_installed = partial(load_installed, Path(folder)) if folder else hanging  # type: ignore[assignment] # a stand-in
-    app.Gate = BrightnessGate  # type: ignore[misc] # a stand-in
+    networks.load_installed = partial(load_installed, Path(folder)) if folder else hanging  # type: ignore[assignment] # a stand-in
+    networks.Gate = BrightnessGate  # type: ignore[misc] # a stand-in
     run_bot.app()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import app
+from bot.networks import Networks
 from bot.sandbox.client import Sim, User
 from bot.sandbox.server import Sandbox
 from bot.settings import Settings, load_settings
@@ -51,7 +52,8 @@ class Stage:
     async def start(self, **changes: Any) -> None:
         """Start the bot and wait until it hears."""
         self._stop = asyncio.Event()
-        running = app.run(self.settings(**changes), self.reader, self._stop)
+        settings = self.settings(**changes)
+        running = app.run(settings, self.reader, Networks(settings.classifier_url), self._stop)
         self._running = asyncio.create_task(running)
 
     async def stop(self) -> None:

@@ -20,6 +20,7 @@ import pytest
 from bot import worker
 from bot.lock import AlreadyRunning
 from bot.logs import ScrubbingFormatter
+from bot.networks import Networks
 from bot.sandbox.client import Sim, User
 from bot.sandbox.server import Sandbox
 from bot.worker import Worker
@@ -212,7 +213,7 @@ async def test_a_broken_model_ends_the_start_and_frees_the_data_dir(
         raise BrokenModel("model.onnx is not the card's")
 
     with monkeypatch.context() as patch:
-        patch.setattr("bot.app.load_installed", broken)
+        patch.setattr("bot.networks.load_installed", broken)
         await off_stage.start()
         with pytest.raises(BrokenModel):
             await off_stage.stop()
@@ -224,7 +225,7 @@ async def test_a_second_bot_on_the_same_data_dir_is_refused(stage: Stage, ann: U
     from bot import app
 
     with pytest.raises(AlreadyRunning):
-        await app.run(stage.settings(), stage.reader)
+        await app.run(stage.settings(), stage.reader, Networks(""))
     await ann.says("/help")
     await ann.sees("Send a chest X-ray")
 
