@@ -3,7 +3,8 @@
 `python -m training.sizes --model classifier/models/NAME --data FOLDER [--data FOLDER] [--fold 0]`
 measures the model's network, in float, on the tuning pictures of one fold, which no figure is
 reported on: with each size once, and once more with the mean of the picture and its mirror image.
-Nothing is trained again, so that it says nothing of a network made for another size.
+`gain` is the balanced accuracy's over that of one look at the shipped size, with its paired
+interval. Nothing is trained again, so that it says nothing of a network made for another size.
 """
 
 from pathlib import Path
@@ -19,6 +20,7 @@ from training import dataset
 from training.dataset import Pictures, load_pictures
 from training.evaluate import run_engine
 from training.figures import Predictions, figures
+from training.not_worse import difference
 from training.record import add_rows, circumstances, columns
 
 RESULTS = Path(__file__).parent / "results" / "sizes.csv"
@@ -47,18 +49,21 @@ def main(
     for folder in data:
         examples = dataset.split(dataset.find_examples(folder), fold).tuning
         patients = tuple(example.patient for example in examples)
-        for size in SIZES:
+        found = {}
+        for size in {loaded.card.input_size: None} | dict.fromkeys(SIZES):
             pictures = load_pictures(examples, size)
-            found = looks(loaded.engine, loaded.card.temperature, pictures)
-            for name, probabilities in found.items():
-                measured = figures(Predictions(probabilities, pictures.classes, patients))
-                kept = {figure: measured[figure] for figure in FIGURES if figure in measured}
-                rows.append(
-                    {"date": about["date"], "model": loaded.name, "source": folder.name}
-                    | {"pictures": len(examples), "size": size, "looks": name}
-                    | columns(kept)
-                )
-                print(rows[-1])
+            for name, each in looks(loaded.engine, loaded.card.temperature, pictures).items():
+                found[size, name] = Predictions(each, pictures.classes, patients)
+        shipped = found[loaded.card.input_size, "once"]
+        for (size, name), answers in sorted(found.items(), key=lambda each: each[0][0]):
+            measured, gain = figures(answers), difference(shipped, answers)
+            kept = {figure: measured[figure] for figure in FIGURES if figure in measured}
+            rows.append(
+                {"date": about["date"], "model": loaded.name, "source": folder.name}
+                | {"pictures": len(examples), "size": size, "looks": name}
+                | columns(kept | {"gain": (gain.candidate - gain.base, gain.low, gain.high)})
+            )
+            print(rows[-1])
     add_rows(out, rows)
 
 

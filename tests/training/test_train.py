@@ -127,12 +127,15 @@ def test_sizes_are_compared_on_tuning_pictures(
     sizes.main(trained / "resnet34_tiny", [labelled_folder, adults_folder], out=tmp_path / "s")
     rows = list(csv.DictReader((tmp_path / "s").open()))
     assert [(row["size"], row["looks"]) for row in rows] == 2 * [
-        *[("32", "once"), ("32", "mirrored too"), ("48", "once"), ("48", "mirrored too")]
+        (size, looks) for size in ("32", "40", "48") for looks in ("once", "mirrored too")
     ]
+    # Against itself, the shipped size looked at once.
+    for row in (rows[2], rows[8]):
+        assert float(row["gain"]) == float(row["gain_low"]) == float(row["gain_high"]) == 0
     count = len(dataset.split(dataset.find_examples(labelled_folder)).tuning)
-    assert {row["pictures"] for row in rows[:4]} == {str(count)}
-    assert all(0 <= float(row["accuracy"]) <= 1 for row in rows[:4])
-    assert not any(row["accuracy"] for row in rows[4:])
+    assert {row["pictures"] for row in rows[:6]} == {str(count)}
+    assert all(0 <= float(row["accuracy"]) <= 1 for row in rows[:6])
+    assert not any(row["accuracy"] for row in rows[6:])
 
 
 def test_the_second_look_is_at_the_mirror_image() -> None:
