@@ -8,14 +8,14 @@ from html import escape
 from bot import doctors_word, notices, redrawn
 from bot.context import Services
 from bot.deliveries import AGAIN, RESULT, REVIEW
-from bot.say import Buttons, edit, say, show
+from bot.say import Buttons, edit, say, show, unanswered
 from bot.settings import Results
 from bot.texts.catalogue import Texts
 from classifier.classifier import Answer
 from classifier.labels import Finding, Label, Modality
 from classifier.refusals import RefusalReason
 from classifier.report_texts import WORDS, percent
-from storage import cases, history, images, outbox, people, work
+from storage import cases, history, images, outbox, people, staff, work
 from storage.cases import UNFINISHED, Case, CaseState, Saliency, StoredFinding, UploadedFile
 from storage.errors import LeaseLost
 from storage.images import ImageKind, Sealed
@@ -91,7 +91,8 @@ def refuse(
     """Tell why a file could not be fetched."""
     cases.advance(tx, case.id, CaseState.REFUSED, worker=worker, reason=reason)
     texts = services.texts_of(person)
-    say(tx, f"{RESULT}{case.id}:0", person.telegram_id, sentence, case_id=case.id)
+    text = unanswered(texts, sentence)
+    say(tx, f"{RESULT}{case.id}:0", person.telegram_id, text, case_id=case.id)
     _progress(tx, texts("progress.refused", number=case.number), case, person, "end")
 
 
@@ -103,7 +104,11 @@ def repeat(tx: Tx, services: Services, case: Case, person: Person, content: str)
         return False
     cases.mark_duplicate(tx, case.id, earlier.id)
     show_again(tx, services, earlier, person, f"{AGAIN}{case.id}")
-    _progress(tx, again(services, earlier, person), case, person, "end")
+    text = again(services, earlier, person)
+    is_told = _progress(tx, text, case, person, "end")
+    if not is_told and waits_for_doctor(services, earlier):
+        # No picture follows that would speak for itself.
+        say(tx, f"{AGAIN}{case.id}:0", person.telegram_id, text, case_id=earlier.id)
     return True
 
 
@@ -137,22 +142,22 @@ def show_again(tx: Tx, services: Services, earlier: Case, person: Person, key: s
         _refuse_again(tx, texts, earlier, chat, key)
         return
     findings, buttons = history.findings(tx, earlier.id), result_buttons(texts, earlier)
-    text = texts("result.case", number=earlier.number)
-    if findings:
-        text = caption(texts, findings[-1], earlier.number)
-    redrawn.show_again(tx, key, chat, earlier, texts.language, text, buttons)
+    number = texts("result.case", number=earlier.number)
+    text = caption(texts, findings[-1], earlier.number) if findings else number
+    further = f"{texts('result.not_a_diagnosis')}\n\n{number}"
+    redrawn.show_again(tx, key, chat, earlier, texts.language, text, buttons, further)
     if word := doctors_word.text(tx, texts, earlier):
         say(tx, f"{key}:word", chat, word, case_id=earlier.id)
 
 
 def _refuse_again(tx: Tx, texts: Texts, case: Case, chat: int, key: str) -> None:
     reason = RefusalReason(str(case.reason))
-    sentence = escape(WORDS[texts.language].refusals[reason])
+    text = unanswered(texts, escape(WORDS[texts.language].refusals[reason]))
     if reason is RefusalReason.NO_CT_MODEL:
         buttons = [[_delete(texts, case)]]
-        redrawn.show_again(tx, key, chat, case, texts.language, sentence, buttons)
+        redrawn.show_again(tx, key, chat, case, texts.language, text, buttons)
     else:
-        say(tx, f"{key}:0", chat, sentence, case_id=case.id)
+        say(tx, f"{key}:0", chat, text, case_id=case.id)
 
 
 def reviewed(tx: Tx, services: Services, case: Case) -> None:
@@ -232,7 +237,8 @@ def failed(tx: Tx, services: Services, case: Case) -> None:
     if person is not None:
         texts = services.texts_of(person)
         key = f"failed:{case.id}"
-        say(tx, key, person.telegram_id, texts("refusal.failed"), case_id=case.id)
+        text = unanswered(texts, texts("refusal.failed"))
+        say(tx, key, person.telegram_id, text, case_id=case.id)
         _progress(tx, texts("progress.refused", number=case.number), case, person, "end")
     notices.tell(
         tx,
@@ -291,33 +297,32 @@ def _send(
         show(tx, key, chat, image_id, text, result_buttons(texts, case), case_id=case.id)
         return
     assert answer.refusal is not None
-    sentence = escape(WORDS[texts.language].refusals[answer.refusal])
+    text = unanswered(texts, escape(WORDS[texts.language].refusals[answer.refusal]))
     if answer.refusal is RefusalReason.NO_CT_MODEL and image_id is not None:
-        show(tx, key, chat, image_id, sentence, [[_delete(texts, case)]], case_id=case.id)
+        show(tx, key, chat, image_id, text, [[_delete(texts, case)]], case_id=case.id)
     else:
-        say(tx, key, chat, sentence, case_id=case.id)
+        say(tx, key, chat, text, case_id=case.id)
 
 
 def _wait_for_review(tx: Tx, texts: Texts, case: Case, person: Person) -> None:
     cases.ask_doctor(tx, case.id)
     _progress(tx, texts("progress.review", number=case.number), case, person, "end")
-    say(
-        tx,
-        f"{RESULT}{case.id}:0",
-        person.telegram_id,
-        texts("result.after_review"),
-        case_id=case.id,
-    )
+    is_there = bool(staff.members(tx, Role.DOCTOR))
+    text = unanswered(texts, texts("result.after_review" if is_there else "result.no_doctor"))
+    say(tx, f"{RESULT}{case.id}:0", person.telegram_id, text, case_id=case.id)
 
 
-def _progress(tx: Tx, text: str, case: Case, person: Person, stage: str) -> None:
+def _progress(tx: Tx, text: str, case: Case, person: Person, stage: str) -> bool:
+    """Let the progress message say something else; False if there is none, or none any more."""
     target = progress_key(case)
     if stage == "end" and outbox.waiting(tx) >= CROWDED and outbox.drop(tx, target):
-        return
-    if outbox.by_key(tx, target) is not None:
-        # A case tried again tells its stage again.
-        key = f"{target}:{stage}:{case.attempts}"
-        edit(tx, key, person.telegram_id, target, text, case_id=case.id)
+        return False
+    if outbox.by_key(tx, target) is None:
+        return False
+    # A case tried again tells its stage again.
+    key = f"{target}:{stage}:{case.attempts}"
+    edit(tx, key, person.telegram_id, target, text, case_id=case.id)
+    return True
 
 
 def _enter_images(tx: Tx, case: Case, drawn: Drawn) -> str | None:

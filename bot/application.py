@@ -3,6 +3,7 @@
 from telegram import Update
 from telegram.ext import (
     Application,
+    ApplicationHandlerStop,
     ChatMemberHandler,
     ContextTypes,
     ExtBot,
@@ -71,6 +72,8 @@ async def _failed(update: object, context: Context) -> None:
             await reply_once(update, context, _sorry)
         except StorageDown:
             context.bot_application.mark_failed(update.update_id)
+    # No later handler may take what this one was meant for.
+    raise ApplicationHandlerStop
 
 
 def _sorry(tx: Tx, services: Services, person: Person, key: str) -> None:

@@ -14,6 +14,7 @@ BUILDERS: Mapping[str, Builder] = {
     redrawn.BUILD: redrawn.build,
     card.BUILD: pictures.build_card,
     pictures.ORIGINAL: pictures.build_original,
+    pictures.MORE: pictures.build_more,
     invitations.BUILD: invitations.build,
     audit.BUILD: audit.build,
     sources.BUILD: sources.build,

@@ -86,6 +86,10 @@ class BotApplication(Application[ExtBot[None], Context, Data, Data, Data, JobQue
         """Note an update that must come again."""
         self._failed.add(update_id)
 
+    def has_failed(self, update_id: int) -> bool:
+        """Tell whether an update must come again."""
+        return update_id in self._failed
+
     def take_failed(self, handled: set[float]) -> set[float]:
         """Give and forget those of the updates handled that must come again."""
         failed = self._failed & handled

@@ -46,7 +46,8 @@ def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
         return
     # Once for all the pictures of an album.
     key = f"undelivered:{row.key.rpartition(':')[0]}"
-    say.say(tx, key, row.chat_id, services.texts_in(tx, row.chat_id)("refusal.failed"))
+    texts = services.texts_in(tx, row.chat_id)
+    say.say(tx, key, row.chat_id, say.unanswered(texts, texts("refusal.failed")))
     notices.tell(
         tx,
         services,

@@ -22,7 +22,8 @@ async def join(update: Update, context: Context, token: str) -> bool:
     if invitation is None:
         return False
     role = invitation.role
-    account = f"{user.full_name} (@{user.username})" if user.username else user.full_name
+    username = f"@{user.username}" if user.username else "–"
+    account = f"“{tidy(user.full_name)}” · {username} · {user.id}"
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         texts, chat = services.texts_of(person), person.telegram_id
@@ -41,6 +42,11 @@ async def join(update: Update, context: Context, token: str) -> bool:
     await reply_once(update, context, reply)
     await role_changed(context, user.id)
     return True
+
+
+def tidy(name: str) -> str:
+    """Leave out what could disturb the lines a name stands in."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def _tell(tx: Tx, services: Services, inviter: int, new: Member, account: str, key: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -230,10 +230,10 @@ class Outbox:
         return sent.message_id
 
     async def _send_album(self, row: OutRow) -> tuple[int, ...]:
-        """Send stored pictures together; the caption stands under the first."""
+        """Send pictures together; the caption stands under the first."""
         payload: Any = row.payload
         media = [
-            InputMediaPhoto(await self._storage.images.load(image), filename="answer.jpg")
+            InputMediaPhoto(await self._built(replace(row, payload=payload | {"image": image})))
             for image in payload["images"]
         ]
         sent = await self.bot.send_media_group(

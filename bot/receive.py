@@ -72,8 +72,13 @@ async def handle(application: BotApplication, updates: Sequence[Update]) -> set[
         by_person.setdefault(who, []).append(update)
 
     async def one_by_one(theirs: list[Update]) -> None:
-        for update in theirs:
+        for index, update in enumerate(theirs):
             await application.process_update(update)
+            if application.has_failed(update.update_id):
+                # What came after it must not overtake it.
+                for later in theirs[index + 1 :]:
+                    application.mark_failed(later.update_id)
+                return
 
     await asyncio.gather(*map(one_by_one, by_person.values()))
     return application.take_failed({update.update_id for update in updates})

@@ -26,18 +26,27 @@ BUILD = "redrawn"
 
 
 def show_again(
-    tx: Tx, key: str, chat: int, case: Case, language: Language, caption: str, buttons: Buttons
+    tx: Tx,
+    key: str,
+    chat: int,
+    case: Case,
+    language: Language,
+    caption: str,
+    buttons: Buttons,
+    further: str | None = None,
 ) -> None:
     """Have the pictures of an answer sent again.
 
-    Those of an album are sent as they were drawn: the finding of only one of them is kept.
+    Those of an album are sent as they were drawn: the finding of only one of them is kept, that of
+    the first. Under the others stands `further`, or else the caption too.
     """
     drawn = images.of_case(tx, case.id, ImageKind.REPORT)
     if len(drawn) == 1:
         show_made(tx, f"{key}:0", chat, BUILD, caption, buttons, case_id=case.id, language=language)
         return
     for index, picture in enumerate(drawn):
-        show(tx, f"{key}:{index}", chat, picture.id, caption, buttons, case_id=case.id)
+        text = further if index and further else caption
+        show(tx, f"{key}:{index}", chat, picture.id, text, buttons, case_id=case.id)
 
 
 def can_show(tx: Tx, services: Services, case: Case) -> bool:

@@ -5,12 +5,18 @@ from typing import Any
 
 from telegram import Update
 
+from bot.texts.catalogue import Texts
 from storage import outbox
 from storage.outbox import Outgoing, OutKind
 from storage.transaction import Tx
 
 # Rows of (label, callback data).
 Buttons = Sequence[Sequence[tuple[str, str]]]
+
+
+def unanswered(texts: Texts, sentence: str) -> str:
+    """Add when not to wait to what is said in place of an answer."""
+    return f"{sentence}\n\n{texts('urgent')}"
 
 
 def say(
@@ -108,10 +114,17 @@ def show(
 
 
 def show_album(
-    tx: Tx, key: str, chat: int, images: Sequence[str], caption: str, *, case_id: int | None = None
+    tx: Tx,
+    key: str,
+    chat: int,
+    build: str,
+    images: Sequence[str],
+    caption: str,
+    *,
+    case_id: int | None = None,
 ) -> None:
-    """Have two to ten stored pictures sent together."""
-    payload = {"text": caption, "images": images}
+    """Have two to ten pictures sent together; `build` makes each, told its name as `image`."""
+    payload = {"text": caption, "build": build, "images": images}
     _write(tx, key, chat, OutKind.ALBUM, payload, case_id=case_id)
 
 

@@ -156,9 +156,15 @@ class Worker:
             except Refusal as refusal:
                 answer = Answer(model="", refusal=refusal.reason, detail=refusal.detail)
             drawn.append(await self._draw(case, person, answer, time.monotonic() - begun))
-        await self._storage.write(
-            answers.finish, self.services, case, person, tuple(drawn), self.name
-        )
+        try:
+            await self._storage.write(
+                answers.finish, self.services, case, person, tuple(drawn), self.name
+            )
+        except (CaseGone, IllegalStep, LeaseLost):
+            # Nobody's now: its person may have wanted everything erased meanwhile.
+            sealed = (kept for each in drawn for kept in (each.scan, each.report, *each.slices))
+            await self._storage.images.unlink([each.id for each in sealed if each])
+            raise
         self.shadow.offer(case, accepted)
 
     async def _draw(self, case: Case, person: Person, answer: Answer, seconds: float) -> Drawn:

@@ -41,13 +41,16 @@ SENTENCES: dict[RefusalReason, str] = {
     ),
     RefusalReason.UNSUPPORTED_SYNTAX: (
         "This DICOM file is compressed in a way that is retired or that we do not read. "
-        "Please export it uncompressed or as JPEG 2000, JPEG-LS or RLE."
+        "Please export it uncompressed or as JPEG 2000, JPEG-LS or RLE; the hospital's imaging "
+        "department can do this."
     ),
     RefusalReason.NO_PIXELS: (
         "This DICOM file holds no picture. Please send the image files of the study."
     ),
     RefusalReason.NOT_CHEST: (
-        "This does not look like a chest X-ray or a chest CT. Please send one of those."
+        "This does not look like a frontal chest X-ray or a chest CT. If it is one, please send "
+        "the original file from the hospital, or photograph the film straight on so that it fills "
+        "the picture."
     ),
     RefusalReason.ENCRYPTED_ARCHIVE: (
         "The zip is locked with a password. Please send it again without one."
@@ -65,7 +68,7 @@ SENTENCES: dict[RefusalReason, str] = {
         "There is more than one picture or study inside. Please send one at a time."
     ),
     RefusalReason.NO_CT_MODEL: (
-        "This is a CT. We can show it, but no CT model is installed, so we give no class estimate. "
+        "This is a CT. We can show it, but no CT model is installed, so we give no estimate. "
         "Please ask a doctor."
     ),
 }

@@ -83,11 +83,11 @@ CHINESE = Words(
     overlay_caption="模型关注的位置",
     speaks_for_normal="正常",
     speaks_for_pneumonia="肺炎",
-    overlay_warning="颜色只表示模型看了哪里，并不是病灶所在的位置。",
+    overlay_warning="颜色只表示模型看了哪里，不表示那里有病变。",
     most_likely="模型认为最可能是",
     estimate="模型的估计",
-    unsure="无法确定，请医生查看",
-    unsure_advice="模型没有足够的把握下结论。请让医生看一看这张片子。",
+    unsure="没有把握，请让医生看",
+    unsure_advice="可能性看起来较高，也不一定达到模型下结论的标准。请让医生看一看这张片子。",
     pneumonia="像是肺炎，类型不能确定",
     pneumonia_advice="模型认为肺炎的可能性比正常大得多，但没有把握说是细菌性还是病毒性，也可能出错。"
     "请尽快把片子带给医生看。",
@@ -95,17 +95,17 @@ CHINESE = Words(
     sureness={
         Sureness.HIGH: "模型很有把握，但仍可能出错。",
         Sureness.FAIR: "模型比较有把握，但仍可能出错。",
-        Sureness.SLIGHT: "模型只是略微倾向于这个结果。",
+        Sureness.SLIGHT: "模型倾向于这个结果，但把握不大。",
     },
     advice={
-        Label.NORMAL: "如果您感到不适，仍然请去看医生。",
+        Label.NORMAL: "如果您或孩子感到不适，仍请就医。",
         Label.BACTERIAL: "请尽快把片子带给医生看。",
         Label.VIRAL: "请尽快把片子带给医生看。",
     },
     bars_title="各种结果的可能性",
     doubts_title="请留意",
     doubts={
-        Doubt.LOW_MARGIN: "最可能的两种结果非常接近，这次的估计请谨慎看待。",
+        Doubt.LOW_MARGIN: "最可能的两种结果比较接近，这次的估计请谨慎看待。",
         Doubt.UNLIKE_TRAINING: "这张片子和模型学习过的片子不太一样，结果的可信度会低一些。",
         Doubt.TOO_SMALL: "图片太小，看不清细节。请发送原始尺寸的图片，不要发送缩略图。",
         Doubt.BLURRED: "图片模糊。请拿稳手机、对好焦再拍一张，或者发送医院导出的原始文件。",
@@ -120,7 +120,8 @@ CHINESE = Words(
             "或者发送医院导出的原始文件。"
         ),
         Doubt.PHOTOGRAPHED: (
-            "我们从您的照片里裁出了片子，并把它拉正了。如果有医院导出的原始文件，发送它会更好。"
+            "我们从您的照片里裁出了片子，并把它拉正了。翻拍的片子一律不下结论；"
+            "如果有医院导出的原始文件，请发送它。"
         ),
         Doubt.POOR_QUALITY: "图片不够清晰。如果方便，请发送医院导出的原始文件再试一次。",
     },
@@ -138,41 +139,55 @@ CHINESE = Words(
         ),
         RefusalReason.UNSUPPORTED_SYNTAX: (
             "这个 DICOM 文件使用了已停用或我们不支持的压缩方式。"
-            "请导出为不压缩、JPEG 2000、JPEG-LS 或 RLE 格式。"
+            "请导出为不压缩、JPEG 2000、JPEG-LS 或 RLE 格式，医院影像科可以帮您导出。"
         ),
         RefusalReason.NO_PIXELS: "这个 DICOM 文件里没有图像。请发送检查的图像文件。",
-        RefusalReason.NOT_CHEST: "这看起来不是胸部 X 光片或胸部 CT。请发送其中一种。",
+        RefusalReason.NOT_CHEST: (
+            "这看起来不是正面的胸部 X 光片或胸部 CT。如果确实是，请发送医院导出的原始文件，"
+            "或者正对片子、让片子占满画面重新拍一张。"
+        ),
         RefusalReason.ENCRYPTED_ARCHIVE: "压缩包设有密码。请去掉密码后重新发送。",
         RefusalReason.NESTED_ARCHIVE: (
             "压缩包里还有压缩包。请先解压，再把 DICOM 文件直接打包发送。"
         ),
         RefusalReason.TOO_MANY_FILES: "压缩包里的文件多于一个 CT 序列。请每次只发送一个序列。",
         RefusalReason.NOTHING_INSIDE: (
-            "里面没有找到影像。请发送图片本身，或者包含 DICOM 文件的压缩包。"
+            "文件里没有找到影像。请发送图片本身，或者包含 DICOM 文件的压缩包。"
         ),
-        RefusalReason.SEVERAL_STUDIES: "里面有不止一张片子或一次检查。请每次只发送一个。",
+        RefusalReason.SEVERAL_STUDIES: (
+            "文件里有不止一张片子或一次检查。请每次只发送一张片子或一次检查。"
+        ),
         RefusalReason.NO_CT_MODEL: (
             "这是一份 CT。我们可以显示它，但目前没有安装 CT 模型，所以不能给出估计。请咨询医生。"
         ),
     },
-    emergency="呼吸困难或胸痛？请立即拨打急救电话 120。中国大陆以外请拨打当地急救电话。",
+    emergency=(
+        "呼吸困难、胸痛、嘴唇发紫，或者孩子叫不醒、喝不下水？"
+        "请立即拨打急救电话 120。中国大陆以外请拨打当地急救电话。"
+    ),
     not_a_diagnosis="这不是诊断，本程序也不是医疗器械，只供研究，可能会出错。诊断请以医生为准。",
     trained_on={
         Modality.XRAY: (
-            "模型主要学习了一家医院 1 至 5 岁儿童的胸片，成人的很少；用于其他人时更容易出错。"
+            "模型主要学习了一家医院 1 至 5 岁儿童的胸片，成人的很少；"
+            "用于成人或更大的孩子时更容易出错。"
         ),
-        Modality.CT: "模型只学习过少量公开的研究用胸部 CT，用于其他影像时更容易出错。",
+        Modality.CT: "模型只学习过少数几个来源的公开研究用胸部 CT，用于其他影像时更容易出错。",
     },
     model="模型",
     between_sentences="",
-    experimental="实验性功能，CT：模型只学习过少数几台设备的图像，请不要依赖它的结果。",
-    slices_title="对结果影响最大的切面",
+    experimental=(
+        "实验性功能：CT 目前一律不下结论。模型只学习过少数几个来源的图像，请不要依赖这些数字。"
+    ),
+    slices_title="模型认为最偏向肺炎的层面",
     slice_of="第 {number} 层，共 {count} 层",
     ends=("脚侧", "头侧"),
     ends_unknown=("最前", "最后"),
     from_feet="层数从脚的一侧数起。",
     order_unknown="文件没有说明哪一端是头，层数按文件中的顺序。",
-    affected="在看过的 {looked_at} 层里，模型在 {affected} 层（{share}）偏向肺炎。",
+    affected=(
+        "在看过的 {looked_at} 层里，模型在 {affected} 层（{share}）偏向肺炎。"
+        "这不表示肺部有多少病变。"
+    ),
     of_series="文件里有 {series} 个 CT 序列，这里看的是肺部最完整的一个。",
 )
 
@@ -183,12 +198,12 @@ ENGLISH = Words(
     overlay_caption="Where the model looked",
     speaks_for_normal="normal",
     speaks_for_pneumonia="pneumonia",
-    overlay_warning="The colours show where the model looked, not where the lesion is.",
+    overlay_warning="The colours show where the model looked. They do not mark an illness.",
     most_likely="The model finds most likely",
     estimate="Estimate of the model",
     unsure="Unsure: a doctor should look",
-    unsure_advice="The model is not sure enough to name one answer. Please show the picture "
-    "to a doctor.",
+    unsure_advice="Even a long bar may fall short of what the model needs to name an answer. "
+    "Please show the picture to a doctor.",
     pneumonia="Looks like pneumonia – which kind is not clear",
     pneumonia_advice="The model finds pneumonia much more likely than normal, but is not sure "
     "enough whether it is bacterial or viral, and it can be wrong. Please show the picture to a "
@@ -201,17 +216,19 @@ ENGLISH = Words(
     sureness={
         Sureness.HIGH: "The model is very sure, but it can still be wrong.",
         Sureness.FAIR: "The model is fairly sure, but it can be wrong.",
-        Sureness.SLIGHT: "The model only leans towards this answer.",
+        Sureness.SLIGHT: "The model leans towards this answer, but is not very sure.",
     },
     advice={
-        Label.NORMAL: "If you feel ill, please see a doctor all the same.",
+        Label.NORMAL: "If you or your child feel ill, please see a doctor all the same.",
         Label.BACTERIAL: "Please show the picture to a doctor soon.",
         Label.VIRAL: "Please show the picture to a doctor soon.",
     },
     bars_title="How likely the model finds each answer",
     doubts_title="Please keep in mind",
     doubts={
-        Doubt.LOW_MARGIN: "The two most likely answers are very close, so take this one with care.",
+        Doubt.LOW_MARGIN: (
+            "The two most likely answers are rather close, so take this one with care."
+        ),
         Doubt.UNLIKE_TRAINING: (
             "This picture differs from those the model learned from, so trust the answer less."
         ),
@@ -240,8 +257,8 @@ ENGLISH = Words(
             "or send the original file from the hospital."
         ),
         Doubt.PHOTOGRAPHED: (
-            "We cut the film out of your photo and straightened it. If you have the original file "
-            "from the hospital, sending that is better still."
+            "We cut the film out of your photo and straightened it. From a photo no answer is "
+            "named; please send the original file from the hospital if you have it."
         ),
         Doubt.POOR_QUALITY: (
             "The picture is not very clear. If you can, send the original file from the hospital."
@@ -250,7 +267,8 @@ ENGLISH = Words(
     refused="No estimate this time",
     refusals=refusals.SENTENCES,
     emergency=(
-        "Trouble breathing or chest pain? Call your emergency number now (120 in mainland China)."
+        "Trouble breathing, chest pain, blue lips, or a child who is hard to wake or cannot drink? "
+        "Call your emergency number now (120 in mainland China)."
     ),
     not_a_diagnosis=(
         "This is not a diagnosis, and this program is not a medical device. It is for research "
@@ -259,23 +277,25 @@ ENGLISH = Words(
     trained_on={
         Modality.XRAY: (
             "The model learned mostly from chest X-rays of children aged 1–5 from one hospital, "
-            "and from few adults. For anyone else it is wrong more often."
+            "and from few adults. For adults and older children it is wrong more often."
         ),
         Modality.CT: (
-            "The model learned only from a few public research chest CTs. "
+            "The model learned only from public research chest CTs of a few sources. "
             "For other scans it is wrong more often."
         ),
     },
     model="Model",
     between_sentences=" ",
-    experimental="Experimental, CT: the model learned from a few scanners. Do not rely on it.",
-    slices_title="The slices that decided most",
+    experimental="Experimental: for a CT no answer is named for now. The model learned from a few "
+    "sources; do not rely on these figures.",
+    slices_title="The slices that look most like pneumonia to the model",
     slice_of="Slice {number} of {count}",
     ends=("feet", "head"),
     ends_unknown=("first", "last"),
     from_feet="Slices are counted from the feet.",
     order_unknown="The file does not tell which end is the head; slices are in its own order.",
-    affected="In {affected} of {looked_at} slices ({share}) the model leans towards pneumonia.",
+    affected="In {affected} of {looked_at} slices ({share}) the model leans towards pneumonia. "
+    "This does not say how much of the lung is ill.",
     of_series="The file holds {series} CT series; this is the one that shows the most lung.",
 )
 

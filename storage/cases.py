@@ -306,6 +306,12 @@ def ask_doctor(tx: Tx, case_id: int) -> bool:
     return True
 
 
+def duplicates_of(tx: Tx, case_id: int) -> list[int]:
+    """List the cases in which the same was sent again and that are not erased."""
+    sql = "SELECT id FROM cases WHERE duplicate_of = :id AND erased_at IS NULL"
+    return [row["id"] for row in tx.rows(sql, id=case_id)]
+
+
 def add_event(tx: Tx, case_id: int, step: str, detail: str | None = None) -> None:
     """Write down what happened besides a change of state, which writes itself."""
     tx.insert("case_events", case_id=case_id, at=tx.time, step=step, detail=detail)

@@ -76,10 +76,12 @@ def prefer(tx: Tx, doctor_id: int, wanted: Preferences) -> None:
 def remind(tx: Tx, doctor_id: int, wanted: Preferences, until: datetime) -> int:
     """Count the cases that began to wait before a time and were not counted for this doctor.
 
-    Neither their own as a patient's nor those they have judged: they could not take them.
+    Neither those in somebody's hands, nor their own as a patient's, nor those they have judged:
+    they could not take them.
     """
     sql = """SELECT count(*) FROM review_queue AS q
              WHERE q.disputed_at IS NULL AND q.since_at <= :until
+               AND q.case_id NOT IN (SELECT id FROM cases WHERE state = 'under_review')
                AND (:told IS NULL OR q.since_at > :told)
                AND NOT EXISTS (SELECT 1 FROM opinions AS o
                    WHERE o.case_id = q.case_id AND o.doctor_id = :id)

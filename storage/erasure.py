@@ -23,7 +23,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from storage import audit
-from storage.cases import add_event, fresh_number, get
+from storage.cases import add_event, duplicates_of, fresh_number, get
 from storage.errors import CaseGone
 from storage.transaction import Tx
 
@@ -51,7 +51,7 @@ def delete_case(tx: Tx, case_id: int) -> Erased:
     """Erase one case because its person asks, expired or not; raises CaseGone if it was before."""
     if get(tx, case_id).erased_why in (Why.ASKED, Why.FORGOTTEN):
         raise CaseGone
-    erased = _erase(tx, [case_id], Why.ASKED)
+    erased = _erase(tx, [case_id, *duplicates_of(tx, case_id)], Why.ASKED)
     tx.run("DELETE FROM findings WHERE case_id = :id", id=case_id)
     tx.run("DELETE FROM shadow_findings WHERE case_id = :id", id=case_id)
     tx.run("DELETE FROM opinions WHERE case_id = :id", id=case_id)
@@ -77,7 +77,13 @@ def forget(tx: Tx, person_id: int) -> Erased:
             number=fresh_number(tx),
             id=row["id"],
         )
-    tx.run("DELETE FROM outbox WHERE chat_id = :chat", chat=person["telegram_id"])
+    # What staff was shown of others' cases goes with these.
+    tx.run(
+        """DELETE FROM outbox WHERE chat_id = :chat
+           AND (case_id IS NULL OR case_id IN (SELECT value FROM json_each(:own)))""",
+        chat=person["telegram_id"],
+        own=json.dumps([row["id"] for row in rows]),
+    )
     tx.run("DELETE FROM dialogs WHERE telegram_id = :chat", chat=person["telegram_id"])
     tx.run("DELETE FROM people WHERE id = :id", id=person_id)
     _leave_remnants(tx)

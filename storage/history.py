@@ -107,7 +107,9 @@ def events(tx: Tx, case_id: int) -> tuple[CaseEvent, ...]:
 
 
 def said(tx: Tx, case_id: int) -> tuple[Said, ...]:
-    """Give what doctors finally said of a case, oldest first."""
+    """Give what doctors finally said of a case, oldest first; nothing until it is settled."""
+    if opinions.review_of(tx, case_id) is None:
+        return ()
     return tuple(
         Said(each.verdict, each.comment, each.final_at)
         for each in opinions.final_of(tx, case_id)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from storage.transaction import Row, Tx
 
 # The consent texts (`bot/patient/consent.py`) by which models may learn from what doctors saw.
-CONSENTS = ("2026-12",)
+CONSENTS = ("2026-12", "2026-12-2")
 
 
 class LeftOut(StrEnum):

@@ -20,6 +20,8 @@ _UNFINISHED = "state IN ('received', 'read', 'classified')"
 _FIRST = f"(SELECT min(id) AS id FROM cases WHERE {_UNFINISHED} GROUP BY person_id)"
 # How many findings the pace is taken from.
 _RECENT = 20
+# So soon after a start the updates that came meanwhile are taken in.
+ALBUM_PARTS_COME = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,15 @@ def retry(
 
 
 def release_all(tx: Tx) -> int:
-    """Free what the workers of a process that is gone still held; their attempts count."""
+    """Free what the workers of a process that is gone still held; their attempts count.
+
+    An album may have parts that were not taken in yet: it waits for them.
+    """
+    tx.run(
+        f"""UPDATE cases SET next_try_at = max(next_try_at, :later)
+            WHERE {_UNFINISHED} AND album IS NOT NULL AND attempts = 0""",
+        later=tx.time + ALBUM_PARTS_COME,
+    )
     return tx.run(
         f"""UPDATE cases SET lease_worker = NULL, lease_until_at = NULL
             WHERE {_UNFINISHED} AND lease_worker IS NOT NULL"""

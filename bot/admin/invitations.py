@@ -10,6 +10,7 @@ from telegram.helpers import create_deep_linked_url
 
 from bot.building import Built
 from bot.context import Context, Services
+from bot.joining import tidy
 from bot.poster import draw_qr
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
 from bot.say import say, show_made
@@ -63,11 +64,6 @@ async def take_name(update: Update, context: Context, dialog: Dialog) -> None:
         show_made(tx, key, acting.chat, BUILD, caption, fleeting=True, link=link)
 
     await reply_as(Role.ADMIN, update, context, reply)
-
-
-def tidy(name: str) -> str:
-    """Leave out what could disturb the lines a name stands in."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 async def build(services: Services, row: OutRow) -> Built | None:

@@ -14,7 +14,7 @@ from storage import audit, history, images, opinions, outbox, reviews
 from storage.cases import Case, StoredFinding
 from storage.images import ImageKind
 from storage.opinions import Opinion, OpinionState, Verdict
-from storage.outbox import OutKind, OutRow
+from storage.outbox import OutKind, OutRow, OutState
 from storage.staff import Member
 from storage.transaction import Tx
 
@@ -55,10 +55,14 @@ def refresh(tx: Tx, services: Services, acting: Acting, case: Case, key: str) ->
 
 
 def change(tx: Tx, member: Member, case: Case, key: str, text: str, buttons: Buttons = ()) -> None:
-    """Let the card say something else; without a card it is a message."""
+    """Let the card say something else; without one that can be changed it is a message."""
     card, chat = _latest(tx, member, case.id), member.telegram_id
     if card is None:
         say(tx, key, chat, text, buttons, case_id=case.id)
+        return
+    if card.message_id is None and card.state not in (OutState.PENDING, OutState.SENDING):
+        # Whether it arrived is not known: what is said now is the card from here on.
+        say(tx, f"{_keys(member, case.id)}{key}", chat, text, buttons, case_id=case.id)
         return
     captioned = card.kind is OutKind.PHOTO
     edit(tx, key, chat, card.key, text, buttons, case_id=case.id, captioned=captioned)

@@ -16,7 +16,7 @@ from storage.outbox import OutRow
 from storage.staff import Role
 from storage.transaction import Tx
 
-ORIGINAL = "case_original"
+ORIGINAL, MORE = "case_original", "case_more"
 SCAN, REPORT = ImageKind.SCAN, ImageKind.REPORT
 GAP = 16
 
@@ -38,6 +38,13 @@ async def build_original(services: Services, row: OutRow) -> Built | None:
     if case is None:
         return None
     return Built(await services.storage.images.load(image_id), f"{case.number}.png")
+
+
+async def build_more(services: Services, row: OutRow) -> Built | None:
+    """Give one of the pictures for which the card has no room."""
+    if await services.storage.read(_in_hand, row) is None:
+        return None
+    return Built(await services.storage.images.load(str(row.payload["image"])), "answer.jpg")
 
 
 def side_by_side(scan: bytes, report: bytes) -> bytes:

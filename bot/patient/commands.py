@@ -148,7 +148,8 @@ def _answer(record: CaseRecord, services: Services, person: Person) -> str:
         return texts("history.doctor", verdict=texts(f"verdict.{record.review.verdict}"))
     finding, words = record.findings[-1], WORDS[texts.language]
     if answers.waits_for_doctor(services, record.case):
-        return texts("state.under_review")
+        looking = record.case.state is CaseState.UNDER_REVIEW
+        return texts("state.under_review" if looking else "status.doctor")
     if finding.label:
         return words.labels[Label(finding.label)]
     return words.pneumonia if finding.is_pneumonia else words.unsure

@@ -15,7 +15,7 @@ from storage.transaction import Tx
 
 # A changed text gets a new version, and everyone is asked again. One that lets models learn from
 # reviewed pictures stands in `lessons.CONSENTS`, too.
-VERSION = "2026-12"
+VERSION = "2026-12-2"
 # What a picture before the agreement asks for stands open so long: more pictures ask nothing more.
 OPEN = timedelta(minutes=1)
 ASKED = "consent"

@@ -64,14 +64,14 @@ async def build(services: Services, row: OutRow) -> Built | None:
 
 
 def _without_waiting(services: Services, record: PersonRecord) -> PersonRecord:
-    """Leave out the answers that a doctor has to see first."""
-    cases = tuple(
-        replace(each, findings=(), images=())
-        if each.findings and answers.waits_for_doctor(services, each.case)
-        else each
-        for each in record.cases
-    )
-    return replace(record, cases=cases)
+    """Leave out the answers that a doctor has to see first, and which doctor looks."""
+    cases = []
+    for each in record.cases:
+        shown = replace(each, case=replace(each.case, lease_worker=None))
+        if each.findings and answers.waits_for_doctor(services, each.case):
+            shown = replace(shown, findings=(), images=())
+        cases.append(shown)
+    return replace(record, cases=tuple(cases))
 
 
 async def _pictures(

@@ -8,7 +8,7 @@ from telegram import Update
 from bot import doctors_word
 from bot.context import Context, Sender, Services
 from bot.replies import answer_tap, reply_once, tapped_number
-from bot.say import delete, edit_here, say
+from bot.say import delete, edit_here, say, unanswered
 from bot.texts.catalogue import Texts
 from storage import cases, erasure, history, outbox, people, reviews, staff, updates
 from storage.cases import Case, CaseState
@@ -53,12 +53,13 @@ def _put_before_doctors(tx: Tx, texts: Texts, case: Case) -> str:
     is_new = cases.ask_doctor(tx, case.id)
     reviews.enter(tx, case.id)
     if case.state is CaseState.UNDER_REVIEW:
-        return texts("doctor.looking")
+        return unanswered(texts, texts("doctor.looking"))
     if not staff.members(tx, Role.DOCTOR):
-        return texts("doctor.nobody")
+        return unanswered(texts, texts("doctor.nobody"))
     count = reviews.ahead(tx, case.id)
     ahead = texts("doctor.ahead", count=count) if count else texts("doctor.none_ahead")
-    return texts("doctor.asked" if is_new else "doctor.asked_before", ahead=ahead)
+    text = texts("doctor.asked" if is_new else "doctor.asked_before", ahead=ahead)
+    return unanswered(texts, text)
 
 
 async def ask_to_delete(update: Update, context: Context) -> None:
@@ -105,7 +106,8 @@ def _delete_case(tx: Tx, services: Services, update: Update) -> Erased:
     if case is None:
         edit_here(tx, f"{key}:edit", update, texts("gone"))
         return NOTHING
-    said = [row for row in outbox.of_case(tx, case.id) if row.message_id]
+    same = (case.id, *cases.duplicates_of(tx, case.id))
+    said = [row for each in same for row in outbox.of_case(tx, each) if row.message_id]
     erased = erasure.delete_case(tx, case.id)
     stays = any(tx.time - row.changed_at > DELETABLE_FOR for row in said)
     edit_here(tx, f"{key}:edit", update, texts("delete.stays" if stays else "delete.done"))

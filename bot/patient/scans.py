@@ -1,5 +1,6 @@
 """A picture arrives: checked against consent and limits, and written as a case."""
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from html import escape
@@ -11,7 +12,7 @@ from bot.context import Context, Services
 from bot.deliveries import AGAIN
 from bot.patient import consent
 from bot.replies import reply_once
-from bot.say import say
+from bot.say import say, unanswered
 from bot.texts.catalogue import Texts
 from bot.worker import SIDE_BY_SIDE
 from classifier.reading.limits import MAX_ARCHIVE_BYTES
@@ -70,7 +71,8 @@ def _take_in(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -
         return
     if refusal := _refusal(tx, services, person, sent):
         said = f"album:{person.id}:{sent.album}:limit" if sent.album else f"{key}:limit"
-        say(tx, said, person.telegram_id, refusal)
+        text = unanswered(services.texts_of(person), refusal)
+        say(tx, said, person.telegram_id, text)
         return
     if sent.album is None and _answer_again(tx, services, person, key, sent):
         return
@@ -97,17 +99,14 @@ def _refusal(tx: Tx, services: Services, person: Person, sent: Sent) -> str | No
     settings, texts = services.settings, services.texts_of(person)
     limit = LARGEST_LOCAL if settings.local_mode else LARGEST
     if (sent.file.size or 0) > limit:
-        size = (sent.file.size or 0) // MEGABYTE
+        size = math.ceil((sent.file.size or 0) / MEGABYTE)
         return texts("refusal.too_big_for_telegram", size=size, limit=limit // MEGABYTE)
     if _joins_album(tx, person, sent):
         return None
-    in_hour = history.received_since(tx, person.id, tx.time - timedelta(hours=1))
-    if in_hour >= settings.scans_per_hour:
-        minutes = _minutes_to_wait(tx, person, settings.scans_per_hour)
-        return texts("refusal.limit_hour", count=in_hour, minutes=minutes)
-    in_day = history.received_since(tx, person.id, tx.time - timedelta(days=1))
-    if in_day >= settings.scans_per_day:
-        return texts("refusal.limit_day", count=in_day)
+    if hours := _wait(tx, person, settings.scans_per_day, 24, timedelta(hours=1)):
+        return texts("refusal.limit_day", count=settings.scans_per_day, hours=hours)
+    if minutes := _wait(tx, person, settings.scans_per_hour, 60, timedelta(minutes=1)):
+        return texts("refusal.limit_hour", count=settings.scans_per_hour, minutes=minutes)
     queue = work.queue(tx)
     if queue.length >= settings.queue_limit:
         seconds = queue.length * (queue.seconds or USUAL_SECONDS) / SIDE_BY_SIDE
@@ -122,13 +121,13 @@ def _joins_album(tx: Tx, person: Person, sent: Sent) -> bool:
     return sent.album is not None and sent.album in [case.album for case in waiting]
 
 
-def _minutes_to_wait(tx: Tx, person: Person, limit: int) -> int:
-    """Tell when enough of the last hour's pictures are older than an hour."""
-    for minutes in range(1, 60):
-        since = tx.time - timedelta(minutes=60 - minutes)
+def _wait(tx: Tx, person: Person, limit: int, steps: int, step: timedelta) -> int:
+    """Tell after how many steps fewer than `limit` pictures lie within the last `steps`."""
+    for passed in range(steps):
+        since = tx.time - (steps - passed) * step
         if history.received_since(tx, person.id, since) < limit:
-            return minutes
-    return 60
+            return passed
+    return steps
 
 
 def _answer_again(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -> bool:

@@ -13,10 +13,11 @@ from classifier.reading.limits import (
     MAX_INFLATED_BYTES,
     refusing,
 )
-from classifier.reading.scan import FileKind
 from classifier.refusals import Refusal, RefusalReason
 
 _JUNK = {"__MACOSX", "DICOMDIR", "Thumbs.db", "desktop.ini"}
+# Reports and viewers on a hospital's disc: zips by their form, and no scans for that.
+_ZIPPED_INSIDE = {".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".jar", ".apk"}
 _ENCRYPTED = 0x1
 # PKWARE APPNOTE 4.3.16: the end record is 22 bytes, and at most a 16-bit comment follows it.
 _END_BYTES = 22 + 0xFFFF
@@ -79,20 +80,17 @@ def list_zip(archive: ZipFile) -> Listing:
     members = []
     files = [(i, entry) for i, entry in enumerate(archive.infolist()) if not entry.is_dir()]
     for index, entry in files:
-        if is_junk(PurePosixPath(entry.filename.replace("\\", "/"))):
+        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        if is_junk(path) or path.suffix.lower() in _ZIPPED_INSIDE:
             continue
-        kind = _kind(read_entry(archive, index, HEAD_BYTES))
-        if kind is not None:
+        head = read_entry(archive, index, HEAD_BYTES)
+        if is_archive(head):
+            raise Refusal(RefusalReason.NESTED_ARCHIVE)
+        if detect(head) is not None:
             members.append(index)
     if not members:
         raise Refusal(RefusalReason.NOTHING_INSIDE, f"{len(files)} other files")
     return Listing(tuple(members), len(files) - len(members))
-
-
-def _kind(head: bytes) -> FileKind | None:
-    if is_archive(head):
-        raise Refusal(RefusalReason.NESTED_ARCHIVE)
-    return detect(head)
 
 
 def read_entry(archive: ZipFile, index: int, limit: int | None = None) -> bytes:

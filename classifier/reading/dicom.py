@@ -117,7 +117,11 @@ def _scan(dataset: Dataset, said: Look, index: int, stored: Stored) -> Scan:
 
 
 def _is_in_hounsfield(dataset: Dataset, said: Look) -> bool:
-    """Tell a CT image from a rendered capture of one: 8 bits and no rescale (PS3.3 C.8.2.1)."""
+    """Tell a CT image from a rendered capture of one: 8 bits that do not reach below water.
+
+    Source: PS3.3 C.8.2.1; captures are found with a rescale of 1 and 0.
+    """
     if said.modality is not Modality.CT:
         return False
-    return (whole(dataset, "BitsStored") or 16) > 8 or number(dataset, "RescaleSlope") is not None
+    is_deep = (whole(dataset, "BitsStored") or 16) > 8
+    return is_deep or (number(dataset, "RescaleIntercept") or 0) < 0

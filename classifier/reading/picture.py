@@ -4,7 +4,8 @@ from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops, ImageOps, ImageSequence
+from PIL.TiffImagePlugin import TiffImageFile
 
 from classifier.labels import FloatArray, Greys
 from classifier.reading.detect import detect
@@ -15,11 +16,12 @@ from classifier.refusals import Refusal, RefusalReason
 PICTURE_KINDS = (FileKind.JPEG, FileKind.PNG, FileKind.WEBP, FileKind.TIFF, FileKind.BMP)
 
 _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_NEW_SUBFILE_TYPE, _IS_REDUCED = 254, 1
 _FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 
 def read_picture(data: bytes) -> Scan:
-    """Read one picture, upright, of an animation the first frame.
+    """Read one picture, upright, of an animation the first frame; several pages are refused.
 
     Pixels are luma (ITU-R 601), uint8. Deeper values are float32 in [0, 1], divided by the full
     scale of the smallest usual depth that holds them, since 12 bits often travel in 16. What is
@@ -40,12 +42,24 @@ def _read(data: bytes, kind: FileKind) -> Scan:
     with image:
         if image.width * image.height > MAX_PIXELS:
             raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_PIXELS} pixels")
+        if kind is FileKind.TIFF and _pages(image) > 1:
+            raise Refusal(RefusalReason.SEVERAL_STUDIES, "pages")
         image.load()
         # Broken EXIF must not cost the picture.
         with suppress(Exception):
             ImageOps.exif_transpose(image, in_place=True)
         pixels, chroma = _values(image)
     return Scan(pixels, Units.GREY, modality=None, spacing=None, came_as=kind, chroma=chroma)
+
+
+def _pages(image: Image.Image) -> int:
+    """Count the pages of a TIFF that are no smaller copies of others (TIFF 6.0, NewSubfileType)."""
+    pages = 0
+    for page in ImageSequence.Iterator(image):
+        tags = page.tag_v2 if isinstance(page, TiffImageFile) else {}
+        pages += not tags.get(_NEW_SUBFILE_TYPE, 0) & _IS_REDUCED
+    image.seek(0)
+    return pages
 
 
 def _values(image: Image.Image) -> tuple[Greys, float]:

@@ -1,11 +1,11 @@
 """Stored DICOM values to grey or to CT numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_modality_lut, apply_voi
+from pydicom.pixels.processing import apply_modality_lut
 
 from classifier.labels import CTNumbers, FloatArray
 from classifier.reading.header import number, text, value
@@ -84,10 +84,24 @@ def _voi(dataset: Dataset, values: Stored, padding: Mask | None) -> FloatArray:
 
 
 def _voi_table(dataset: Dataset, values: Stored) -> FloatArray:
-    table = apply_voi(np.rint(values).astype(np.int32), dataset)
-    bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-    grey: FloatArray = np.clip(table.astype(np.float32) / np.float32(2**bits - 1), 0, 1)
-    return grey
+    """Look values up in the first VOI LUT (PS3.3 C.11.2.1.1); those beyond it take its ends.
+
+    Not by pydicom, which counts in the type of the entries and so wraps 12 bits round at 256.
+    """
+    lut = dataset.VOILUTSequence[0]
+    entries, first, bits = (int(each) for each in lut.LUTDescriptor)
+    table = _entries(dataset, lut.LUTData, entries or 0x10000)
+    index = np.clip(np.rint(values).astype(np.int32) - first, 0, len(table) - 1)
+    unit: FloatArray = np.clip(table.astype(np.float32) / np.float32(2**bits - 1), 0, 1)
+    return unit[index]
+
+
+def _entries(dataset: Dataset, data: bytes | Sequence[int], count: int) -> NDArray[np.uint16]:
+    """Read the entries of a table: 16 bits each, or 8 bits packed into words."""
+    order = "<" if dataset.original_encoding[1] is not False else ">"
+    words = data if isinstance(data, bytes) else np.asarray(data, f"{order}u2").tobytes()
+    table = np.frombuffer(words, f"{order}u2" if len(words) >= 2 * count else np.uint8)
+    return table[:count].astype(np.uint16)
 
 
 def _linear(values: FloatArray, centre: float, width: float) -> FloatArray:

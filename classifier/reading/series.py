@@ -90,8 +90,10 @@ def group(items: Iterable[tuple[Hashable, Look]]) -> list[list[int]]:
     places: defaultdict[Hashable, set[float]] = defaultdict(set)
     for index, (folder, look) in enumerate(items):
         if look.is_slice and look.tags.series_uid:
-            found[folder, look.tags.series_uid].append(index)
-            places[folder, look.tags.series_uid].add(_place(look.tags))
+            # Careless anonymisers give one UID to series of several patients.
+            key = folder, look.tags.patient_key, look.tags.study_uid, look.tags.series_uid
+            found[key].append(index)
+            places[key].add(_place(look.tags))
     return [found[key] for key in found if len(places[key]) >= MIN_POSITIONS]
 
 

@@ -42,7 +42,7 @@ class BrightnessGate(Gate):
         return Look(kind, shares, float(kind is Kind.XRAY), 0, False, 0.5)
 
     def likeness(self, grey: FloatArray) -> float:
-        return 0.0
+        return self.look(grey).likeness
 
     def modality(self, scan: Scan, look: Look) -> Modality | None:
         if scan.chroma > COLOURED or look.kind is Kind.OTHER:

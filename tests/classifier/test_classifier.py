@@ -185,9 +185,6 @@ class Photographed(BrightnessGate):
     def look(self, grey: FloatArray) -> Look:
         return replace(super().look(grey), distance=4 + float((grey > 0.98).mean()))
 
-    def likeness(self, grey: FloatArray) -> float:
-        return self.look(grey).likeness
-
 
 @pytest.mark.parametrize("came_as", [FileKind.JPEG, FileKind.DICOM])
 async def test_a_film_is_cut_out_of_a_photograph_only(xray_model: Model, came_as: FileKind) -> None:
@@ -200,6 +197,24 @@ async def test_a_film_is_cut_out_of_a_photograph_only(xray_model: Model, came_as
     assert (Doubt.PHOTOGRAPHED in given.finding.doubts) is is_cut
     assert not is_cut or given.finding.label is None
     np.testing.assert_allclose(given.shown.shape, 200 if is_cut else 400, atol=12)
+
+
+class Partial(BrightnessGate):
+    """Sees a chest in every picture, but no ordinary one."""
+
+    def look(self, grey: FloatArray) -> Look:
+        return replace(super().look(grey), distance=0.95)
+
+
+@pytest.mark.parametrize("came_as", [FileKind.JPEG, FileKind.DICOM])
+async def test_part_of_a_film_is_never_sure(xray_model: Model, came_as: FileKind) -> None:
+    study = Study((replace(picture(0.7), came_as=came_as),))
+    whole = await answer(study, xray_model)
+    part = await answer(study, xray_model, gate=Partial())
+    assert whole.finding is not None and part.finding is not None
+    assert (whole.finding.label, whole.finding.doubts) == (Label.BACTERIAL, frozenset())
+    assert (part.finding.label, part.finding.is_pneumonia) == (None, False)
+    assert part.finding.doubts == {Doubt.UNLIKE_TRAINING}
 
 
 async def test_a_refused_file_is_an_answer(xray_model: Model) -> None:

@@ -140,6 +140,19 @@ async def test_each_case_is_reminded_of_once_and_not_in_quiet_hours(house: House
     assert await house.told() == []
 
 
+async def test_a_case_in_somebodys_hands_is_reminded_of_once_it_is_free(house: House) -> None:
+    wanted = replace(USUAL, digested_on=datetime(2026, 11, 3).date(), hour=23)
+    await house.doctor(1, wanted)
+    await house.case_waits(DAWN - 25 * HOUR)
+    write = house.services.storage.write
+    for state in ("read", "classified", "answered", "under_review"):
+        await write(lambda tx, state=state: tx.run("UPDATE cases SET state = :s", s=state))
+    assert await house.told() == []
+    await write(lambda tx: tx.run("UPDATE cases SET state = 'answered'"))
+    [(_, text)] = await house.told()
+    assert "waited longer than 24 hours: 1" in text
+
+
 async def test_who_turned_it_off_and_who_was_revoked_hear_nothing(house: House) -> None:
     await house.doctor(1, replace(USUAL, news=False))
     revoked = await house.doctor(2)

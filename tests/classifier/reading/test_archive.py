@@ -122,6 +122,15 @@ def test_a_series_with_mostly_broken_slices_is_refused(
     assert reason(read, zipped(files)) is RefusalReason.BROKEN
 
 
+@pytest.mark.parametrize("name", ["report.docx", "viewer/weasis.JAR"])
+def test_a_report_or_a_viewer_beside_the_slices_costs_nothing(
+    name: str, read: Read, zipped: Make, ct_slice: Make
+) -> None:
+    files = {str(z): ct_slice(z) for z in range(4)} | {name: b"PK\x03\x04" + bytes(100)}
+    study = read(zipped(files))
+    assert (heights(study), study.skipped) == ([0, 1, 2, 3], 1)
+
+
 @pytest.mark.parametrize("inner", [b"PK\x03\x04", b"Rar!\x1a\x07\0", b"\x1f\x8b\x08"])
 def test_an_archive_inside_is_refused(
     inner: bytes, read: Read, zipped: Make, picture: Make

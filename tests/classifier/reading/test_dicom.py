@@ -87,6 +87,23 @@ def test_a_voi_table_wins_over_a_window(dataset: MakeSet, written: Make) -> None
     assert np.allclose(one(written(made)).pixels, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("packed", ["US", "OW in bytes", "OW in words"])
+def test_a_voi_table_of_eight_bits_renders_twelve(
+    packed: str, dataset: MakeSet, written: Make
+) -> None:
+    stored = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    table = (255 * (np.arange(4096) / 4095) ** 0.5).astype(np.uint16)
+    made = dataset(stored, BitsStored=12, HighBit=11)
+    data = table.tolist() if packed == "US" else table.astype("<u2").tobytes()
+    if packed == "OW in bytes":
+        data = table.astype(np.uint8).tobytes()
+    with_item(made, "VOILUTSequence", LUTDescriptor=[4096, 0, 8], LUTData=data)
+    made.VOILUTSequence[0]["LUTDescriptor"].VR = "US"
+    made.VOILUTSequence[0]["LUTData"].VR = packed[:2]
+    expected = table.reshape(64, 64) / 255
+    assert np.allclose(one(written(made)).pixels, expected, atol=1e-6)
+
+
 def test_a_modality_table_is_applied_before_the_window(dataset: MakeSet, written: Make) -> None:
     made = dataset(np.arange(16, dtype=np.uint16).reshape(4, 4), WindowCenter=150, WindowWidth=301)
     table = [i * 20 for i in range(16)]
@@ -204,9 +221,13 @@ def test_a_ct_without_modality_is_known_by_its_class(dicom: Make) -> None:
     assert one(data).modality is Modality.CT
 
 
-def test_a_rendered_ct_of_eight_bits_is_grey(dicom: Make) -> None:
+@pytest.mark.parametrize("rescale", [(None, None), (1, 0)])
+def test_a_rendered_ct_of_eight_bits_is_grey(
+    rescale: tuple[int | None, int | None], dicom: Make
+) -> None:
+    slope, intercept = rescale
     data = dicom(
-        np.zeros((8, 8), np.uint8), Modality="CT", RescaleSlope=None, RescaleIntercept=None
+        np.zeros((8, 8), np.uint8), Modality="CT", RescaleSlope=slope, RescaleIntercept=intercept
     )
     assert (one(data).units, one(data).modality) == (Units.GREY, Modality.CT)
 

@@ -5,7 +5,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from classifier.preprocess import to_grey
 from classifier.reading.limits import MAX_PIXELS
@@ -122,3 +122,19 @@ def test_other_content_is_refused_as_unknown() -> None:
     with pytest.raises(Refusal) as caught:
         read_picture(b"no picture")
     assert caught.value.reason is RefusalReason.UNKNOWN_TYPE
+
+
+@pytest.mark.parametrize("copies", [False, True], ids=["films", "smaller copies"])
+def test_a_tiff_of_several_films_is_refused(copies: bool) -> None:
+    pages = [Image.fromarray(np.full((40, 40), level, np.uint8)) for level in (50, 200)]
+    about = TiffImagePlugin.ImageFileDirectory_v2()
+    about[254] = int(copies)
+    pages[1].encoderinfo = {"tiffinfo": about}
+    out = BytesIO()
+    pages[0].save(out, "TIFF", save_all=True, append_images=pages[1:])
+    if copies:
+        assert (read_picture(out.getvalue()).pixels == 50).all()
+    else:
+        with pytest.raises(Refusal) as refused:
+            read_picture(out.getvalue())
+        assert refused.value.reason is RefusalReason.SEVERAL_STUDIES

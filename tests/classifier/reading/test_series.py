@@ -67,6 +67,12 @@ def test_slices_of_one_series_in_one_folder_are_a_group() -> None:
     assert group(looks) == [[0, 1, 3]]
 
 
+@pytest.mark.parametrize("other", [{"patient": "q"}, {"study": "t"}])
+def test_one_uid_for_two_patients_or_studies_makes_two_groups(other: dict[str, str]) -> None:
+    looks = [("a", ct(z, **each)) for each in ({}, other) for z in range(3)]
+    assert group(looks) == [[0, 1, 2], [3, 4, 5]]
+
+
 def test_copies_of_one_slice_are_no_series() -> None:
     assert group(("a", ct(5)) for _ in range(15)) == []
 

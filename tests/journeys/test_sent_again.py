@@ -1,0 +1,95 @@
+"""The same picture or album, sent once more: what is said of it, and what deleting takes along."""
+
+import pytest
+
+from bot.sandbox.client import User
+from storage.staff import Role
+
+from .pictures import BACTERIAL, NORMAL, UNSURE, ct_slice, xray
+from .stage import Stage
+
+pytestmark = pytest.mark.parametrize("mode", ["polling"], indirect=True)
+OTHER_NAME = "UPDATE scans SET unique_id = 'another'"
+
+
+async def test_an_album_sent_again_gives_each_picture_no_others_answer(
+    stage: Stage, ann: User
+) -> None:
+    files = [
+        ("a.jpg", xray(NORMAL, 1)),
+        ("b.jpg", xray(BACTERIAL, 2)),
+        ("c.jpg", xray(UNSURE, 3)),
+        ("d.dcm", ct_slice(1, "1.2.3")),
+    ]
+    await ann.sends_album(files, as_files=True)
+    first = [await ann.hears_photo() for _ in files]
+    drawn = [await ann.downloads(each) for each in first]
+    await stage.sim.quiet()
+    await ann.sends_album(files, as_files=True)
+    for _ in files:
+        again = await ann.hears_photo()
+        before = first[drawn.index(await ann.downloads(again))]
+        assert "not a diagnosis" in again.text
+        if "Bacterial pneumonia" in before.text:
+            assert again.text == before.text
+        else:
+            assert "most likely" not in again.text and "unsure" not in again.text
+
+
+async def test_deleting_takes_along_what_was_written_beside_the_same_picture(
+    stage: Stage, ann: User
+) -> None:
+    await ann.sends_file(xray(), "scan.jpg", "first words")
+    await ann.hears_photo()
+    stage.change(OTHER_NAME)
+    await ann.sends_file(xray(), "scan.jpg", "second words")
+    again = await ann.hears_photo()
+    await stage.sim.quiet()
+    assert stage.value("SELECT count(*) FROM cases WHERE note IS NOT NULL") == 2
+    await ann.taps("Delete this", again)
+    await ann.taps("Yes, delete")
+    await ann.sees("Deleted.")
+    await stage.sim.quiet()
+    assert stage.value("SELECT count(*) FROM cases WHERE note IS NOT NULL") == 0
+    assert stage.value("SELECT count(*) FROM scans") == 0
+    left = [each.text for each in await ann.messages() if each.from_bot]
+    assert not [text for text in left if "Case" in text or "the answer of that time" in text]
+
+
+async def test_in_a_crowd_who_waits_for_a_doctor_hears_so_again(off_stage: Stage) -> None:
+    await off_stage.start(results="after_review")
+    ann = await off_stage.agreed(1)
+    await ann.sends_file(xray(BACTERIAL))
+    await ann.sees("A doctor will look first. Case")
+    await off_stage.sim.quiet()
+    off_stage.change(OTHER_NAME)
+    others = range(1000, 1060)
+    await off_stage.sim.fault("sendMessage", retry_after=2)
+    await off_stage.sim.add_users(others)
+    for number in others:
+        off_stage.change(
+            """INSERT INTO outbox
+                   (key, chat_id, kind, payload, fleeting, written_at, next_try_at, changed_at)
+               VALUES (?, ?, 'message', '{"text": "hello", "buttons": []}', 0, 1, 1, 1)""",
+            f"crowd:{number}",
+            number,
+        )
+    before = len(await ann.messages())
+    await ann.sends_file(xray(BACTERIAL))
+    await off_stage.sim.quiet(4)
+    heard = [each.text for each in (await ann.messages())[before:] if each.from_bot]
+    assert len(heard) == 1 and "A doctor will look first. Case" in heard[0]
+    assert off_stage.value("SELECT reason FROM cases WHERE id = 2") == "duplicate"
+
+
+async def test_where_a_doctor_looks_first_and_there_is_none_nothing_is_promised(
+    off_stage: Stage,
+) -> None:
+    await off_stage.start(results="after_review")
+    ann = await off_stage.agreed(1)
+    assert off_stage.value("SELECT count(*) FROM staff WHERE role = ?", Role.DOCTOR) == 0
+    await ann.sends_file(xray(BACTERIAL))
+    told = await ann.sees("there is no doctor on this bot at the moment")
+    assert "do not wait for an answer here" in told.text and "call your emergency" in told.text
+    await ann.says("/history")
+    assert "waiting for a doctor" in (await ann.sees("Your last pictures")).text
