@@ -81,7 +81,7 @@ def _lines(clinic: str) -> list[Line]:
         lines.append(Line(english(step), 30, regular, QUIET_INK, top + 44))
         top += 120
     lines.append(Line(chinese("poster.warning"), 30, regular, QUIET_INK, 1610))
-    lines.append(Line(english("poster.warning"), 26, regular, QUIET_INK, 1654))
+    lines.append(Line(english("poster.warning"), 22, regular, QUIET_INK, 1654))
     return lines
 
 

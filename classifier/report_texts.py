@@ -83,7 +83,7 @@ CHINESE = Words(
     overlay_caption="模型关注的位置",
     speaks_for_normal="正常",
     speaks_for_pneumonia="肺炎",
-    overlay_warning="颜色只表示模型看了哪里，不表示那里有病变。",
+    overlay_warning="颜色只表示模型看了哪里，并不表示那里有病变。",
     most_likely="模型认为最可能是",
     estimate="模型的估计",
     unsure="没有把握，请让医生看",
@@ -106,7 +106,9 @@ CHINESE = Words(
     doubts_title="请留意",
     doubts={
         Doubt.LOW_MARGIN: "最可能的两种结果比较接近，这次的估计请谨慎看待。",
-        Doubt.UNLIKE_TRAINING: "这张片子和模型学习过的片子不太一样，结果的可信度会低一些。",
+        Doubt.UNLIKE_TRAINING: (
+            "这张片子和模型学习过的片子不太一样，或者只拍到胸部的一部分，结果的可信度会低一些。"
+        ),
         Doubt.TOO_SMALL: "图片太小，看不清细节。请发送原始尺寸的图片，不要发送缩略图。",
         Doubt.BLURRED: "图片模糊。请拿稳手机、对好焦再拍一张，或者发送医院导出的原始文件。",
         Doubt.TOO_DARK: "图片太暗。请把片子放在明亮的白光前再拍一张，或者发送医院导出的原始文件。",
@@ -186,7 +188,7 @@ CHINESE = Words(
     order_unknown="文件没有说明哪一端是头，层数按文件中的顺序。",
     affected=(
         "在看过的 {looked_at} 层里，模型在 {affected} 层（{share}）偏向肺炎。"
-        "这不表示肺部有多少病变。"
+        "这并不表示肺部有多少病变。"
     ),
     of_series="文件里有 {series} 个 CT 序列，这里看的是肺部最完整的一个。",
 )
@@ -230,7 +232,8 @@ ENGLISH = Words(
             "The two most likely answers are rather close, so take this one with care."
         ),
         Doubt.UNLIKE_TRAINING: (
-            "This picture differs from those the model learned from, so trust the answer less."
+            "This picture differs from those the model learned from, or shows only part of a "
+            "chest, so trust the answer less."
         ),
         Doubt.TOO_SMALL: (
             "The picture is too small to show details. Please send it in its original size, "

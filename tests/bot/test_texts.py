@@ -11,7 +11,8 @@ from storage.cases import DUPLICATE
 KEYS = sorted(Texts(Language.ENGLISH)._sentences)
 CHINESE = re.compile("[\u4e00-\u9fff]")
 LESION = re.compile(
-    "lesion|opacit|nodule|infiltrat|consolidat|where the (illness|disease|pneumonia)"
+    "lesion|opacit|nodule|infiltrat|consolidat|where (the|an) (illness|disease|pneumonia)"
+    "|mark an illness"
     "|病灶|病变|阴影|结节|实变|浸润|患处"
 )
 
@@ -58,7 +59,7 @@ def test_no_sentence_is_left_over() -> None:
     "key", ["refusal.limit_hour", "refusal.limit_day", "refusal.queue_full", "cancel.done"]
 )
 def test_a_patient_is_not_told_of_one_in_the_plural(key: str) -> None:
-    assert not re.search(r"\b1 \w+s\b", Texts(Language.ENGLISH)(key, count=1, minutes=1))
+    assert not re.search(r"\b1 \w+s\b", Texts(Language.ENGLISH)(key, count=1, minutes=1, hours=1))
 
 
 @pytest.mark.parametrize("reason", [*RefusalReason, DUPLICATE, "unreachable"])

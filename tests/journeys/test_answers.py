@@ -192,7 +192,7 @@ async def test_unsure_names_no_class(stage: Stage, ann: User) -> None:
 
 async def test_what_is_no_lung_is_said_kindly_and_not_classified(stage: Stage, ann: User) -> None:
     await ann.sends_photo(xray(NOT_A_CHEST))
-    await ann.sees("This does not look like a chest X-ray or a chest CT")
+    await ann.sees("This does not look like a frontal chest X-ray or a chest CT")
     await ann.sees("I could not give an estimate")
     await stage.sim.quiet()
     assert not any(message.photo for message in await ann.messages() if message.from_bot)
@@ -393,7 +393,7 @@ async def test_after_review_the_picture_waits_for_a_doctor(off_stage: Stage) -> 
     await stage.start(results="after_review")
     ann = await stage.agreed(1)
     await ann.sends_file(xray(BACTERIAL))
-    await ann.sees("Here a doctor looks first")
+    await ann.sees("Here a doctor looks before you get the answer")
     await ann.sees("A doctor will look first. Case")
     # Neither the list nor the same file again gives the answer away.
     await ann.says("/history")

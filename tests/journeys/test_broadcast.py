@@ -449,7 +449,7 @@ async def test_a_draft_can_be_thrown_away_and_the_question_taken_back(
     await begin(boss)
     await boss.says("/cancel")
     await boss.says("just talking")
-    await boss.sees("I can only read pictures")
+    await boss.sees("I can only read chest X-rays")
     await begin(boss)
     await boss.says(WORDS)
     question = await composed(boss)

@@ -318,7 +318,7 @@ async def test_no_log_holds_secrets_names_or_words(
     await ann.sends_file(b"word-in-a-file", "word-in-a-name.dcm")
     await ann.sees("not a picture we can read")
     await ann.says("word-in-a-message")
-    await ann.sees("I can only read pictures")
+    await ann.sees("I can only read chest X-rays")
     await stage.sim.quiet()
     await stage.stop()
     formatter = ScrubbingFormatter(stage.settings().secrets)

@@ -53,7 +53,7 @@ async def test_stats_tell_numbers_and_draw_a_chart(stage: Stage, ann: User, admi
         await ann.sends_photo(picture)
         await ann.hears_photo()
     await ann.sends_photo(xray(NOT_A_CHEST))
-    await ann.sees("This does not look like a chest")
+    await ann.sees("This does not look like a frontal chest")
     await admin.says("/stats")
     told = (await admin.sees("Pictures: 4 today, 4 in 7 days, 4 in all")).text
     assert "From picture to answer, the last 3: half within" in told
@@ -108,7 +108,7 @@ class TestDetails:
             stage.change("INSERT INTO reviews VALUES (?, ?, 'one', 1)", case, verdict)
         await admin.says("/stats")
         told = (await admin.sees("and the doctors, among the last")).text
-        assert "they agree in 75% of 4 (95 % interval 30%–95%)." in told
+        assert "they agree in 75% of 4 (95% interval 30%–95%)." in told
         assert "of 4 (30%–95%)" in told.partition("Calibration")[2]
 
     async def test_the_chart_of_who_is_no_admin_any_more_is_not_drawn(
@@ -167,7 +167,7 @@ class TestMetrics:
         await ann.sends_photo(xray())
         await ann.hears_photo()
         await ann.sends_photo(xray(NOT_A_CHEST))
-        await ann.sees("This does not look like a chest")
+        await ann.sees("This does not look like a frontal chest")
         await stage.sim.quiet()
         for _ in range(2):
             found = await self.scraped(port)

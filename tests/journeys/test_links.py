@@ -32,10 +32,10 @@ async def test_a_clinic_gets_a_link_a_poster_and_its_pictures_counted(
     stage: Stage, admin: User
 ) -> None:
     shown = await make(admin, "  Clinic <1>\n & sons ")
-    assert "Clinic <1> & sons · 0 people · 0 pictures" in shown.text
+    assert "Clinic <1> & sons · people: 0 · pictures: 0" in shown.text
     ann = stage.sim.user(1, language="en")
     await ann.starts(token(shown))
-    await ann.sees("Welcome at Clinic <1> & sons.")
+    await ann.sees("This is the bot of Clinic <1> & sons.")
     await ann.taps("I have read this and agree")
     await ann.sends_photo(xray())
     await ann.hears_photo()
@@ -48,7 +48,7 @@ async def test_a_clinic_gets_a_link_a_poster_and_its_pictures_counted(
         await stage.sim.quiet(0.05)
     assert (await admin.downloads(sent)).startswith(b"%PDF")
     await admin.says("/qr")
-    listed = await admin.sees("Clinic <1> & sons · 1 people · 1 pictures")
+    listed = await admin.sees("Clinic <1> & sons · people: 1 · pictures: 1")
     assert listed.button("Clinic <1> & sons")
 
 

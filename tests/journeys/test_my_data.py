@@ -36,7 +36,7 @@ async def test_status_tells_of_a_picture_that_waits_for_a_doctor(off_stage: Stag
     await off_stage.start(results="after_review")
     ann = await off_stage.agreed(1)
     await ann.sends_photo(xray())
-    await ann.sees("Here a doctor looks first")
+    await ann.sees("Here a doctor looks")
     await ann.says("/status")
     number = off_stage.value("SELECT number FROM cases")
     await ann.sees(f"Case {number}: waiting for a doctor (")
@@ -126,7 +126,7 @@ async def test_mydata_keeps_back_an_answer_that_waits_for_a_doctor(off_stage: St
     await off_stage.start(results="after_review")
     ann = await off_stage.agreed(1)
     await ann.sends_file(xray(BACTERIAL))
-    await ann.sees("Here a doctor looks first")
+    await ann.sees("Here a doctor looks")
     await ann.says("/mydata")
     sent = await ann.sees("Everything we hold about you")
     archive = zipfile.ZipFile(io.BytesIO(await ann.downloads(sent)))
@@ -289,8 +289,11 @@ async def test_the_limit_of_a_day_is_said(off_stage: Stage) -> None:
     ann = await stage.agreed(1)
     await ann.sends_photo(xray())
     await ann.hears_photo()
+    earlier = datetime.now(UTC) - timedelta(hours=19, minutes=30)
+    stage.change("UPDATE cases SET received_at = ?", int(earlier.timestamp() * 1e6))
     await ann.sends_photo(xray(seed=2))
-    await ann.sees("as many pictures as I take within a day (1)")
+    told = await ann.sees("as many pictures as I take within a day (1)")
+    assert "in about 5 h" in told.text and "call your emergency number" in told.text
 
 
 async def test_an_album_within_the_limit_is_taken_whole(off_stage: Stage) -> None:

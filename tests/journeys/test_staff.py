@@ -208,7 +208,7 @@ async def test_a_name_that_is_none_is_asked_for_again_and_cancel_ends_the_questi
     await boss.says("/cancel")
     await boss.sees("I no longer wait for your answer")
     await boss.says("Dr. Li")
-    await boss.sees("I can only read pictures")
+    await boss.sees("I can only read chest X-rays")
     assert stage.value("SELECT count(*) FROM invitations") == 0
 
 
@@ -288,7 +288,7 @@ async def test_a_revoked_admins_open_question_takes_no_answer(stage: Stage, boss
     await second.sees("What is the admin called?")
     await revoked(boss, "Member 8")
     await second.says("Spare key")
-    await second.sees("I can only read pictures")
+    await second.sees("I can only read chest X-rays")
     assert stage.value("SELECT count(*) FROM invitations WHERE name = 'Spare key'") == 0
 
 

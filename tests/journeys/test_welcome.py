@@ -273,9 +273,9 @@ async def test_a_group_is_refused_once_and_nothing_of_it_processed(stage: Stage)
         ("video_note", "cannot read videos"),
         ("animation", "cannot read videos"),
         ("location", "where you are"),
-        ("contact", "only read pictures"),
-        ("dice", "only read pictures"),
-        ("poll", "only read pictures"),
+        ("contact", "only read chest X-rays"),
+        ("dice", "only read chest X-rays"),
+        ("poll", "only read chest X-rays"),
     ],
 )
 async def test_what_is_no_picture_is_answered_kindly(stage: Stage, kind: str, answer: str) -> None:
@@ -287,7 +287,7 @@ async def test_what_is_no_picture_is_answered_kindly(stage: Stage, kind: str, an
 async def test_words_and_unknown_commands_are_answered_kindly(stage: Stage) -> None:
     ann = stage.sim.user(1, language="en")
     await ann.says("Hello <b>doctor")
-    assert "only read pictures" in (await ann.hears()).text
+    assert "only read chest X-rays" in (await ann.hears()).text
     await ann.says("/operate")
     assert "do not know this command" in (await ann.hears()).text
     await asyncio.sleep(0)
