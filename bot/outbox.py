@@ -20,7 +20,7 @@ from telegram.error import (
 )
 
 from bot import answers, deliveries
-from bot.building import Builder
+from bot.building import Builder, Built
 from bot.connection import pause_asked
 from bot.context import Services
 from bot.errors import report
@@ -232,10 +232,11 @@ class Outbox:
     async def _send_album(self, row: OutRow) -> tuple[int, ...]:
         """Send pictures together; the caption stands under the first."""
         payload: Any = row.payload
-        media = [
-            InputMediaPhoto(await self._built(replace(row, payload=payload | {"image": image})))
+        pictures = [
+            await self._made(replace(row, payload=payload | {"image": image}))
             for image in payload["images"]
         ]
+        media = [InputMediaPhoto(each.content, filename=each.name) for each in pictures]
         sent = await self.bot.send_media_group(
             row.chat_id,
             media,
@@ -253,12 +254,16 @@ class Outbox:
         return InputFile(picture, filename="answer.jpg")
 
     async def _built(self, row: OutRow) -> InputFile:
+        made = await self._made(row)
+        return InputFile(made.content, filename=made.name)
+
+    async def _made(self, row: OutRow) -> Built:
         """Make the file that a row names; raises Missing if there is none (any more)."""
         builder = self.builders.get(str(row.payload.get("build")))
         built = await builder(self.services, row) if builder else None
         if built is None:
             raise Missing
-        return InputFile(built.content, filename=built.name)
+        return built
 
     @property
     def _storage(self) -> Storage:

@@ -168,5 +168,5 @@ async def test_a_doctor_sees_how_often_the_model_agreed(
     stage.change("UPDATE opinions SET taken_at = given_at - 20000000")
     await first.says("/mystats")
     told = await first.sees("Today 1 · 30 days 1 · in all 2")
-    assert "1 of 2 cases where it was sure: 50% (95 % interval 9%–91%)" in told.text
+    assert "1 of 2 cases where it was sure: 50% (95% interval 9%–91%)" in told.text
     assert "20 seconds (median)" in told.text
