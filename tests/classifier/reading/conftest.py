@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from classifier.reading.dicom import read_dicom
 from classifier.reading.isolated import IsolatedReader
-from classifier.reading.scan import Study
+from classifier.reading.scan import Scan, Study
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
 
@@ -192,3 +194,16 @@ def zipped() -> Callable[..., bytes]:
         return stream.getvalue()
 
     return make
+
+
+def one(data: bytes) -> Scan:
+    (scan,) = read_dicom(data)
+    return scan
+
+
+def with_item(made: Dataset, keyword: str, **values: Any) -> Dataset:
+    item = Dataset()
+    for name, value in values.items():
+        setattr(item, name, value)
+    setattr(made, keyword, Sequence([item]))
+    return made

@@ -1,7 +1,6 @@
 """DICOM to grey or to Hounsfield units."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +15,10 @@ from pydicom.uid import (
 
 from classifier.labels import Modality
 from classifier.reading.dicom import iterate_dicom, read_dicom
-from classifier.reading.scan import FileKind, Scan, Tags, Units
+from classifier.reading.scan import FileKind, Tags, Units
 from classifier.refusals import Refusal, RefusalReason
+
+from .conftest import one, with_item
 
 Make = Callable[..., bytes]
 MakeSet = Callable[..., Dataset]
@@ -26,23 +27,10 @@ RAMP = np.linspace(0, 4000, 32 * 24).astype(np.uint16).reshape(32, 24)
 WINDOW = {"WindowCenter": 2000, "WindowWidth": 2001}
 
 
-def one(data: bytes) -> Scan:
-    (scan,) = read_dicom(data)
-    return scan
-
-
 def refusal(data: bytes) -> Refusal:
     with pytest.raises(Refusal) as caught:
         read_dicom(data)
     return caught.value
-
-
-def with_item(made: Dataset, keyword: str, **values: Any) -> Dataset:
-    item = Dataset()
-    for name, value in values.items():
-        setattr(item, name, value)
-    setattr(made, keyword, Sequence([item]))
-    return made
 
 
 # --- X-ray: modality LUT, VOI, inversion
@@ -75,44 +63,6 @@ def test_a_sigmoid_window_follows_the_standard(dicom: Make) -> None:
 def test_of_several_windows_the_first_is_taken(dicom: Make) -> None:
     several = one(dicom(RAMP, WindowCenter=[2000, 50], WindowWidth=[2001, 350]))
     assert np.array_equal(several.pixels, one(dicom(RAMP, **WINDOW)).pixels)
-
-
-def test_a_voi_table_wins_over_a_window(dataset: MakeSet, written: Make) -> None:
-    table = [1023 - i for i in range(1024)]
-    made = dataset(np.arange(1024, dtype=np.uint16).reshape(32, 32), **WINDOW)
-    with_item(made, "VOILUTSequence", LUTDescriptor=[1024, 0, 10], LUTData=table)
-    made.VOILUTSequence[0]["LUTDescriptor"].VR = "US"
-    made.VOILUTSequence[0]["LUTData"].VR = "US"
-    expected = np.array(table).reshape(32, 32) / 1023
-    assert np.allclose(one(written(made)).pixels, expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("packed", ["US", "OW in bytes", "OW in words"])
-def test_a_voi_table_of_eight_bits_renders_twelve(
-    packed: str, dataset: MakeSet, written: Make
-) -> None:
-    stored = np.arange(4096, dtype=np.uint16).reshape(64, 64)
-    table = (255 * (np.arange(4096) / 4095) ** 0.5).astype(np.uint16)
-    made = dataset(stored, BitsStored=12, HighBit=11)
-    data = table.tolist() if packed == "US" else table.astype("<u2").tobytes()
-    if packed == "OW in bytes":
-        data = table.astype(np.uint8).tobytes()
-    with_item(made, "VOILUTSequence", LUTDescriptor=[4096, 0, 8], LUTData=data)
-    made.VOILUTSequence[0]["LUTDescriptor"].VR = "US"
-    made.VOILUTSequence[0]["LUTData"].VR = packed[:2]
-    expected = table.reshape(64, 64) / 255
-    assert np.allclose(one(written(made)).pixels, expected, atol=1e-6)
-
-
-def test_a_modality_table_is_applied_before_the_window(dataset: MakeSet, written: Make) -> None:
-    made = dataset(np.arange(16, dtype=np.uint16).reshape(4, 4), WindowCenter=150, WindowWidth=301)
-    table = [i * 20 for i in range(16)]
-    with_item(made, "ModalityLUTSequence", LUTDescriptor=[16, 0, 16], LUTData=table)
-    made.ModalityLUTSequence[0]["LUTDescriptor"].VR = "US"
-    made.ModalityLUTSequence[0]["LUTData"].VR = "US"
-    pixels = one(written(made)).pixels.ravel()
-    expected = np.clip((np.array(table) - 149.5) / 300 + 0.5, 0, 1)
-    assert np.allclose(pixels, expected, atol=1e-5)
 
 
 def test_a_rescale_is_applied_before_the_window(dicom: Make) -> None:
