@@ -186,7 +186,7 @@ def run() -> None:
 @_told_plainly()
 def try_out(
     data_dir: Annotated[Path | None, typer.Option(help="kept; default: a temporary one")] = None,
-    port: Annotated[int, typer.Option(help="of the page")] = 8080,
+    port: Annotated[int, typer.Option(help="of the page", min=1, max=65535)] = 8080,
     language: Annotated[Language, typer.Option(help="of people with another one")] = (
         Language.ENGLISH
     ),

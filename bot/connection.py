@@ -1,26 +1,49 @@
 """The connection to Telegram, or to what stands in for it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
 import httpx
-from telegram.error import RetryAfter, TimedOut
+from telegram.error import BadRequest, RetryAfter, TimedOut
 from telegram.ext import ExtBot
 from telegram.request import HTTPXRequest
 
 from bot.settings import Settings
+
+# So much longer than the server may wait for updates do we wait for the server.
+SPARE_SECONDS = 5
 
 
 class Request(HTTPXRequest):
     """Tells a gateway that gave up waiting from a server that says no."""
 
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
-        """Ask; raises TimedOut on a 504, behind which the server may have done it all the same."""
+        """Ask; raises TimedOut on a 504, behind which the server may have done it all the same.
+
+        And BadRequest on a 413, to which sending the same again gets the same answer.
+        """
         code, payload = await super().do_request(*args, **kwargs)
         if code == HTTPStatus.GATEWAY_TIMEOUT:
             raise TimedOut
+        if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise BadRequest("too large")
         return code, payload
+
+
+async def updates_from(
+    bot: ExtBot[None], offset: int | None, seconds: int, wanted: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Fetch updates as they come: one that cannot be read must not cost the others.
+
+    `get_updates` reads all or none, and logs what it could not read, patients' words among it.
+    """
+    asked = {"offset": offset, "timeout": seconds, "allowed_updates": wanted}
+    found: list[dict[str, Any]] = await bot._post(
+        "getUpdates", asked, read_timeout=seconds + SPARE_SECONDS
+    )
+    return found
 
 
 def pause_asked(error: RetryAfter) -> timedelta:

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
+from telegram.ext import ExtBot
 
-from bot.connection import pause_asked
+from bot.connection import pause_asked, updates_from
 from bot.context import BotApplication
 
 log = logging.getLogger(__name__)
@@ -24,12 +26,11 @@ async def poll(application: BotApplication) -> None:
     await insist(bot.delete_webhook)
     while True:
         try:
-            updates = await bot.get_updates(
-                offset=offset, timeout=POLL_SECONDS, allowed_updates=WANTED
-            )
+            found = await updates_from(bot, offset, POLL_SECONDS, WANTED)
         except InvalidToken:
             raise
-        except TelegramError as error:
+        except (TelegramError, KeyError) as error:
+            # A KeyError is an answer without a result.
             if isinstance(error, Conflict):
                 log.error("another program fetches this bot's updates")
             wait = min(wait * 2, LONGEST_WAIT)
@@ -37,12 +38,27 @@ async def poll(application: BotApplication) -> None:
             await asyncio.sleep(asked)
             continue
         wait = FIRST_WAIT
-        failed = await handle(application, updates)
+        failed = await handle(
+            application, [update for each in found if (update := read(each, bot))]
+        )
         first = min(failed, default=float("inf"))
-        confirmed = [update.update_id for update in updates if update.update_id < first]
+        confirmed = [each["update_id"] for each in found if each["update_id"] < first]
         offset = max(confirmed) + 1 if confirmed else offset
-        if len(confirmed) < len(updates):
+        if len(confirmed) < len(found):
             await asyncio.sleep(wait)
+
+
+def read(given: dict[str, Any], bot: ExtBot[None]) -> Update | None:
+    """Read an update; None for one that cannot be read, or is of a kind that nobody asked for.
+
+    Such as an edited message, which is no new one.
+    """
+    try:
+        update = Update.de_json(given, bot)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        log.error("an update that cannot be read is passed over (%s)", type(error).__name__)
+        return None
+    return update if any(getattr(update, kind) for kind in WANTED) else None
 
 
 async def insist(

@@ -25,6 +25,9 @@ TELEGRAM = "https://api.telegram.org"
 # What Telegram takes as a webhook's secret.
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
+# Telegram promises at most 52 bits.
+TelegramId = Annotated[int, Field(gt=0, lt=2**52)]
+
 
 class Results(StrEnum):
     """When a patient gets the answer."""
@@ -55,7 +58,7 @@ class Settings(BaseSettings):
     api_url: str = Field(TELEGRAM, alias="TELEGRAM_API_URL", pattern=r"^https?://[^\s]+$")
     local_mode: bool = Field(False, alias="TELEGRAM_LOCAL_MODE")
     data_dir: Path = Field(Path("data"), alias="BOT_DATA_DIR")
-    admin_ids: Annotated[tuple[int, ...], NoDecode] = Field((), alias="BOT_ADMIN_IDS")
+    admin_ids: Annotated[tuple[TelegramId, ...], NoDecode] = Field((), alias="BOT_ADMIN_IDS")
     default_language: Language = Field(Language.CHINESE, alias="BOT_DEFAULT_LANGUAGE")
     clinic: str = Field("", alias="BOT_CLINIC_NAME", max_length=80)
     classifier_url: str = Field("", alias="CLASSIFIER_URL", pattern=r"^(https?://[^\s]+)?$")

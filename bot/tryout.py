@@ -9,16 +9,18 @@ from typing import Any
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from bot import app
+from bot.lock import only_one
 from bot.logs import set_up_logs
 from bot.networks import Networks
 from bot.poster import draw_qr
 from bot.sandbox.personas import PERSONAS
 from bot.sandbox.server import Sandbox
-from bot.settings import Settings
+from bot.settings import BadSettings, Settings
 from classifier.reading.isolated import IsolatedReader
 from classifier.report_texts import Language
 from storage import Storage, sources, staff
 from storage.staff import Role
+from storage.store import DATABASE
 from storage.transaction import Tx
 
 # Nobody at Telegram can own a name with two underscores in a row, so no link leads to a stranger.
@@ -26,6 +28,8 @@ USERNAME = "sandbox__bot"
 CLINIC = "Demo clinic"
 # Long enough to see how it is done, short enough to wait for.
 UNDO_SECONDS = 10
+# A file in the data dirs of trials: in any other the personas' roles would be strangers'.
+MARK = "trial"
 
 
 class GivenSettings(Settings):
@@ -47,8 +51,7 @@ async def try_out(data_dir: Path | None, port: int, language: Language) -> None:
     """Serve the page and run the bot until interrupted."""
     with ExitStack() as stack:
         folder = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        async with await Storage.open(folder) as storage:
-            token = await storage.write(seed)
+        token = await _prepare(folder)
         link = f"?start={token}"
         sandbox = Sandbox(port=port, username=USERNAME, qr=lambda: _qr(f"{sandbox.page_url}{link}"))
         async with sandbox:
@@ -57,6 +60,16 @@ async def try_out(data_dir: Path | None, port: int, language: Language) -> None:
             print(f"Open {sandbox.page_url} in a browser. Ctrl+C ends it.", flush=True)
             reader = stack.enter_context(IsolatedReader())
             await app.run(settings, reader, Networks(settings.classifier_url))
+
+
+async def _prepare(folder: Path) -> str:
+    """Seed a trial's data dir; raises BadSettings for one that a bot with a token may use."""
+    with only_one(folder):
+        if (folder / DATABASE).exists() and not (folder / MARK).exists():
+            raise BadSettings(f"{folder} is no trial's data dir; give --data-dir another folder")
+        (folder / MARK).touch()
+        async with await Storage.open(folder) as storage:
+            return await storage.write(seed)
 
 
 def _settings(sandbox: Sandbox, folder: Path, language: Language) -> Settings:

@@ -9,11 +9,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from telegram import Update
 
 from bot.context import BotApplication
 from bot.loopback import serving
-from bot.receive import WANTED, handle, insist
+from bot.receive import WANTED, handle, insist, read
 from bot.settings import Settings
 
 HOOK_PATH = "/telegram"
@@ -35,9 +34,11 @@ async def listen(application: BotApplication, settings: Settings) -> None:
             return Response(status_code=413)
         body = await request.body()
         try:
-            update = Update.de_json(json.loads(body), application.bot)
-        except (ValueError, TypeError, KeyError):
+            update = read(json.loads(body), application.bot)
+        except ValueError:
             return Response(status_code=400)
+        if update is None:
+            return Response()
         who = update.effective_user.id if update.effective_user else 0
         lock = one_at_a_time.setdefault(who, asyncio.Lock())
         async with lock:

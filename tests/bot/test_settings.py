@@ -50,6 +50,16 @@ def test_everything_missing_or_bad_is_named_at_once(monkeypatch: pytest.MonkeyPa
     assert "secret.example" not in str(error.value)
 
 
+@pytest.mark.parametrize("ids", ["-5", "0", "1 99999999999999999999"])
+def test_an_admins_number_is_one_that_telegram_gives(
+    monkeypatch: pytest.MonkeyPatch, ids: str
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    monkeypatch.setenv("BOT_ADMIN_IDS", ids)
+    with pytest.raises(BadSettings, match="BOT_ADMIN_IDS"):
+        load_settings()
+
+
 def test_a_webhook_needs_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
     monkeypatch.setenv("WEBHOOK_URL", "https://clinic.example/hook")

@@ -128,16 +128,20 @@ async def test_admins_hear_of_answers_in_doubt_and_of_no_other_words(
     assert not any("may or may not" in message.text for message in await admin.messages())
 
 
+@pytest.mark.parametrize(
+    ("code", "description", "reason"),
+    [(400, "Bad Request: too <big", "Too <big"), (413, "Request Entity Too Large", "too large")],
+)
 async def test_an_answer_that_telegram_refuses_is_told_to_patient_and_admins(
-    stage: Stage, ann: User
+    stage: Stage, ann: User, code: int, description: str, reason: str
 ) -> None:
     admin = await stage.agreed(ADMIN)
-    await stage.sim.fault("sendPhoto", code=400, description="Bad Request: too <big")
+    await stage.sim.fault("sendPhoto", code=code, description=description)
     await ann.sends_photo(xray())
     await ann.sees("your picture got no answer")
     number = stage.value("SELECT number FROM cases")
     told = await admin.sees(f"Case {number}: the answer could not be sent")
-    assert "(Too <big)" in told.text
+    assert f"({reason})" in told.text
     # Whoever asks again gets it, or hears again that it does not work.
     await ann.sends_photo(xray())
     await ann.hears_photo()

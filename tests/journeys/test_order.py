@@ -44,6 +44,31 @@ async def test_what_came_after_does_not_overtake(
     assert stage.value("SELECT state FROM cases") == "withdrawn"
 
 
+@pytest.mark.parametrize("mode", ["polling", "webhook"])
+async def test_what_cannot_be_read_or_was_not_asked_for_costs_nobody_else(
+    stage: Stage, ann: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    updates, person = stage.sandbox.world.updates, {"id": 1, "is_bot": False, "first_name": "Ann"}
+    await ann.says("/status")
+    await ann.hears()
+    edited = {
+        "message_id": 1,
+        "date": 1,
+        "chat": {"id": 1, "type": "private"},
+        "from": person,
+        "text": "my cough, said better",
+    }
+    updates.allow([])
+    updates.push("callback_query", {"id": "1", "from": person, "data": "my cough"})
+    updates.push("edited_message", edited)
+    updates.push("something_new", {"text": "my cough"})
+    await ann.says("/help")
+    assert "/forget" in (await ann.hears()).text
+    assert "cannot be read is passed over (TypeError)" in caplog.text
+    assert "my cough" not in caplog.text
+    assert stage.value("SELECT count(*) FROM outbox WHERE state <> 'sent'") == 0
+
+
 @POLLING
 async def test_a_doctors_words_are_not_taken_for_a_patients(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,7 @@ import pytest
 from bot.sandbox.client import User
 from bot.sandbox.personas import ADMIN, DOCTOR, PATIENT
 from bot.tryout import CLINIC, UNDO_SECONDS, _qr
+from storage import Storage, staff
 
 from .pictures import is_answer
 from .process import ROOT
@@ -61,6 +62,20 @@ async def test_a_kept_data_dir_is_heard_the_second_time_too(tmp_path: Path) -> N
         ann = tryout.sim.user(PATIENT.id)
         await ann.says("/help")
         assert (await ann.hears()).text
+
+
+async def test_a_data_dir_that_is_no_trials_is_left_alone(tmp_path: Path) -> None:
+    async with await Storage.open(tmp_path) as storage:
+        before = await storage.read(staff.everybody)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(ROOT / "run_bot.py"), "try", "--data-dir", str(tmp_path)),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 2
+    assert "no trial's data dir" in said.decode()
+    async with await Storage.open(tmp_path) as storage:
+        assert await storage.read(staff.everybody) == before
 
 
 async def test_doctor_and_admin_have_their_menus_and_patients_have_neither(tmp_path: Path) -> None:
