@@ -158,10 +158,7 @@ class Classifier:
                 look = self._gate.look(small)
                 doubts = frozenset({Doubt.PHOTOGRAPHED})
         modality, small = self._gate.modality(scan, look), to_unit(look.mended(small))
-        is_mended = look.quarter_turns or look.is_inverted
-        likeness = self._gate.likeness(small) if is_mended else look.likeness
-        if modality is Modality.XRAY and likeness < film.ORDINARY:
-            # Such as half a film, or two of them, of which the network knows nothing.
+        if modality is Modality.XRAY and look.is_part:
             doubts |= {Doubt.UNLIKE_TRAINING}
         return _Seen(look.mended(shown), small, to_input(small, size), modality, doubts)
 

@@ -34,7 +34,7 @@ EDGES_WORTH = 0.6
 CLEARLY = 0.3
 LOOKED_AT = 224
 # What scores as high fills the frame by itself: six of 780 ordinary X-rays scored less, and hardly
-# a photograph as much. What scores less though no film was found in it is no whole one.
+# a photograph as much.
 ORDINARY = 1.4
 
 Score = Callable[[FloatArray], float]

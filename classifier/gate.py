@@ -19,7 +19,7 @@ GATE = Path(__file__).parent / "models" / "gate"
 # Not `card.json`: a place with that is a model of the classes.
 CARD = "gate.json"
 ENGINE = "gate.onnx"
-OUTPUTS = ("kinds", "turns", "inverted", "distance")
+OUTPUTS = ("kinds", "turns", "inverted", "part", "distance")
 # Film and screen photographs have a tint of up to about 0.06; coloured photographs start at 0.1.
 COLOURED = 0.1
 
@@ -51,8 +51,9 @@ class Look:
 
     `kind` is a chest only if `chest`, the score for that, is high enough. `probabilities` sum to 1.
     `quarter_turns` to the left put a chest X-ray upright, and `is_inverted` tells that its greys
-    are the wrong way round: 0 and False unless sure. `distance` from all that the gate was trained
-    on is above 1 for what is unlike any of it.
+    are the wrong way round: 0 and False unless sure. `is_part` tells that it shows no whole film:
+    a part of one, or several. `distance` from all that the gate was trained on is above 1 for what
+    is unlike any of it.
     """
 
     kind: Kind
@@ -60,6 +61,7 @@ class Look:
     chest: float
     quarter_turns: int
     is_inverted: bool
+    is_part: bool
     distance: float
 
     @property
@@ -83,7 +85,8 @@ class GateCard:
     """What stands in `gate.json`.
 
     A picture is a chest from a score of `chest_from`, a coloured one from `coloured_from`; it is
-    turned from a probability of `turned_from` and inverted from one of `inverted_from`.
+    turned from a probability of `turned_from`, inverted from one of `inverted_from`, and a part of
+    a film from one of `part_from`.
     """
 
     sha256: str
@@ -92,6 +95,7 @@ class GateCard:
     coloured_from: float
     turned_from: float
     inverted_from: float
+    part_from: float
     command: str
 
     def write(self, folder: Path) -> None:
@@ -132,7 +136,7 @@ class Gate:
             return replace(seen, quarter_turns=0, is_inverted=False)
         after = self._seen(seen.mended(grey))
         if after.kind is Kind.XRAY and not (after.quarter_turns or after.is_inverted):
-            return seen
+            return replace(seen, is_part=after.is_part)
         return replace(seen, quarter_turns=0, is_inverted=False)
 
     def likeness(self, grey: Greys) -> float:
@@ -156,7 +160,7 @@ class Gate:
 
     def _seen(self, grey: Greys) -> Look:
         inputs = to_input(grey, self.card.input_size)[np.newaxis]
-        kinds, turns, inverted, distance = (
+        kinds, turns, inverted, part, distance = (
             np.asarray(output)[0] for output in self._session.run(OUTPUTS, {"grey": inputs})
         )
         shares = dict(zip(Kind, kinds.tolist(), strict=True))
@@ -169,6 +173,7 @@ class Gate:
             chest=chest,
             quarter_turns=turn if turns[turn] >= self.card.turned_from else 0,
             is_inverted=bool(inverted[1] >= self.card.inverted_from),
+            is_part=bool(part[1] >= self.card.part_from),
             distance=float(distance),
         )
 

@@ -10,7 +10,7 @@ measured by heads that never saw one of its pictures.
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -19,9 +19,9 @@ from classifier.card import sha256
 from classifier.engines.onnx import session
 from classifier.gate import ENGINE, GATE, OUTPUTS, Gate, GateCard, Kind, chest_score
 from classifier.labels import FloatArray
-from training import gate_heads, gate_measure
+from training import gate_heads, gate_measure, gate_parts
 from training.augment import Grey
-from training.gate_data import Part, Shown, gather, inputs, is_chest, samples, thinned
+from training.gate_data import Part, Shown, films, gather, inputs, is_chest, samples, thinned
 from training.gate_graph import SIZE
 from training.record import add_rows, circumstances
 from training.stress import STRESSES, stressed
@@ -29,9 +29,9 @@ from training.stress import STRESSES, stressed
 RESULTS = Path(__file__).parent / "results" / "gate.csv"
 # More of one source say nothing new.
 MOST = 1000
-# Of the tuning chests of each source at least so many must be let in, and of films photographed
-# in colour.
-LET_IN, FILMS_LET_IN = 0.995, 0.999
+# Of the tuning chests of each source at least so many must be let in, of films photographed in
+# colour, and of films counted as whole.
+LET_IN, FILMS_LET_IN, WHOLE = 0.995, 0.999, 0.995
 # Of upright tuning X-rays, clean or changed, at most so many may be turned, and inverted: for no
 # probability below that of sureness.
 WRONGLY, SURE = 0.0005, 0.9
@@ -52,14 +52,17 @@ def main(
     """Train, choose thresholds on the tuning part, write the gate, measure it."""
     shown = gather(xray, ct, others)
     train, tuning, held_out = (shown.part(part) for part in Part)
-    seen = samples(thinned(train, MOST))
+    seen, whole = samples(thinned(train, MOST)), films(xray)
     features = gate_heads.extract(start, seen.pixels)
-    heads = gate_heads.fit(features, seen)
+    parted = gate_parts.samples(thinned(whole.part(Part.TRAIN), MOST))
+    of_films = gate_heads.extract(start, parted.pixels)
+    heads = gate_heads.fit(features, seen, of_films, parted.is_part)
     out.mkdir(parents=True, exist_ok=True)
     gate_heads.save(heads, start, out / ENGINE)
-    chosen_card(out / ENGINE, tuning).write(out)
+    chosen_card(out / ENGINE, tuning, whole.part(Part.TUNING)).write(out)
     gate = Gate(out)
     rows = [*gate_measure.of_chests(gate, held_out), *gate_measure.of_families(gate, held_out)]
+    rows += gate_measure.of_parts(gate, whole.part(Part.HELD_OUT))
     rows += [gate_measure.of_series(gate, folder) for folder in series or []]
     chests = held_out.of(is_chest(held_out.families))
     known = gate_heads.extract(start, inputs(chests.pixels))
@@ -68,24 +71,25 @@ def main(
     print(gate_measure.page(rows))
 
 
-def chosen_card(network: Path, tuning: Shown) -> GateCard:
-    """Choose the thresholds on tuning pictures, and write down what the gate is."""
+def chosen_card(network: Path, tuning: Shown, whole: Shown) -> GateCard:
+    """Choose the thresholds on tuning pictures and films, and write down what the gate is."""
     chests = tuning.of(is_chest(tuning.families))
     xrays = tuning.of(tuning.families == Kind.XRAY)
-    scores, _, _ = _said(network, chests.pixels)
+    scores = _said(network, chests.pixels).chest
     lowest = [
         np.quantile(scores[chests.sources == each], 1 - LET_IN) for each in set(chests.sources)
     ]
     changed = {kind: stressed(xrays.pixels, kind) for kind in STRESSES}
-    films, _, _ = _said(network, changed["photo"])
-    _, turns, inverted = _said(network, np.concatenate([xrays.pixels, *changed.values()]))
+    photographed = _said(network, changed["photo"])
+    upright = _said(network, np.concatenate([xrays.pixels, *changed.values()]))
     return GateCard(
         sha256=sha256(network),
         input_size=SIZE,
         chest_from=float(min(lowest)),
-        coloured_from=float(max(*lowest, np.quantile(films, 1 - FILMS_LET_IN))),
-        turned_from=_beyond(turns[:, 1:].max(1)),
-        inverted_from=_beyond(inverted[:, 1]),
+        coloured_from=float(max(*lowest, np.quantile(photographed.chest, 1 - FILMS_LET_IN))),
+        turned_from=_beyond(upright.turns[:, 1:].max(1)),
+        inverted_from=_beyond(upright.inverted[:, 1]),
+        part_from=float(np.quantile(_said(network, whole.pixels).part[:, 1], WHOLE)),
         command=_command(),
     )
 
@@ -95,15 +99,25 @@ def _beyond(wrong: FloatArray) -> float:
     return max(SURE, float(np.quantile(wrong, 1 - WRONGLY)))
 
 
-def _said(network: Path, pixels: Grey) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Give the scores for a chest (n,), and the probabilities of turns (n, 4) and (n, 2)."""
+class _Said(NamedTuple):
+    """Of n pictures: scores for a chest (n,), shares of turns (n, 4), inversion, parts (n, 2)."""
+
+    chest: FloatArray
+    turns: FloatArray
+    inverted: FloatArray
+    part: FloatArray
+
+
+def _said(network: Path, pixels: Grey) -> _Said:
     given = inputs(pixels)
     engine = session(network)
-    parts = [
+    runs = [
         engine.run(list(OUTPUTS), {"grey": given[at : at + 32]}) for at in range(0, len(given), 32)
     ]
-    kinds, turns, inverted, distance = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return chest_score(kinds[:, 0] + kinds[:, 1], distance), turns, inverted
+    kinds, turns, inverted, part, distance = (
+        np.concatenate(run) for run in zip(*runs, strict=True)
+    )
+    return _Said(chest_score(kinds[:, 0] + kinds[:, 1], distance), turns, inverted, part)
 
 
 def _command() -> str:

@@ -21,8 +21,9 @@ from training.dataset import patient_of
 from training.gate_graph import SIZE
 from training.stress import STRESSES
 
-# Pictures are kept and changed at this size, and shrunk last.
-KEPT = 128
+# Pictures are kept and changed at this size, and shrunk last; films that are cut at the other, so
+# that a part is as sharp as the whole.
+KEPT, FILM = 128, 224
 MADE_UP = 250
 # What these packages hold are slices of one or two heads.
 VOLUMES = ("dipy", "invesalius-examples", "mricron-data", "nilearn")
@@ -50,7 +51,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """n pictures: `pixels` (n, KEPT, KEPT) uint8; else (n,).
+    """n pictures: `pixels` (n, side, side) uint8, all of one side; else (n,).
 
     `families` are those of `KIND_OF`; `sources` folders or packages; `groups`
     patients or files; `chroma` as in `Scan`.
@@ -71,7 +72,7 @@ class Shown:
         return replace(self, pixels=pixels)
 
     def greys(self) -> Iterator[FloatArray]:
-        """Give each picture as shown: (KEPT, KEPT) float32 in [0, 1]."""
+        """Give each picture as shown: (side, side) float32 in [0, 1]."""
         return (each.astype(np.float32) / np.float32(255) for each in self.pixels)
 
     def part(self, part: Part) -> "Shown":
@@ -120,12 +121,25 @@ def gather(xrays: Sequence[Path], cts: Sequence[Path], others: Path) -> Shown:
 
     To the families come those of `training.negatives`. Folders and packages are sources.
     """
-    rows = [
-        *(row for folder in xrays for row in _chests(folder, "xray")),
-        *(row for folder in cts for row in _chests(folder, "ct")),
-        *(row for family in sorted(others.iterdir()) for row in _others(family)),
-        *(row for family in negatives.FAMILIES for row in _made_up(family)),
-    ]
+    return _shown(
+        [
+            *(row for folder in xrays for row in _chests(folder, "xray")),
+            *(row for folder in cts for row in _chests(folder, "ct")),
+            *(row for family in sorted(others.iterdir()) for row in _others(family)),
+            *(row for family in negatives.FAMILIES for row in _made_up(family)),
+        ]
+    )
+
+
+def films(xrays: Sequence[Path]) -> Shown:
+    """Read chest X-rays, `<folder>/<label>/…`, with sides of `FILM`."""
+    return _shown([row for folder in xrays for row in _chests(folder, "xray", FILM)])
+
+
+Row = tuple[Grey, str, str, str, float]
+
+
+def _shown(rows: Sequence[Row]) -> Shown:
     pixels, families, sources, groups, chroma = zip(*rows, strict=True)
     return Shown(
         np.stack(pixels),
@@ -136,16 +150,13 @@ def gather(xrays: Sequence[Path], cts: Sequence[Path], others: Path) -> Shown:
     )
 
 
-Row = tuple[Grey, str, str, str, float]
-
-
-def _chests(folder: Path, family: str) -> Iterator[Row]:
+def _chests(folder: Path, family: str, side: int = KEPT) -> Iterator[Row]:
     for path in _files(folder):
         patient = patient_of(path.relative_to(folder))
         if family == "ct" and path.stem.count("-") > 1:
             # `sysu-b012-03` is a slice of patient 012.
             patient = path.stem.rpartition("-")[0]
-        pixels, chroma = _read(path)
+        pixels, chroma = _read(path, side)
         yield pixels, family, folder.name, f"{family}/{patient}", chroma
 
 
@@ -153,7 +164,7 @@ def _others(folder: Path) -> Iterator[Row]:
     for path in _files(folder):
         number = path.stem.partition("-")[0]
         source = path.parent.name
-        pixels, chroma = _read(path)
+        pixels, chroma = _read(path, KEPT)
         group = source if source in VOLUMES else f"{folder.name}/{source}/{number}"
         yield pixels, folder.name, source, group, chroma
 
@@ -167,9 +178,9 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _read(path: Path) -> tuple[Grey, float]:
+def _read(path: Path, side: int) -> tuple[Grey, float]:
     scan = read_picture(path.read_bytes())
-    grey = to_input(to_grey(scan), KEPT)[..., 0]
+    grey = to_input(to_grey(scan), side)[..., 0]
     return np.rint(grey * 255).astype(np.uint8), scan.chroma
 
 
@@ -199,11 +210,11 @@ def _ways(kept: Grey, family: str, rng: np.random.Generator) -> Iterator[Way]:
     yield kept, 0, False
     yield augment_far(kept, rng), 0, False
     if family == "ct":
-        yield _photo(_windowed(kept, rng), rng), 0, False
+        yield photo(_windowed(kept, rng), rng), 0, False
         yield _windowed(kept, rng), 0, False
         yield augment(_windowed(kept, rng), rng), 0, False
     elif family == "xray":
-        yield _photo(augment(kept, rng), rng), 0, False
+        yield photo(augment(kept, rng), rng), 0, False
         yield turned(augment_far(kept, rng), int(rng.integers(1, 4)))
         pixels, turns, _ = turned(255 - augment_far(kept, rng), int(rng.integers(4)))
         yield pixels, turns, True
@@ -228,5 +239,6 @@ def _windowed(pixels: Grey, rng: np.random.Generator) -> Grey:
     return np.rint(255 * np.clip((cut - low) / (high - low), 0, 1)).astype(np.uint8)
 
 
-def _photo(pixels: Grey, rng: np.random.Generator) -> Grey:
+def photo(pixels: Grey, rng: np.random.Generator) -> Grey:
+    """Take one picture (size, size) off a screen, as `training.stress` does."""
     return STRESSES["photo"](np.ascontiguousarray(pixels), rng)

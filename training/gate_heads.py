@@ -70,8 +70,11 @@ def extract(start: Path, pixels: FloatArray) -> Features:
     return Features(tuple(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def fit(features: Features, samples: Samples) -> Heads:
-    """Fit all heads; turns and inversion are learned from chest X-rays alone."""
+def fit(features: Features, samples: Samples, films: Features, is_part: NDArray[np.bool_]) -> Heads:
+    """Fit all heads; turns and inversion are learned from chest X-rays alone.
+
+    `films` are the features of whole X-rays and of parts, as `is_part` (n,) tells.
+    """
     values = features.all
     is_xray = samples.families == "xray"
     every = np.ones(is_xray.sum(), np.float32)
@@ -79,6 +82,7 @@ def fit(features: Features, samples: Samples) -> Heads:
         "kinds": fit_kinds(values, samples),
         "turns": _head(values[is_xray], samples.turns[is_xray], every, 4),
         "inverted": _head(values[is_xray], samples.inverted[is_xray].astype(int), every, 2),
+        "part": _head(films.all, is_part.astype(int), np.ones(len(is_part), np.float32), 2),
     }
     chosen = is_chest(samples.families)
     chests, kinds = features.of(chosen), samples.kinds[chosen]

@@ -14,6 +14,7 @@ from classifier.reading.dicom import read_dicom
 from classifier.reading.scan import Scan, Units
 from training.gate_data import Samples, Shown, is_chest, thinned, turned
 from training.gate_heads import Features, Heads, chest_scores, without
+from training.gate_parts import CUTS, cut, several
 from training.gate_pictures import projections
 from training.stress import STRESSES, stressed
 
@@ -61,6 +62,30 @@ def _turned(gate: Gate, few: Shown, source: str) -> list[Row]:
     looks = [gate.look(grey) for grey in few.with_pixels(255 - few.pixels).greys()]
     righted = [look.is_inverted and not look.quarter_turns for look in looks]
     return [*rows, _share("put right", source, "inverted", righted, few.groups)]
+
+
+def of_parts(gate: Gate, held_out: Shown) -> list[Row]:
+    """Cut held-out films, put two in a picture, and look which are taken for a part of a film."""
+    rows = []
+    for source in np.unique(held_out.sources).tolist():
+        mine = held_out.of(held_out.sources == source)
+        rows.append(_parted(gate, mine, source, CLEAN))
+        few, rng = thinned(mine, CHANGED), np.random.default_rng(0)
+        shown = {kind: stressed(few.pixels, kind) for kind in STRESSES}
+        shown |= {
+            name: np.stack([cut(each, box) for each in few.pixels]) for name, box in CUTS.items()
+        }
+        neighbours = np.roll(few.pixels, 1, 0)
+        shown["two films"] = np.stack(
+            [several(*pair, rng) for pair in zip(few.pixels, neighbours, strict=True)]
+        )
+        rows += [_parted(gate, few.with_pixels(each), source, name) for name, each in shown.items()]
+    return rows
+
+
+def _parted(gate: Gate, mine: Shown, source: str, changed: str) -> Row:
+    parted = [gate.look(grey).is_part for grey in mine.greys()]
+    return _share("taken for a part", source, changed, parted, mine.groups)
 
 
 def of_families(gate: Gate, held_out: Shown) -> list[Row]:

@@ -39,7 +39,7 @@ class BrightnessGate(Gate):
     def look(self, grey: FloatArray) -> Look:
         kind = Kind.OTHER if grey.mean() > 0.95 else Kind.XRAY
         shares = {each: float(each is kind) for each in Kind}
-        return Look(kind, shares, float(kind is Kind.XRAY), 0, False, 0.5)
+        return Look(kind, shares, float(kind is Kind.XRAY), 0, False, False, 0.5)
 
     def likeness(self, grey: FloatArray) -> float:
         return self.look(grey).likeness

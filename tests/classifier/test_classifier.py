@@ -200,10 +200,10 @@ async def test_a_film_is_cut_out_of_a_photograph_only(xray_model: Model, came_as
 
 
 class Partial(BrightnessGate):
-    """Sees a chest in every picture, but no ordinary one."""
+    """Sees a part of a film in every picture."""
 
     def look(self, grey: FloatArray) -> Look:
-        return replace(super().look(grey), distance=0.95)
+        return replace(super().look(grey), is_part=True)
 
 
 @pytest.mark.parametrize("came_as", [FileKind.JPEG, FileKind.DICOM])

@@ -15,7 +15,7 @@ from classifier.reading.dicom import read_dicom
 from classifier.reading.picture import read_picture
 from classifier.reading.scan import Scan, Units
 
-XRAY = Look(Kind.XRAY, {kind: float(kind is Kind.XRAY) for kind in Kind}, 1.0, 0, False, 0.5)
+XRAY = Look(Kind.XRAY, {kind: float(kind is Kind.XRAY) for kind in Kind}, 1.0, 0, False, False, 0.5)
 GREY = Scan(np.zeros((8, 8), np.float32), Units.GREY, None, None)
 
 
@@ -47,6 +47,17 @@ def test_a_turned_xray_is_put_upright(gate: Gate, xray: FloatArray, turns: int) 
 def test_an_inverted_xray_is_put_right(gate: Gate, xray: FloatArray) -> None:
     negative = 1 - xray
     np.testing.assert_allclose(gate.look(negative).mended(negative), xray, atol=1e-6)
+
+
+def test_a_half_of_an_xray_is_seen_as_a_part_whichever_way_up(gate: Gate, xray: FloatArray) -> None:
+    rows, columns = xray.shape
+    halves = (xray[: rows // 2], xray[rows // 2 :], xray[:, : columns // 2])
+    assert not gate.look(xray).is_part
+    assert not gate.look(np.rot90(xray)).is_part
+    assert not gate.look(1 - xray).is_part
+    for half in halves:
+        assert gate.look(half).is_part
+        assert gate.look(np.rot90(half, 2)).is_part
 
 
 def test_noise_a_blank_and_stripes_are_refused(gate: Gate) -> None:

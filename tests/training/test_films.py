@@ -38,7 +38,7 @@ class ResemblanceGate(Gate):
 
     def look(self, grey: FloatArray) -> Look:
         kind = Kind.XRAY if self.likeness(grey) > 1.4 else Kind.OTHER
-        return Look(kind, {each: float(each is kind) for each in Kind}, 0.5, 0, False, 0.5)
+        return Look(kind, {each: float(each is kind) for each in Kind}, 0.5, 0, False, False, 0.5)
 
 
 class BlindGate(ResemblanceGate):

@@ -84,6 +84,7 @@ def test_a_run_leaves_a_row_for_each_figure(made: Path) -> None:
     assert ("let in", "known") in figures
     assert ("put right", "turned by 90°") in figures
     assert ("turned wrongly", "as it is") in figures
+    assert ("taken for a part", "lower half") in figures
     assert all(
         float(row["low"]) <= float(row["value"]) <= float(row["high"])
         for row in rows
@@ -101,20 +102,20 @@ def test_the_network_says_what_its_heads_were_fitted_to_say(start: Path, tmp_pat
                 (rng.normal(0, 0.02, (wide, 4)).astype(np.float32), np.zeros(4, np.float32)),
                 (rng.normal(0, 1, (4, count)).astype(np.float32), np.zeros(count, np.float32)),
             ]
-            for name, count in (("kinds", 5), ("turns", 4), ("inverted", 2))
+            for name, count in (("kinds", 5), ("turns", 4), ("inverted", 2), ("part", 2))
         },
         [rng.normal(0, 0.01, (width, width)).astype(np.float32) for width in (128, 256)],
         [rng.normal(0, 1, (2, width)).astype(np.float32) for width in (128, 256)],
     )
     gate_heads.save(heads, start, tmp_path / ENGINE)
     pixels = rng.random((3, SIZE, SIZE, 1), np.float32)
-    kinds, turns, inverted, distance = session(tmp_path / ENGINE).run(
+    kinds, turns, inverted, part, distance = session(tmp_path / ENGINE).run(
         list(OUTPUTS), {"grey": pixels}
     )
     expected = gate_heads.chest_scores(heads, gate_heads.extract(start, pixels))
     found = gate.chest_score(kinds[:, 0] + kinds[:, 1], distance)
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    for shares in (kinds, turns, inverted):
+    for shares in (kinds, turns, inverted, part):
         np.testing.assert_allclose(shares.sum(1), 1, atol=1e-5)
 
 

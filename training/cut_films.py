@@ -1,0 +1,104 @@
+"""What is answered to a part of a film, and to two films in one picture?
+
+`python -m training.cut_films --data FOLDER [--data FOLDER] [--fold 0]` shows the shipped models and
+gate held-out films, whole, cut in the ways of `gate_parts.CUTS` and beside another one, and adds
+rows to `training/results/cut_films.csv`: to how many of each label what was answered.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from classifier.classifier import Answer, Classifier
+from classifier.gate import Gate
+from classifier.labels import Label
+from classifier.model import load_installed
+from classifier.reading.isolated import IsolatedReader
+from classifier.reading.scan import Scan, Study, Units
+from training.augment import Grey
+from training.dataset import WRITTEN, Pictures, find_examples, load_pictures, split
+from training.gate_data import FILM
+from training.gate_parts import CUTS, cut, several
+from training.record import add_rows, circumstances
+
+RESULTS = Path(__file__).parent / "results" / "cut_films.csv"
+ANSWERS = (*Label, "pneumonia", "unsure", "refused")
+
+
+def shown(films: Pictures) -> Iterator[tuple[str, Pictures]]:
+    """Show films (n, size, size) in each way: its name, and the n pictures."""
+    yield "whole", films
+    for name, box in CUTS.items():
+        yield name, replace(films, pixels=np.stack([cut(each, box) for each in films.pixels]))
+    rng, others = np.random.default_rng(0), np.roll(films.pixels, 1, 0)
+    pairs = zip(films.pixels, others, strict=True)
+    yield "two films", replace(films, pixels=np.stack([several(*pair, rng) for pair in pairs]))
+
+
+def answered(answer: Answer) -> str:
+    """Name what a patient is told."""
+    if answer.finding is None:
+        return "refused"
+    kind = "pneumonia" if answer.finding.is_pneumonia else "unsure"
+    return answer.finding.label or kind
+
+
+async def counted(classifier: Classifier, pictures: Pictures) -> list[dict[str, object]]:
+    """Count the answers to pictures: a row for each label they may have."""
+    given: dict[Label | None, list[str]] = {}
+    for pixels, number in zip(pictures.pixels, pictures.classes.tolist(), strict=True):
+        answer = await classifier.answer(_study(pixels))
+        given.setdefault(WRITTEN[number], []).append(answered(answer))
+    return [
+        {"label": label or "pneumonia", "count": len(told)}
+        | dict.fromkeys(ANSWERS, 0)
+        | Counter(told)
+        for label, told in given.items()
+    ]
+
+
+def _study(pixels: Grey) -> Study:
+    return Study((Scan(pixels, Units.GREY, None, None),))
+
+
+def _films(folder: Path, fold: int, count: int) -> Pictures:
+    """Load at most so many held-out films of each label, evenly."""
+    examples = split(find_examples(folder), fold).held_out
+    chosen = []
+    for label in WRITTEN:
+        mine = [each for each in examples if each.label is label]
+        chosen += mine[:: max(1, -(-len(mine) // count))]
+    return load_pictures(chosen, FILM)
+
+
+async def _measure(data: list[Path], fold: int, count: int) -> list[dict[str, object]]:
+    rows = []
+    with IsolatedReader() as reader:
+        async with Classifier(reader, load_installed(), Gate()) as classifier:
+            for folder in data:
+                for name, pictures in shown(_films(folder, fold, count)):
+                    for row in await counted(classifier, pictures):
+                        rows.append({"source": folder.name, "picture": name} | row)
+                    print(f"{folder.name}, {name}", flush=True)
+    return rows
+
+
+def main(
+    data: Annotated[list[Path], typer.Option(help="labelled folders of X-rays")],
+    fold: Annotated[int, typer.Option(help="whose held-out films")] = 0,
+    count: Annotated[int, typer.Option(help="films of each label")] = 100,
+    out: Annotated[Path, typer.Option()] = RESULTS,
+) -> None:
+    """Answer films of every folder, whole and cut, and add the rows."""
+    rows = asyncio.run(_measure(data, fold, count))
+    add_rows(out, [{"date": circumstances()["date"]} | row for row in rows])
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,27 @@
+"""The start, pictures and losses of `recipes/shift`, cut to what fifteen runs on two cores allow.
+
+`python -m training.cross_validate recipes/brief --data CHILDREN --data ADULTS --runs RUNS --seed 0
+--seed 1 --seed 2 --start NPZ`
+
+A yardstick for the spread over folds and seeds, not the recipe of the shipped network.
+"""
+
+import keras
+
+from training.augment import augment_far
+from training.recipe import Phase, Recipe, Start
+
+RECIPE = Recipe(
+    name="brief",
+    phases=(Phase(size=112, epochs=4), Phase(size=144, epochs=1)),
+    optimizer=lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.02),
+    learning_rate=6e-4,
+    batch=32,
+    start=Start.FOLDED_RESNET18,
+    warmup_epochs=0.5,
+    decay_epochs=4.5,
+    augment=augment_far,
+    balance=True,
+    flips=0.1,
+    ema=0.99,
+)
