@@ -46,7 +46,9 @@ def main() -> None:
 @app.command()
 def classify(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE_OR_FOLDER…", exists=True)],
-    out: Annotated[Path, typer.Option(help="where the annotated pictures go")] = Path("answers"),
+    out: Annotated[
+        Path, typer.Option(file_okay=False, help="where the annotated pictures go")
+    ] = Path("answers"),
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
     language: Annotated[Language, typer.Option(help="of the pictures")] = Language.ENGLISH,
     engine: Annotated[EngineKind, typer.Option()] = EngineKind.ONNX,

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from starlette.applications import Starlette
@@ -45,11 +46,14 @@ async def listen(application: BotApplication, settings: Settings) -> None:
             failed = await handle(application, [update])
         return Response(status_code=500 if update.update_id in failed else 200)
 
-    app = Starlette(routes=[Route(HOOK_PATH, take, methods=["POST"])])
+    url = settings.webhook_url.rstrip("/") + HOOK_PATH
+    # A proxy in front may cut the path off, or not.
+    paths = {HOOK_PATH, urlsplit(url).path}
+    app = Starlette(routes=[Route(path, take, methods=["POST"]) for path in paths])
     async with serving(app, settings.webhook_port) as server:
         await insist(
             lambda: application.bot.set_webhook(
-                settings.webhook_url.rstrip("/") + HOOK_PATH,
+                url,
                 secret_token=secret,
                 allowed_updates=WANTED,
                 max_connections=20,

@@ -296,6 +296,15 @@ async def test_a_webhook_without_the_secret_is_refused(stage: Stage, ann: User) 
         assert (await http.post(url, content=b"{", headers=right)).status_code == 400
 
 
+@pytest.mark.parametrize("mode", ["webhook"])
+async def test_a_webhook_is_heard_at_the_whole_address_too(stage: Stage, ann: User) -> None:
+    url = stage.settings().webhook_url
+    for path in ("/", "/behind/a/proxy", "/and/a/slash/"):
+        await stage.restart(webhook_url=url + path)
+        await ann.says("/help")
+        assert "/forget" in (await ann.hears()).text
+
+
 async def test_no_log_holds_secrets_names_or_words(
     off_stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
