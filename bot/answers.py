@@ -122,7 +122,15 @@ def _can_be_shown(tx: Tx, services: Services, earlier: Case) -> bool:
     """Tell whether an earlier answer can be given again; one without a picture always can."""
     if earlier.state is CaseState.REFUSED and earlier.reason != RefusalReason.NO_CT_MODEL:
         return True
-    return redrawn.can_show(tx, services, earlier)
+    return redrawn.can_show(tx, services, earlier) and not _is_withdrawn(tx, services, earlier)
+
+
+def _is_withdrawn(tx: Tx, services: Services, earlier: Case) -> bool:
+    """Tell whether an answer that no doctor looked at is of a model that no longer answers."""
+    if earlier.state is not CaseState.ANSWERED:
+        return False
+    answering = {model.name for model in services.models.active.models.values()}
+    return any(each.model not in answering for each in history.findings(tx, earlier.id))
 
 
 def again(services: Services, earlier: Case, person: Person) -> str:

@@ -5,6 +5,7 @@ A running bot can be looked at too: its data dir is only read.
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def _models(settings: Settings) -> Mapping[Modality, Model]:
 def _choices(settings: Settings) -> Mapping[str, Choice]:
     """Look which models have been chosen; a database before its upgrade may not tell."""
     path = settings.data_dir / DATABASE
-    with suppress(StorageError):
+    with suppress(StorageError, sqlite3.OperationalError):
         return look(path, partial(choices.current, part=Part.ACTIVE)) if path.exists() else {}
     return {}
 

@@ -260,6 +260,16 @@ class TestCheck:
         assert ended.code == 0
         assert not files_in(tmp_path)
 
+    async def test_a_database_of_an_older_version_may_still_be_upgraded(
+        self, off_stage: Stage, settings: dict[str, str]
+    ) -> None:
+        await off_stage.start()
+        await off_stage.sim.until(bool, "setMyCommands")
+        await off_stage.stop()
+        off_stage.change("DROP TABLE model_choices")
+        ended = await run(settings, "check")
+        assert lines(ended)["model"] == "ok", ended.errors
+
     async def test_a_bot_that_runs_is_looked_at_and_left_as_it_is(
         self, stage: Stage, settings: dict[str, str]
     ) -> None:

@@ -146,6 +146,21 @@ async def test_an_admin_switches_the_model_and_back(stage: Stage, ann: User, adm
     assert [row["detail"].partition("@")[0] for row in acts] == [OLD, NEW, OLD]
 
 
+async def test_a_withdrawn_models_answer_is_not_given_again(
+    stage: Stage, ann: User, admin: User
+) -> None:
+    await switches(admin, NEW)
+    await ann.sends_photo(xray(BACTERIAL))
+    await ann.hears_photo()
+    await switches(admin, OLD)
+    await ann.sends_photo(xray(BACTERIAL))
+    await ann.hears_photo()
+    assert [label(stage, number) for number in (1, 2)] == [(NEW, "normal"), (OLD, "bacterial")]
+    await ann.sends_photo(xray(BACTERIAL))
+    await ann.hears_photo()
+    assert stage.value("SELECT count(*) FROM findings") == 2
+
+
 async def test_who_is_asked_may_leave_everything_as_it_is(stage: Stage, admin: User) -> None:
     question = await is_asked(admin, NEW)
     await admin.taps("No", question)
