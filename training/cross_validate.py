@@ -1,10 +1,10 @@
 """Train a recipe on each four fifths and keep what each network says of the fifth it never saw.
 
-`python -m training.cross_validate recipes/shift --data FOLDER --runs RUNS --seed 0 --seed 1`
+`python -m training.cross_validate recipes/shift --data FOLDER --runs RUNS --seed 0 --start NPZ`
 
 The same command goes on where it was killed and skips what is done. Started several times on one
 machine, each takes what no other is at: a GPU that waits for one is busy with the next.
-`python -m training.out_of_fold RUNS` then puts the answers together.
+`python -m training.out_of_fold RUNS --recipe NAME` then puts the answers together.
 """
 
 import fcntl

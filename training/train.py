@@ -1,4 +1,4 @@
-"""Train a recipe on a labelled folder: `python -m training.train recipes/xray --data FOLDER`."""
+"""Train a recipe: `python -m training.train recipes/xray --data FOLDER --run RUN --start NPZ`."""
 
 import sys
 from pathlib import Path
