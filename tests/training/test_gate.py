@@ -74,7 +74,7 @@ def test_a_run_leaves_a_gate_that_tells_its_kinds_apart(made: Path) -> None:
     for family, kind in (("xray", Kind.XRAY), ("ct", Kind.CT), ("photographs", Kind.OTHER)):
         seen = [looks.look(drawn(family, rng) / np.float32(255)) for _ in range(10)]
         assert sum(look.kind is kind for look in seen) >= 8
-    assert (made / "out" / ENGINE).stat().st_size < 5e6
+    assert (made / "out" / ENGINE).stat().st_size < 6e6
 
 
 def test_a_run_leaves_a_row_for_each_figure(made: Path) -> None:
