@@ -55,10 +55,10 @@ def read(given: dict[str, Any], bot: ExtBot[None]) -> Update | None:
     """
     try:
         update = Update.de_json(given, bot)
+        return update if any(getattr(update, kind) for kind in WANTED) else None
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         log.error("an update that cannot be read is passed over (%s)", type(error).__name__)
         return None
-    return update if any(getattr(update, kind) for kind in WANTED) else None
 
 
 async def insist(

@@ -7,12 +7,10 @@ rows to `training/results/cut_films.csv`: to how many of each label what was ans
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from classifier.classifier import Answer, Classifier
@@ -24,21 +22,11 @@ from classifier.reading.scan import Scan, Study, Units
 from training.augment import Grey
 from training.dataset import WRITTEN, Pictures, find_examples, load_pictures, split
 from training.gate_data import FILM
-from training.gate_parts import CUTS, cut, several
+from training.gate_parts import shown
 from training.record import add_rows, circumstances
 
 RESULTS = Path(__file__).parent / "results" / "cut_films.csv"
 ANSWERS = (*Label, "pneumonia", "unsure", "refused")
-
-
-def shown(films: Pictures) -> Iterator[tuple[str, Pictures]]:
-    """Show films (n, size, size) in each way: its name, and the n pictures."""
-    yield "whole", films
-    for name, box in CUTS.items():
-        yield name, replace(films, pixels=np.stack([cut(each, box) for each in films.pixels]))
-    rng, others = np.random.default_rng(0), np.roll(films.pixels, 1, 0)
-    pairs = zip(films.pixels, others, strict=True)
-    yield "two films", replace(films, pixels=np.stack([several(*pair, rng) for pair in pairs]))
 
 
 def answered(answer: Answer) -> str:
@@ -82,8 +70,9 @@ async def _measure(data: list[Path], fold: int, count: int) -> list[dict[str, ob
     with IsolatedReader() as reader:
         async with Classifier(reader, load_installed(), Gate()) as classifier:
             for folder in data:
-                for name, pictures in shown(_films(folder, fold, count)):
-                    for row in await counted(classifier, pictures):
+                films = _films(folder, fold, count)
+                for name, pixels in ({"whole": films.pixels} | shown(films.pixels)).items():
+                    for row in await counted(classifier, replace(films, pixels=pixels)):
                         rows.append({"source": folder.name, "picture": name} | row)
                     print(f"{folder.name}, {name}", flush=True)
     return rows

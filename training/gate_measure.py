@@ -14,7 +14,7 @@ from classifier.reading.dicom import read_dicom
 from classifier.reading.scan import Scan, Units
 from training.gate_data import Samples, Shown, is_chest, thinned, turned
 from training.gate_heads import Features, Heads, chest_scores, without
-from training.gate_parts import CUTS, cut, several
+from training.gate_parts import shown
 from training.gate_pictures import projections
 from training.stress import STRESSES, stressed
 
@@ -70,16 +70,9 @@ def of_parts(gate: Gate, held_out: Shown) -> list[Row]:
     for source in np.unique(held_out.sources).tolist():
         mine = held_out.of(held_out.sources == source)
         rows.append(_parted(gate, mine, source, CLEAN))
-        few, rng = thinned(mine, CHANGED), np.random.default_rng(0)
-        shown = {kind: stressed(few.pixels, kind) for kind in STRESSES}
-        shown |= {
-            name: np.stack([cut(each, box) for each in few.pixels]) for name, box in CUTS.items()
-        }
-        neighbours = np.roll(few.pixels, 1, 0)
-        shown["two films"] = np.stack(
-            [several(*pair, rng) for pair in zip(few.pixels, neighbours, strict=True)]
-        )
-        rows += [_parted(gate, few.with_pixels(each), source, name) for name, each in shown.items()]
+        few = thinned(mine, CHANGED)
+        ways = {kind: stressed(few.pixels, kind) for kind in STRESSES} | shown(few.pixels)
+        rows += [_parted(gate, few.with_pixels(each), source, name) for name, each in ways.items()]
     return rows
 
 

@@ -64,6 +64,14 @@ def cut(film: Grey, box: Box) -> Grey:
     return np.asarray(image.resize(image.size, Image.Resampling.BILINEAR, within))
 
 
+def shown(films: Grey) -> dict[str, Grey]:
+    """Cut films (n, size, size) in each way of `CUTS`, and put each beside the one before."""
+    rng, others = np.random.default_rng(0), np.roll(films, 1, 0)
+    cuts = {name: np.stack([cut(each, box) for each in films]) for name, box in CUTS.items()}
+    pairs = [several(*pair, rng) for pair in zip(films, others, strict=True)]
+    return cuts | {"two films": np.stack(pairs)}
+
+
 def several(film: Grey, other: Grey, rng: np.random.Generator) -> Grey:
     """Put two films (size, size) side by side or one above the other, with a gap or without."""
     page = Image.new("L", (len(film), len(film)), int(rng.choice([0, 255, int(rng.integers(256))])))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from classifier.gate import Look
 from classifier.labels import FloatArray, Modality
-from training import cut_films
+from training import cut_films, gate_parts
 
 from ..classifier.conftest import BrightnessGate, make_model
 
@@ -43,7 +43,7 @@ def test_answers_to_whole_and_cut_films_are_counted(
     monkeypatch.setattr(
         cut_films, "load_installed", lambda: {Modality.XRAY: make_model(Modality.XRAY)}
     )
-    monkeypatch.setattr(cut_films, "CUTS", {"lower half": cut_films.CUTS["lower half"]})
+    monkeypatch.setattr(gate_parts, "CUTS", {"lower half": gate_parts.CUTS["lower half"]})
     cut_films.main([data], count=1, out=tmp_path / "out.csv")
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     told = {(row["picture"], row["label"]): row for row in rows}
