@@ -23,8 +23,23 @@ from classifier.labels import FloatArray
 from classifier.saliency import Head
 
 OPSET = 17
-# The stem and the three blocks of the first stage.
-FLOAT_CONVS, FLOAT_ADDS = 7, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """How an int8 twin is made: what stays float beside the last layer, how ranges are found.
+
+    The first 7 convolutions and 3 sums are the stem and the first stage. The last layer's bias
+    takes up what rounding shifted the logits by on average (Nagel et al. 2019, arXiv 1906.04721).
+    """
+
+    float_convs: int = 7
+    float_adds: int = 3
+    ranges: CalibrationMethod = CalibrationMethod.MinMax
+    moves_bias: bool = True
+
+
+SHIPPED = Rounding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +63,11 @@ def to_onnx(network: keras.Model, size: int, path: Path) -> None:
     model.export(path, format="onnx", input_signature=[shape], opset_version=OPSET, verbose=False)
 
 
-def quantise(source: Path, target: Path, inputs: FloatArray) -> None:
+def quantise(source: Path, target: Path, inputs: FloatArray, rounding: Rounding = SHIPPED) -> None:
     """Write the int8 twin of a float ONNX file: static QDQ, per channel.
 
-    `inputs` (n, size, size, 1) are training pictures to find each tensor's range with. The stem,
-    the first stage and the last layer stay float: on tuning pictures the label is then float's for
-    99.8 % instead of 99.0 %, for a quarter more time. The last layer's bias takes up what rounding
-    shifted the logits by on average (Nagel et al. 2019, arXiv 1906.04721).
+    `inputs` (n, size, size, 1) are training pictures to find each tensor's range with.
+    `training.int8_check` compares the ways of rounding.
     """
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch) / "prepared.onnx"
@@ -72,14 +85,15 @@ def quantise(source: Path, target: Path, inputs: FloatArray) -> None:
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
+            calibrate_method=rounding.ranges,
             op_types_to_quantize=sorted(inner),
-            nodes_to_exclude=convs[:FLOAT_CONVS] + adds[:FLOAT_ADDS],
+            nodes_to_exclude=convs[: rounding.float_convs] + adds[: rounding.float_adds],
             # Averaged extremes: one odd picture does not widen a range for all.
             extra_options={"CalibMovingAverage": True},
         )
-    shift = (_logits(source, inputs) - _logits(target, inputs)).mean(0)
-    _shift_bias(target, shift)
+    if rounding.moves_bias:
+        shift = (_logits(source, inputs) - _logits(target, inputs)).mean(0)
+        _shift_bias(target, shift)
 
 
 def _logits(path: Path, inputs: FloatArray) -> FloatArray:
