@@ -5,7 +5,7 @@ grey is repeated to the three channels of ImageNet weights and normalised inside
 Source: He et al. 2016, "Deep Residual Learning for Image Recognition", table 1, 34 layers.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 import keras
@@ -69,22 +69,6 @@ def load_weights(model: keras.Model, path: Path) -> None:
     with np.load(path) as arrays:
         for variable in model.weights:
             variable.assign(arrays[variable.path].astype(np.float32))
-
-
-def load_torch_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
-    """Copy a torchvision ResNet-34 state dict (as numpy arrays) into the network.
-
-    `fc` is copied only if it has as many classes as the network. Raises KeyError if a tensor is
-    missing and ValueError if one does not fit.
-    """
-    for layer in _layers(model, layers.Conv2D):
-        layer.set_weights([_hwio(state[f"{torch_name(layer.name)}.weight"])])
-    for layer in _layers(model, layers.BatchNormalization):
-        parts = ("weight", "bias", "running_mean", "running_var")
-        layer.set_weights([state[f"{torch_name(layer.name)}.{part}"] for part in parts])
-    head = model.get_layer("fc")
-    if state["fc.bias"].shape == head.bias.shape:
-        head.set_weights([state["fc.weight"].T, state["fc.bias"]])
 
 
 def load_folded_start(model: keras.Model, path: Path, images: FloatArray) -> None:

@@ -120,7 +120,7 @@ async def test_an_update_that_can_never_be_handled_is_not_asked_for_again(
     def gone(*_: object, **__: object) -> None:
         raise CaseGone
 
-    monkeypatch.setattr("storage.history.page", gone)
+    monkeypatch.setattr("storage.history.newest", gone)
     await ann.says("/history")
     said = await ann.sees("Something went wrong on our side")
     assert "picture" not in said.text

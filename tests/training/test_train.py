@@ -32,7 +32,6 @@ TINY = Recipe(
     decay_epochs=1.5,
     augment=augment,
     balance=True,
-    mixup=0.2,
     label_smoothing=0.1,
     ema=0.9,
 )

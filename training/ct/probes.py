@@ -1,7 +1,5 @@
 """What tells the class or the source though it should not: the mask, the border, the features."""
 
-from collections.abc import Callable
-
 import numpy as np
 from PIL import Image
 from sklearn import metrics
@@ -21,8 +19,6 @@ from training.figures import Classes
 SIDE = 16
 DIRECTIONS = 64
 SEEDS = 3
-
-Looks = Callable[[Slices], FloatArray]
 
 
 def probe(looks: FloatArray, table: Table, truth: Classes) -> list[float]:
