@@ -72,10 +72,11 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 
 def load_folded_start(model: keras.Model, path: Path, images: FloatArray) -> None:
-    """Start from ResNet-18 convolutions whose batch norm is folded in (see the data's README).
+    """Start from ResNet-18 convolutions whose batch norm is folded in, under torchvision's names.
 
-    Blocks that the file lacks start as identity (last gamma 0). `images`, (n, rows, columns, 1)
-    in [0, 1], set the batch norm's statistics so that the function stays that of the file.
+    Blocks that the file lacks give only their shortcut at first (last gamma 0): the identity, but
+    for the one that begins a stage. `images`, (n, rows, columns, 1) in [0, 1], set the batch norm's
+    statistics so that the function stays that of the file.
     """
     with np.load(path) as folded:
         start = {name: folded[name] for name in folded.files}
