@@ -126,13 +126,14 @@ def _draw(answer: Answer, case: str, language: Language, path: Path) -> None:
 
 def _as_json(source: Source, answer: Answer) -> str:
     finding = answer.finding
+    shares = finding and {label: round(each, 4) for label, each in finding.probabilities.items()}
     return json.dumps(
         {
             "file": str(source.path),
             "accepted": finding is not None,
             "reason": answer.refusal,
             "modality": answer.modality,
-            "probabilities": finding and finding.probabilities,
+            "probabilities": shares,
             "label": finding and _label(finding),
             "model": answer.model,
             "slices": answer.slices,
