@@ -13,7 +13,6 @@ listen in. Otherwise the command tells why and ends with 1.
 import hashlib
 import os
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -44,6 +43,7 @@ from training.network import trained_network
 from training.not_worse import MARGIN, Difference, difference
 from training.package import Run, package
 from training.recipe import Phase, Recipe
+from training.record import command
 
 REVIEWED = "reviewed"
 # Of ten patients three are held out, and two calibrate.
@@ -229,7 +229,6 @@ def _run(name: str, model: Model, parts: Split, progress: Progress) -> Run:
         f"{model.card.trained_on} Then fine-tuned from {model.name} on {len(parts.train)} pictures "
         f"of {patients} patients that doctors reviewed."
     )
-    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     return Run(
         name=name,
         recipe="corrections",
@@ -237,7 +236,7 @@ def _run(name: str, model: Model, parts: Split, progress: Progress) -> Run:
         fold=0,
         epochs=progress.epoch,
         minutes=sum(row["seconds"] for row in progress.history) / 60,
-        command=f"python -m training.corrections {' '.join(words)}",
+        command=command("training.corrections"),
         data=data,
     )
 

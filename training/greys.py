@@ -26,7 +26,7 @@ from training.dataset import Example, Pictures, load_pictures
 from training.evaluate import run_engine
 from training.figures import Predictions, figures
 from training.not_worse import difference
-from training.record import add_rows, circumstances, columns
+from training.record import add_rows, circumstances, columns, command
 from training.saliency_check import lung_share
 from training.stress import stressed
 
@@ -115,11 +115,11 @@ def main(
     out: Annotated[Path, typer.Option()] = RESULTS,
 ) -> None:
     """Compare the greys of every folder and add the rows."""
-    loaded, about = load_model(model), circumstances()
+    loaded = load_model(model)
+    about = circumstances(command("training.greys")) | {"model": loaded.name}
     for folder in data:
         rows = compared(loaded, dataset.split(dataset.find_examples(folder), fold))
-        named = {"date": about["date"], "model": loaded.name, "source": folder.name}
-        add_rows(out, [named | row for row in rows])
+        add_rows(out, [about | {"source": folder.name} | row for row in rows])
 
 
 if __name__ == "__main__":

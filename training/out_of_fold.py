@@ -19,7 +19,7 @@ from classifier.model import calibrated
 from training.calibrate import Answered, fit_limits
 from training.dataset import FOLDS
 from training.figures import Classes, Interval, Predictions, figures, measure
-from training.record import add_rows, circumstances, columns
+from training.record import add_rows, circumstances, columns, command
 from training.stress import STRESSES
 
 RESULTS = Path(__file__).parent / "results" / "cross_validation.csv"
@@ -80,7 +80,8 @@ def main(
     (runs / "calibration.json").write_text(json.dumps(asdict(limits), indent=2) + "\n")
     print(json.dumps(asdict(limits)))
     temperature = limits.temperature
-    about = circumstances() | {"recipe": recipe, "temperature": f"{temperature:.4f}"}
+    about = circumstances(command("training.out_of_fold"))
+    about |= {"recipe": recipe, "temperature": f"{temperature:.4f}"}
     for source in np.unique(answers.sources):
         mine = answers.of(answers.sources == source)
         measured = {

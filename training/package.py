@@ -126,8 +126,8 @@ def package(
 def add_result(card: Card, run: Run, path: Path) -> None:
     """Append one row for a run to the results; a new file starts with a header."""
     about = {name: getattr(run, name) for name in ("name", "recipe", "seed", "fold", "epochs")}
-    about |= {"minutes": round(run.minutes, 1), "engine": card.engine_file, "command": run.command}
-    add_rows(path, [circumstances() | about | columns(card.figures)])
+    about |= {"minutes": round(run.minutes, 1), "engine": card.engine_file}
+    add_rows(path, [circumstances(run.command) | about | columns(card.figures)])
 
 
 def _export(

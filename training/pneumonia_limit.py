@@ -26,6 +26,7 @@ from training.dataset import load_pictures
 from training.figures import sure_by_source
 from training.model_card import write_model_card
 from training.package import answers_of
+from training.record import command
 
 
 def main(
@@ -54,7 +55,7 @@ def main(
     calibration = details["calibration"]
     calibration = calibration | {
         "proof": calibration["proof"] | {PNEUMONIA: proof},
-        "later": {"command": "python -m training.pneumonia_limit"},
+        "later": {"command": command("training.pneumonia_limit")},
     }
     sure = sure_by_source(held_out.sources, answered, cross_fit(tuning, answered))
     card = replace(

@@ -22,7 +22,7 @@ from classifier.quality import Quality
 from classifier.reading.picture import read_picture
 from training.augment import Grey
 from training.dataset import Example, find_examples, split
-from training.record import add_rows, circumstances
+from training.record import add_rows, circumstances, command
 from training.stress import Plane
 
 RESULTS = Path(__file__).parent / "results" / "quality.csv"
@@ -142,8 +142,7 @@ def main(
     for name, worse in degraded().items():
         made = [worse(grey).astype(np.float32) / np.float32(255) for grey in greys]
         add(f"held out, {name}", "all", [quality.measure(each) for each in made])
-    about = circumstances()
-    add_rows(out, [{"date": about["date"], **row} for row in rows])
+    add_rows(out, [circumstances(command("training.quality")) | row for row in rows])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from training.dataset import Pictures, load_pictures
 from training.evaluate import run_engine
 from training.figures import Predictions, figures
 from training.not_worse import difference
-from training.record import add_rows, circumstances, columns
+from training.record import add_rows, circumstances, columns, command
 
 RESULTS = Path(__file__).parent / "results" / "sizes.csv"
 SIZES = (128, 160, 192, 224, 256)
@@ -45,7 +45,8 @@ def main(
     out: Annotated[Path, typer.Option()] = RESULTS,
 ) -> None:
     """Measure the network at several sizes, with and without a mirrored look, and add the rows."""
-    loaded, about, rows = load_model(model, EngineKind.TENSORFLOW), circumstances(), []
+    loaded, rows = load_model(model, EngineKind.TENSORFLOW), []
+    about = circumstances(command("training.sizes")) | {"model": loaded.name}
     for folder in data:
         examples = dataset.split(dataset.find_examples(folder), fold).tuning
         patients = tuple(example.patient for example in examples)
@@ -59,8 +60,8 @@ def main(
             measured, gain = figures(answers), difference(shipped, answers)
             kept = {figure: measured[figure] for figure in FIGURES if figure in measured}
             rows.append(
-                {"date": about["date"], "model": loaded.name, "source": folder.name}
-                | {"pictures": len(examples), "size": size, "looks": name}
+                about
+                | {"source": folder.name, "pictures": len(examples), "size": size, "looks": name}
                 | columns(kept | {"gain": (gain.candidate - gain.base, gain.low, gain.high)})
             )
             print(rows[-1])

@@ -18,13 +18,12 @@ from training.ct.validate import (
 )
 from training.figures import Predictions, figures, table
 from training.likeness import fit_likeness
-from training.record import versions
+from training.record import command, versions
 
 DATA = (
     "MosMedData (CC BY-NC-ND 3.0), the Sun Yat-sen set and a set of healthy lungs (licences "
     "stated nowhere): research use only."
 )
-COMMAND = "python -m training.ct --data DATA --start NPZ"
 PAGE = """# {name}
 
 **Experimental.** A last layer for chest CT (normal, bacterial, viral pneumonia) on the network of
@@ -96,7 +95,7 @@ def package(
         sure_from=sure_from(left_out, warmth),
         recipe="ct",
         trained_on=DATA,
-        command=COMMAND,
+        command=command("training.ct"),
         figures=figures(Predictions(shares, held_out.classes, tuple(held_out.names.tolist()))),
         files={
             name: digest
