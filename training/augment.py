@@ -26,6 +26,12 @@ BORDER_SIDE = 0.12
 COARSEST = 0.4
 
 
+def rounded(levels: NDArray[np.floating]) -> Grey:
+    """Give the nearest levels of 8 bits."""
+    whole: Grey = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return whole
+
+
 def vary(augment: Augment | None, pixels: Grey, rng: np.random.Generator) -> Grey:
     """Augment each picture of (n, size, size)."""
     return np.stack([augment(each, rng) for each in pixels]) if augment else pixels

@@ -27,16 +27,16 @@ import typer
 from classifier import resnet
 from classifier.card import NAME, BrokenModel, check_file
 from classifier.labels import Label, Modality
-from classifier.model import WEIGHTS, Model, calibrated, load_model
+from classifier.model import WEIGHTS, Model, load_model
 from storage import lessons
 from storage.errors import ImageDamaged, ImageGone, StorageError
 from storage.reader import Reader
 from training import dataset
+from training.answering import predictions_of
 from training.augment import augment
 from training.batches import workers
 from training.carry_likeness import CarriedLikeness
 from training.dataset import LABELS, Example, Split, load_pictures
-from training.evaluate import run_engine
 from training.figures import Predictions
 from training.loop import Progress, fit
 from training.network import trained_network
@@ -158,13 +158,9 @@ def fine_tune(model: Model, base: Path, parts: Split, run: Path) -> tuple[keras.
 
 def compare(base: Model, candidate: Model, examples: Sequence[Example]) -> Difference:
     """Let both answer the same pictures, with the engines that would serve."""
-    patients = tuple(example.patient for example in examples)
 
     def answers(model: Model) -> Predictions:
-        pictures = load_pictures(examples, model.card.input_size)
-        logits = run_engine(model.engine, pictures.inputs()).logits
-        shares = calibrated(logits, model.card.temperature)
-        return Predictions(shares, pictures.classes, patients)
+        return predictions_of(model, load_pictures(examples, model.card.input_size))
 
     return difference(answers(base), answers(candidate))
 

@@ -12,6 +12,7 @@ from training.ct.head import Table, fit_head
 from training.ct.validate import (
     NEVER_SURE,
     Patients,
+    is_of_new,
     measure,
     sure_from,
     temperature,
@@ -96,7 +97,7 @@ def package(
         recipe="ct",
         trained_on=DATA,
         command=command("training.ct"),
-        figures=figures(Predictions(shares, held_out.classes, tuple(held_out.names.tolist()))),
+        figures=figures(Predictions(shares, held_out.classes, held_out.names)),
         files={
             name: digest
             for name, digest in below.files.items()
@@ -168,6 +169,4 @@ def _sources(within: dict[str, float], new: dict[str, float]) -> str:
 
 
 def _of_new(name: str, new: dict[str, float]) -> str:
-    # Bacterial pneumonia has one source, so nothing is learnt of it without that.
-    unknown = "viral" in name or "accuracy" in name or name not in new
-    return "–" if unknown else f"{new[name]:.3f}"
+    return f"{new[name]:.3f}" if is_of_new(name) and name in new else "–"
