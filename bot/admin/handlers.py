@@ -24,6 +24,7 @@ from bot.admin.broadcast import compose
 from bot.admin.broadcast import handlers as broadcast
 from bot.context import BotApplication, Command
 from bot.dialogs import Taker
+from bot.replies import kept
 from storage.opinions import Verdict
 from storage.staff import Role
 
@@ -46,7 +47,7 @@ TAPS: Mapping[str, Command] = {
     rf"^{staff.PAGE}:\d+$": staff.turn,
     rf"^{staff.REVOKE}:\d+$": staff.ask_to_revoke,
     rf"^{staff.REVOKE_SURE}:\d+$": staff.revoke,
-    rf"^{staff.KEEP}:$": staff.keep,
+    rf"^{staff.KEEP}:$": kept(Role.ADMIN, "staff.kept"),
     rf"^{invitations.INVITE}:(doctor|admin)$": invitations.ask_name,
     rf"^{invitations.WITHDRAW}:\d+$": invitations.withdraw,
     rf"^{audit.PAGE}:\d+$": audit.turn,
@@ -58,10 +59,10 @@ TAPS: Mapping[str, Command] = {
     rf"^{model_choice.USE_SURE}:[0-9a-f]{{16}}$": model_choice.use,
     rf"^{model_choice.LISTEN}:[0-9a-f]{{16}}$": model_choice.listen,
     rf"^{model_choice.STOP}:(xray|ct)$": model_choice.stop,
-    rf"^{model_choice.KEEP}:$": model_choice.keep,
+    rf"^{model_choice.KEEP}:$": kept(Role.ADMIN, "model.kept"),
     rf"^{model_choice.COMPARE}:$": model_comparison.show,
     rf"^{export.SEND}:$": export.send,
-    rf"^{export.KEEP}:$": export.keep,
+    rf"^{export.KEEP}:$": kept(Role.ADMIN, "export.kept"),
     rf"^{sources.PAGE}:\d+$": sources.show_older,
     rf"^{sources.MAKE}:$": sources.ask_name,
     rf"^{sources.SHOW}:\d+$": sources.show,
