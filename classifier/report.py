@@ -75,9 +75,8 @@ class Report:
 
     @classmethod
     def of(cls, answer: Answer, case: str, when: datetime, language: Language) -> Self:
-        """Take what an answer says; raises ValueError if it has no picture to show."""
-        if answer.shown is None:
-            raise ValueError("nothing could be read")
+        """Take what an answer says that has a picture to show."""
+        assert answer.shown is not None
         return cls(
             shown=answer.shown,
             deciding=answer.deciding,

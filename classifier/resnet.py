@@ -22,8 +22,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def build(dropout: float = DROPOUT, labels: int = len(Label)) -> keras.Model:
-    """Build the network: (n, rows, columns, 1) float32 in [0, 1] to (n, labels) logits."""
+def build(dropout: float = DROPOUT) -> keras.Model:
+    """Build the network: (n, rows, columns, 1) float32 in [0, 1] to (n, 3) logits."""
     grey = keras.Input((None, None, 1), name="grey")
     x = layers.Concatenate(name="rgb")([grey, grey, grey])
     x = layers.Rescaling(
@@ -43,7 +43,7 @@ def build(dropout: float = DROPOUT, labels: int = len(Label)) -> keras.Model:
     x = layers.Activation("linear", dtype="float32", name="features")(x)
     x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    logits = layers.Dense(labels, dtype="float32", name="fc")(x)
+    logits = layers.Dense(len(Label), dtype="float32", name="fc")(x)
     return keras.Model(grey, logits, name="resnet34")
 
 

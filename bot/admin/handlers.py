@@ -1,11 +1,7 @@
-"""Which of the admin's handlers hears what; everything here asks for the role."""
+"""Which of the admin's handlers hears what; all of it is heard of admins alone."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from telegram.ext import CommandHandler, filters
-
-from bot.access import Holds, StaffTapHandler
 from bot.admin import (
     audit,
     disputes,
@@ -22,13 +18,11 @@ from bot.admin import (
 )
 from bot.admin.broadcast import compose
 from bot.admin.broadcast import handlers as broadcast
-from bot.context import BotApplication, Command
+from bot.context import Command
 from bot.dialogs import Taker
 from bot.replies import kept
 from storage.opinions import Verdict
 from storage.staff import Role
-
-PRIVATE = filters.ChatType.PRIVATE
 
 COMMANDS: Mapping[str, Command] = {
     "staff": staff.show,
@@ -77,13 +71,3 @@ DIALOGS: Mapping[str, Taker] = {
     sources.ASKED: sources.take_name,
     **broadcast.DIALOGS,
 }
-
-
-def add_handlers(application: BotApplication) -> None:
-    """Register what admins may do."""
-    holds = Holds(application.services.roles, Role.ADMIN)
-    allowed: Any = holds & PRIVATE & filters.UpdateType.MESSAGE
-    for name, command in COMMANDS.items():
-        application.add_handler(CommandHandler(name, command, allowed))
-    for pattern, tap in TAPS.items():
-        application.add_handler(StaffTapHandler(holds, tap, pattern))
