@@ -104,35 +104,25 @@ async def _answer(
     )
     bar.remove_task(slices)
     if answer.shown is not None:
-        await asyncio.to_thread(_draw, answer, f"{number:04}", language, out / f"{source.name}.png")
+        report = Report.of(answer, f"{number:04}", datetime.now(UTC).astimezone(), language)
+        await asyncio.to_thread(_draw, report, out / f"{source.name}.png")
     return replace(answer, shown=None, deciding=())
 
 
-def _draw(answer: Answer, case: str, language: Language, path: Path) -> None:
-    assert answer.shown is not None
-    report = Report(
-        shown=answer.shown,
-        deciding=answer.deciding,
-        finding=answer.finding,
-        refusal=answer.refusal,
-        modality=answer.modality,
-        model=answer.model,
-        case=case,
-        when=datetime.now(UTC).astimezone(),
-        language=language,
-    )
+def _draw(report: Report, path: Path) -> None:
     path.write_bytes(to_png(draw(report)))
 
 
 def _as_json(source: Source, answer: Answer) -> str:
     finding = answer.finding
+    shares = finding and {label: round(each, 4) for label, each in finding.probabilities.items()}
     return json.dumps(
         {
             "file": str(source.path),
             "accepted": finding is not None,
             "reason": answer.refusal,
             "modality": answer.modality,
-            "probabilities": finding and finding.probabilities,
+            "probabilities": shares,
             "label": finding and _label(finding),
             "model": answer.model,
             "slices": answer.slices,

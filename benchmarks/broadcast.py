@@ -10,8 +10,6 @@ import asyncio
 import csv
 import io
 import logging
-import os
-import platform
 import random
 import signal
 import sqlite3
@@ -25,6 +23,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from load import launch, machine
 from timed_bot import SUMS, VARIABLE
 
 from bot.sandbox.client import Heard, Sim, User
@@ -65,25 +64,11 @@ class Bot:
         """Start it and wait for its word that it is ready."""
         self.times.append(self.folder / f"times-{len(self.times)}")
         settings = {
-            "TELEGRAM_BOT_TOKEN": self.sandbox.token,
-            "TELEGRAM_API_URL": self.sandbox.api_url,
-            "BOT_DATA_DIR": str(self.data_dir),
             "BOT_ADMIN_IDS": str(ADMIN),
             "BOT_DEFAULT_LANGUAGE": "en",
             VARIABLE: str(self.times[-1]),
         }
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            PROGRAM,
-            "run",
-            env=os.environ | settings,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        assert self.process.stderr is not None
-        while not (line := await self.process.stderr.readline()).rstrip().endswith(b"ready"):
-            if not line:
-                raise RuntimeError("the bot ended")
-        asyncio.get_running_loop().create_task(pass_on(self.process.stderr))
+        self.process = await launch(PROGRAM, self.sandbox, self.data_dir, settings)
 
     async def end(self, how: signal.Signals) -> None:
         """End it."""
@@ -95,13 +80,6 @@ class Bot:
         """Add up the stopwatch's sums of all its lives."""
         sums = [SUMS.unpack(path.read_bytes()) for path in self.times]
         return list(map(sum, zip(*sums, strict=True)))
-
-
-async def pass_on(stream: asyncio.StreamReader) -> None:
-    """Show what the bot logs."""
-    while line := await stream.readline():
-        if b" INFO " not in line:
-            sys.stderr.write(line.decode())
 
 
 async def populate(sandbox: Sandbox, data_dir: Path, crowd: range) -> set[int]:
@@ -139,14 +117,14 @@ async def confirm(boss: User) -> None:
         await boss.taps(button, within=60)
 
 
-def copies(sandbox: Sandbox, text: str = "ok") -> list[float]:
-    """Give the times at which messages were copied for people, or came to another end."""
+def copies(sandbox: Sandbox) -> list[float]:
+    """Give the times at which messages were copied for people."""
     calls = sandbox.world.calls
     return [
         call.at
         for call in calls
         if call.method == "copyMessage"
-        and call.outcome == text
+        and call.outcome == "ok"
         and int(call.params["chat_id"]) != ADMIN
     ]
 
@@ -273,7 +251,7 @@ def show(
     arrived = sum(heard(sandbox, number) for number in doubtful)
     twice = sum(heard(sandbox, number) > 1 for number in states)
     at_best = len(states) / LIMIT
-    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}\n")
+    print(f"{machine()}\n")
     print("| | |\n|---|---|")
     print(f"| people | {len(states):,} |")
     print(f"| from the second tap to the report | {seconds:.0f} s |")

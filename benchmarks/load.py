@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -111,27 +111,34 @@ async def running(sandbox: Sandbox, patients: Iterable[int]) -> AsyncIterator[Bo
 
 
 async def start(sandbox: Sandbox, data_dir: Path) -> Bot:
-    """Start the bot and wait for its word that it is ready."""
-    settings = {
+    """Start the bot without limits."""
+    settings = {"SCANS_PER_HOUR": UNLIMITED, "SCANS_PER_DAY": UNLIMITED}
+    begun = time.monotonic()
+    process = await launch(PROGRAM, sandbox, data_dir, settings)
+    return Bot(process, Memory(process.pid), time.monotonic() - begun)
+
+
+async def launch(
+    program: Path, sandbox: Sandbox, data_dir: Path, settings: Mapping[str, str]
+) -> asyncio.subprocess.Process:
+    """Start a bot and wait for its word that it is ready."""
+    given = {
         "TELEGRAM_BOT_TOKEN": sandbox.token,
         "TELEGRAM_API_URL": sandbox.api_url,
         "BOT_DATA_DIR": str(data_dir),
-        "SCANS_PER_HOUR": UNLIMITED,
-        "SCANS_PER_DAY": UNLIMITED,
+        **settings,
     }
     # As it starts for all who do not ask Python to compile every file anew at each start.
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    begun = time.monotonic()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, PROGRAM, "run", env=inherited | settings, stderr=asyncio.subprocess.PIPE
+        sys.executable, program, "run", env=inherited | given, stderr=asyncio.subprocess.PIPE
     )
     assert process.stderr is not None
     while not (line := await process.stderr.readline()).rstrip().endswith(b"ready"):
         if not line:
             raise RuntimeError("the bot ended")
-    ready = time.monotonic() - begun
     asyncio.get_running_loop().create_task(pass_on(process.stderr))
-    return Bot(process, Memory(process.pid), ready)
+    return process
 
 
 async def pass_on(stream: asyncio.StreamReader) -> None:

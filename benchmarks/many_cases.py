@@ -44,7 +44,7 @@ from classifier.gate import Gate
 from classifier.model import load_installed
 from classifier.reading.isolated import IsolatedReader
 from classifier.report import WIDTH
-from storage import Storage, outbox, reviews, staff
+from storage import Storage, images, outbox, reviews, staff
 from storage.cases import Case
 from storage.images import ImageKind
 from storage.outbox import OutRow
@@ -158,7 +158,8 @@ async def pictures(desk: Desk) -> OutRow:
     ):
         buffer = io.BytesIO()
         shown.save(buffer, form)
-        await desk.storage.images.put(buffer.getvalue(), case.id, kind)
+        sealed = await desk.storage.images.seal(buffer.getvalue())
+        await desk.storage.write(images.attach, sealed, case.id, kind)
     return await desk.storage.read(newest, card.BUILD)
 
 

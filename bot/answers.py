@@ -12,7 +12,7 @@ from bot.say import Buttons, edit, say, show, unanswered
 from bot.settings import Results
 from bot.texts.catalogue import Texts
 from classifier.classifier import Answer
-from classifier.labels import Finding, Label, Modality
+from classifier.labels import Finding, Label, Modality, gravest
 from classifier.refusals import RefusalReason
 from classifier.report_texts import WORDS, percent
 from storage import cases, history, images, outbox, people, staff, work
@@ -202,19 +202,18 @@ def finish(
 ) -> None:
     """Enter what was found and have it sent: all of it or nothing."""
     texts = services.texts_of(person)
-    found = [each for each in drawn if each.answer.finding is not None]
-    gravest = min(found, key=_normal) if found else None
+    found = gravest(each.answer.finding for each in drawn if each.answer.finding)
     # The pictures that the finding is about come first.
-    order = sorted(range(len(drawn)), key=lambda index: drawn[index] is not gravest)
+    order = sorted(range(len(drawn)), key=lambda index: drawn[index].answer.finding is not found)
     entered = {index: _enter_images(tx, case, drawn[index]) for index in order}
     done = texts("progress.done" if found else "progress.refused", number=case.number)
-    if gravest is None:
+    if found is None:
         reason = drawn[0].answer.refusal if drawn else RefusalReason.NOTHING_INSIDE
         cases.advance(tx, case.id, CaseState.REFUSED, worker=worker, reason=reason)
     else:
         if cases.get(tx, case.id).state is CaseState.RECEIVED:
             cases.advance(tx, case.id, CaseState.READ, worker=worker)
-        cases.add_finding(tx, case.id, _stored(gravest))
+        cases.add_finding(tx, case.id, stored(found, drawn[order[0]].seconds))
         cases.advance(tx, case.id, CaseState.CLASSIFIED, worker=worker)
         if services.settings.results is Results.AFTER_REVIEW:
             _wait_for_review(tx, texts, case, person)
@@ -301,7 +300,7 @@ def _send(
     texts = services.texts_of(person)
     answer, chat = drawn.answer, person.telegram_id
     if answer.finding is not None and image_id is not None:
-        text = caption(texts, _stored(drawn), case.number)
+        text = caption(texts, stored(answer.finding, drawn.seconds), case.number)
         show(tx, key, chat, image_id, text, result_buttons(texts, case), case_id=case.id)
         return
     assert answer.refusal is not None
@@ -343,12 +342,6 @@ def _enter_images(tx: Tx, case: Case, drawn: Drawn) -> str | None:
     return images.attach(tx, drawn.report, case.id, ImageKind.REPORT, REPORT_TYPE).id
 
 
-def _stored(drawn: Drawn) -> StoredFinding:
-    """Write a finding as it is kept; an album has the one that speaks most for pneumonia."""
-    assert drawn.answer.finding is not None
-    return stored(drawn.answer.finding, drawn.seconds)
-
-
 def stored(finding: Finding, seconds: float) -> StoredFinding:
     """Write a finding down as it is kept."""
     rows, columns = finding.saliency.shape
@@ -364,8 +357,3 @@ def stored(finding: Finding, seconds: float) -> StoredFinding:
         places=json.dumps(asdict(finding.places)) if finding.places else None,
         is_pneumonia=finding.is_pneumonia,
     )
-
-
-def _normal(drawn: Drawn) -> float:
-    assert drawn.answer.finding is not None
-    return drawn.answer.finding.probabilities[Label.NORMAL]

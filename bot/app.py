@@ -141,8 +141,8 @@ async def _services(
     # A process that was killed may have left what patients sent.
     await asyncio.to_thread(shutil.rmtree, settings.incoming, ignore_errors=True)
     await asyncio.to_thread(settings.incoming.mkdir, mode=0o700)
-    key = settings.image_key.get_secret_value() if settings.image_key else None
-    async with await Storage.open(settings.data_dir, image_key=key) as storage:
+    opened = await Storage.open(settings.data_dir, image_key=settings.pictures_key)
+    async with opened as storage:
         await storage.images.check_key()
         found = await storage.recover()
         places = (MODELS, settings.models)

@@ -5,13 +5,14 @@ from telegram.ext import (
     Application,
     ApplicationHandlerStop,
     ChatMemberHandler,
+    CommandHandler,
     ContextTypes,
     ExtBot,
     MessageHandler,
     filters,
 )
 
-from bot.access import Holds
+from bot.access import Holds, StaffTapHandler
 from bot.admin import handlers as admin
 from bot.context import BotApplication, Context, Services
 from bot.dialogs import listener
@@ -54,8 +55,13 @@ def _add_handlers(application: BotApplication) -> None:
     add(MessageHandler(staff & PRIVATE & ~filters.COMMAND, asked), group=-1)
     add(ChatMemberHandler(others.membership, chat_member_types=ChatMemberHandler.MY_CHAT_MEMBER))
     add(MessageHandler(~PRIVATE, others.group))
-    for room in (doctor, admin, patient):
-        room.add_handlers(application)
+    for role, room in ((Role.DOCTOR, doctor), (Role.ADMIN, admin)):
+        holds = Holds(application.services.roles, role)
+        for name, command in room.COMMANDS.items():
+            add(CommandHandler(name, command, holds & PRIVATE & filters.UpdateType.MESSAGE))
+        for pattern, tap in room.TAPS.items():
+            add(StaffTapHandler(holds, tap, pattern))
+    patient.add_handlers(application)
 
 
 async def _failed(update: object, context: Context) -> None:

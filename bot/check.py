@@ -89,8 +89,7 @@ def _database(settings: Settings) -> None:
 
 
 def _image_key(settings: Settings) -> None:
-    given = settings.image_key.get_secret_value() if settings.image_key else None
-    key = find_key(settings.data_dir, given)
+    key = find_key(settings.data_dir, settings.pictures_key)
     if key and any((settings.data_dir / IMAGES).glob("??/*")):
         Reader(settings.data_dir, key).check_key()
 

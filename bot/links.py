@@ -41,8 +41,7 @@ async def _username(settings: Settings) -> str:
 
 
 async def _storage(settings: Settings) -> Storage:
-    key = settings.image_key.get_secret_value() if settings.image_key else None
-    return await Storage.open(settings.data_dir, image_key=key)
+    return await Storage.open(settings.data_dir, image_key=settings.pictures_key)
 
 
 def _find_or_make(tx: Tx, name: str) -> Source:

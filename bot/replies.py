@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from telegram import Update
 from telegram.error import TelegramError
 
-from bot.context import Context, Sender, Services
+from bot.context import Command, Context, Sender, Services
+from bot.say import edit_here
 from bot.texts.catalogue import Texts
 from storage import people, staff, updates
 from storage.people import Person
@@ -57,6 +58,20 @@ async def reply_as(role: Role, update: Update, context: Context, reply: StaffRep
 
     await reply_once(update, context, act)
     context.services.wake.all()
+
+
+def kept(role: Role, sentence: str) -> Command:
+    """Make the handler of a button that leaves everything as it is, and says so."""
+
+    async def keep(update: Update, context: Context) -> None:
+        await answer_tap(update, context)
+
+        def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
+            edit_here(tx, key, update, acting.texts(sentence))
+
+        await reply_as(role, update, context, reply)
+
+    return keep
 
 
 async def answer_tap(update: Update, context: Context, text: str | None = None) -> None:

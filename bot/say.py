@@ -1,6 +1,7 @@
 """Writing into the outbox: what a person is to read, in the transaction that decides it."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from telegram import Update
@@ -8,6 +9,7 @@ from telegram import Update
 from bot.texts.catalogue import Texts
 from storage import outbox
 from storage.outbox import Outgoing, OutKind
+from storage.pause import Pause
 from storage.transaction import Tx
 
 # Rows of (label, callback data).
@@ -17,6 +19,12 @@ Buttons = Sequence[Sequence[tuple[str, str]]]
 def unanswered(texts: Texts, sentence: str) -> str:
     """Add when not to wait to what is said in place of an answer."""
     return f"{sentence}\n\n{texts('urgent')}"
+
+
+def paused(texts: Texts, resting: Pause) -> str:
+    """Say that nothing is taken in just now, and what an admin adds to it."""
+    added = [escape(resting.message)] if resting.message else []
+    return "\n\n".join([texts("pause.patient"), *added])
 
 
 def say(

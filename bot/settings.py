@@ -153,6 +153,11 @@ class Settings(BaseSettings):
         return self.data_dir / "models"
 
     @property
+    def pictures_key(self) -> str | None:
+        """The key that was set for the pictures, if there is one."""
+        return self.image_key.get_secret_value() if self.image_key else None
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What must never stand in a log."""
         known = (self.token, self.image_key, self.webhook_secret)

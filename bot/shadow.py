@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bot.answers import stored
 from bot.context import Services
 from bot.errors import report
-from classifier.labels import Label, Modality
+from classifier.labels import Modality, gravest
 from classifier.reading.scan import Study
 from storage import models, work
 from storage.cases import Case
@@ -85,9 +85,8 @@ class Shadow:
         """Keep the finding that speaks most for pneumonia, as it is done for the patient."""
         begun, candidates = time.monotonic(), self.services.models.candidates
         tried = [await candidates.estimate(each.study, each.modality) for each in answered.accepted]
-        found = [finding for finding in tried if finding is not None]
-        if not found:
+        found = gravest(finding for finding in tried if finding is not None)
+        if found is None:
             return
-        gravest = min(found, key=lambda finding: finding.probabilities[Label.NORMAL])
-        kept = stored(gravest, time.monotonic() - begun)
+        kept = stored(found, time.monotonic() - begun)
         await self.services.storage.write(models.add_shadow_finding, answered.case.id, kept)

@@ -27,6 +27,7 @@ from bot.times import local
 from bot.wake import rest
 from classifier import png
 from classifier.batching import Busy
+from classifier.card import sha256
 from classifier.classifier import Answer
 from classifier.engines import EngineDown
 from classifier.preprocess import to_levels
@@ -171,17 +172,8 @@ class Worker:
         """Draw the answer and keep its pictures, encrypted; the rows come with the answer."""
         if answer.shown is None:
             return Drawn(answer, seconds)
-        report = Report(
-            shown=answer.shown,
-            deciding=answer.deciding,
-            finding=answer.finding,
-            refusal=answer.refusal,
-            modality=answer.modality,
-            model=answer.model,
-            case=case.number,
-            when=local(self.services.settings, case.received_at),
-            language=self.services.language_of(person),
-        )
+        when = local(self.services.settings, case.received_at)
+        report = Report.of(answer, case.number, when, self.services.language_of(person))
         pictures = await asyncio.to_thread(_pictures, report)
         drawn, scan, *slices = await asyncio.gather(*map(self._storage.images.seal, pictures))
         return Drawn(answer, seconds, scan=scan, report=drawn, slices=tuple(slices))
@@ -286,9 +278,4 @@ def _take_over(lying: Path, target: Path) -> Path:
 
 def _digest(paths: list[Path]) -> str:
     """Hash the contents, whatever their order; they may be larger than the memory."""
-    return hashlib.sha256("".join(sorted(map(_sha256, paths))).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256("".join(sorted(map(sha256, paths))).encode()).hexdigest()

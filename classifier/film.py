@@ -101,18 +101,21 @@ def straighten(grey: FloatArray, corners: Plane, longest: int | None = None) -> 
     if longest is not None:
         size *= longest / size.max()
     width, height = np.maximum(np.rint(size), 8).astype(int).tolist()
-    way = _homography(np.array([[0, 0], [width, 0], [width, height], [0, height]]), points)
+    upright = np.array([[0, 0], [width, 0], [width, height], [0, height]])
+    way = tuple(homography(upright, points).ravel()[:8].tolist())
     image = Image.fromarray(grey).transform(
         (width, height), Image.Transform.PERSPECTIVE, way, Image.Resampling.BILINEAR
     )
     return np.asarray(image, np.float32)
 
 
-def _homography(target: Plane, source: Plane) -> tuple[float, ...]:
+def homography(source: Plane, target: Plane) -> Plane:
+    """Find the (3, 3) map that takes four points (4, 2) to four others."""
     rows = []
-    for (x, y), (u, v) in zip(target, source, strict=True):
+    for (x, y), (u, v) in zip(source, target, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-    return tuple(np.linalg.solve(np.array(rows, float), source.ravel()).tolist())
+    way = np.linalg.solve(np.array(rows, float), np.asarray(target, float).ravel())
+    return np.append(way, 1).reshape(3, 3)
 
 
 def _small(grey: FloatArray) -> FloatArray:

@@ -1,5 +1,6 @@
 """The words every room shares: classes, modalities, doubts and the finding itself."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -79,3 +80,8 @@ class Finding:
     slices: int
     places: Places | None = None
     is_pneumonia: bool = False
+
+
+def gravest(findings: Iterable[Finding]) -> Finding | None:
+    """Choose the finding that speaks most for pneumonia."""
+    return min(findings, key=lambda finding: finding.probabilities[Label.NORMAL], default=None)

@@ -85,10 +85,5 @@ class Refusal(Exception):
         self.reason = reason
         self.detail = detail
 
-    @property
-    def sentence(self) -> str:
-        """Say what is wrong and what to do instead."""
-        return SENTENCES[self.reason]
-
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}" if self.detail else str(self.reason)

@@ -4,12 +4,13 @@ import io
 import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import numpy as np
 from PIL import Image
 
 from classifier import png
+from classifier.classifier import Answer
 from classifier.fonts import Weight
 from classifier.labels import Doubt, Finding, Greys, Label, Modality, Places
 from classifier.preprocess import to_levels
@@ -71,6 +72,22 @@ class Report:
     case: str
     when: datetime
     language: Language
+
+    @classmethod
+    def of(cls, answer: Answer, case: str, when: datetime, language: Language) -> Self:
+        """Take what an answer says that has a picture to show."""
+        assert answer.shown is not None
+        return cls(
+            shown=answer.shown,
+            deciding=answer.deciding,
+            finding=answer.finding,
+            refusal=answer.refusal,
+            modality=answer.modality,
+            model=answer.model,
+            case=case,
+            when=when,
+            language=language,
+        )
 
     def __post_init__(self) -> None:
         """Check what would make a misleading picture."""

@@ -5,7 +5,7 @@ grey is repeated to the three channels of ImageNet weights and normalised inside
 Source: He et al. 2016, "Deep Residual Learning for Image Recognition", table 1, 34 layers.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 import keras
@@ -22,8 +22,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def build(dropout: float = DROPOUT, labels: int = len(Label)) -> keras.Model:
-    """Build the network: (n, rows, columns, 1) float32 in [0, 1] to (n, labels) logits."""
+def build(dropout: float = DROPOUT) -> keras.Model:
+    """Build the network: (n, rows, columns, 1) float32 in [0, 1] to (n, 3) logits."""
     grey = keras.Input((None, None, 1), name="grey")
     x = layers.Concatenate(name="rgb")([grey, grey, grey])
     x = layers.Rescaling(
@@ -43,7 +43,7 @@ def build(dropout: float = DROPOUT, labels: int = len(Label)) -> keras.Model:
     x = layers.Activation("linear", dtype="float32", name="features")(x)
     x = layers.GlobalAveragePooling2D(dtype="float32", name="pool")(x)
     x = layers.Dropout(dropout, name="dropout")(x)
-    logits = layers.Dense(labels, dtype="float32", name="fc")(x)
+    logits = layers.Dense(len(Label), dtype="float32", name="fc")(x)
     return keras.Model(grey, logits, name="resnet34")
 
 
@@ -71,27 +71,12 @@ def load_weights(model: keras.Model, path: Path) -> None:
             variable.assign(arrays[variable.path].astype(np.float32))
 
 
-def load_torch_state(model: keras.Model, state: Mapping[str, np.ndarray]) -> None:
-    """Copy a torchvision ResNet-34 state dict (as numpy arrays) into the network.
-
-    `fc` is copied only if it has as many classes as the network. Raises KeyError if a tensor is
-    missing and ValueError if one does not fit.
-    """
-    for layer in _layers(model, layers.Conv2D):
-        layer.set_weights([_hwio(state[f"{torch_name(layer.name)}.weight"])])
-    for layer in _layers(model, layers.BatchNormalization):
-        parts = ("weight", "bias", "running_mean", "running_var")
-        layer.set_weights([state[f"{torch_name(layer.name)}.{part}"] for part in parts])
-    head = model.get_layer("fc")
-    if state["fc.bias"].shape == head.bias.shape:
-        head.set_weights([state["fc.weight"].T, state["fc.bias"]])
-
-
 def load_folded_start(model: keras.Model, path: Path, images: FloatArray) -> None:
-    """Start from ResNet-18 convolutions whose batch norm is folded in (see the data's README).
+    """Start from ResNet-18 convolutions whose batch norm is folded in, under torchvision's names.
 
-    Blocks that the file lacks start as identity (last gamma 0). `images`, (n, rows, columns, 1)
-    in [0, 1], set the batch norm's statistics so that the function stays that of the file.
+    Blocks that the file lacks give only their shortcut at first (last gamma 0): the identity, but
+    for the one that begins a stage. `images`, (n, rows, columns, 1) in [0, 1], set the batch norm's
+    statistics so that the function stays that of the file.
     """
     with np.load(path) as folded:
         start = {name: folded[name] for name in folded.files}

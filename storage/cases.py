@@ -264,9 +264,9 @@ def earlier_file(
     return None if row is None else to_case(row)
 
 
-def mark_duplicate(tx: Tx, case_id: int, of: int, worker: str | None = None) -> Case:
+def mark_duplicate(tx: Tx, case_id: int, of: int) -> Case:
     """Close a case that is an earlier one again: it counts for limits and is shown nowhere."""
-    advance(tx, case_id, CaseState.REFUSED, worker=worker, reason=DUPLICATE)
+    advance(tx, case_id, CaseState.REFUSED, reason=DUPLICATE)
     tx.run("UPDATE cases SET duplicate_of = :of WHERE id = :id", of=of, id=case_id)
     return get(tx, case_id)
 

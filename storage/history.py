@@ -1,4 +1,4 @@
-"""What a person sent and was told, for themselves: pages, one case, everything."""
+"""What a person sent and was told, for themselves: the newest, one case, everything."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,7 +8,6 @@ from storage import opinions, people
 from storage.cases import (
     Case,
     CaseEvent,
-    CaseState,
     FileKind,
     Saliency,
     StoredFinding,
@@ -44,14 +43,6 @@ class CaseRecord:
     images: tuple[str, ...]
     said: tuple[Said, ...]
     review: Review | None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some cases, newest first; `before` asks for the next page, None if this is the last."""
-
-    cases: tuple[CaseRecord, ...]
-    before: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +108,11 @@ def said(tx: Tx, case_id: int) -> tuple[Said, ...]:
     )
 
 
-def page(tx: Tx, person_id: int, limit: int = 5, before: int | None = None) -> Page:
-    """Give a page of a person's cases, newest first."""
-    found = tx.rows(
-        f"""SELECT id FROM cases
-            WHERE person_id = :person AND (:before IS NULL OR id < :before) AND {_SHOWN}
-            ORDER BY id DESC LIMIT :limit + 1""",
-        person=person_id,
-        before=before,
-        limit=limit,
-    )
-    ids = [row["id"] for row in found[:limit]]
-    return Page(tuple(record(tx, id) for id in ids), ids[-1] if len(found) > limit else None)
+def newest(tx: Tx, person_id: int, limit: int = 10) -> tuple[CaseRecord, ...]:
+    """Give a person's last cases, newest first."""
+    sql = f"""SELECT id FROM cases WHERE person_id = :person AND {_SHOWN}
+              ORDER BY id DESC LIMIT :limit"""
+    return tuple(record(tx, row["id"]) for row in tx.rows(sql, person=person_id, limit=limit))
 
 
 def own(tx: Tx, person_id: int, number: str) -> Case | None:
@@ -145,12 +129,6 @@ def received_since(tx: Tx, person_id: int, since: datetime) -> int:
     """Count what a person sent, for limits: what they deleted counts too."""
     sql = "SELECT count(*) FROM cases WHERE person_id = :person AND received_at >= :since"
     return int(tx.value(sql, person=person_id, since=since))
-
-
-def counts(tx: Tx) -> dict[CaseState, int]:
-    """Count all cases by state."""
-    rows = tx.rows("SELECT state, count(*) AS n FROM cases GROUP BY state")
-    return {CaseState(row["state"]): row["n"] for row in rows}
 
 
 def export(tx: Tx, person_id: int) -> PersonRecord | None:

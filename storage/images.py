@@ -118,18 +118,6 @@ class Images:
         self._folder = folder
         self._key = key
 
-    async def put(
-        self, data: bytes, case_id: int, kind: ImageKind, media_type: str = "image/png"
-    ) -> Image:
-        """Keep an image of a case; raises CaseGone if that was erased meanwhile."""
-        sealed = await self.seal(data)
-        try:
-            return await self._database.write(attach, sealed, case_id, kind, media_type)
-        except Exception:
-            # Not when cancelled: the row may be there all the same. The sweep finds what is left.
-            await self.unlink([sealed.id])
-            raise
-
     async def seal(self, data: bytes) -> Sealed:
         """Encrypt and write an image, for an `attach` in a transaction with other things."""
         return await asyncio.to_thread(self._seal, data)

@@ -15,11 +15,6 @@ def new_number() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
 
 
-def shown(number: str) -> str:
-    """Write a number as people read it: `K7Q2-9FXM`."""
-    return f"{number[:4]}-{number[4:]}"
-
-
 def typed(text: str) -> str | None:
     """Read a number as people type it, or None: small letters, spaces, O for 0, I and L for 1."""
     number = text.strip().upper().translate(_MISREAD)

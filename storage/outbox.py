@@ -80,7 +80,6 @@ class Outgoing:
     case_id: int | None = None
     image_id: str | None = None
     target: str | None = None
-    not_before: datetime | None = None
     fleeting: bool = False
 
 
@@ -123,7 +122,7 @@ def enqueue(tx: Tx, out: Outgoing) -> bool:
             """INSERT INTO outbox (key, chat_id, case_id, kind, payload, image_id, target,
                    fleeting, written_at, next_try_at, changed_at)
                VALUES (:key, :chat, :case, :kind, :payload, :image, :target,
-                   :fleeting, :now, :next, :now)
+                   :fleeting, :now, :now, :now)
                ON CONFLICT (key) DO NOTHING""",
             key=out.key,
             chat=out.chat_id,
@@ -133,7 +132,6 @@ def enqueue(tx: Tx, out: Outgoing) -> bool:
             image=out.image_id,
             target=out.target,
             fleeting=out.fleeting,
-            next=out.not_before or tx.time,
         )
         == 1
     )

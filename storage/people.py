@@ -88,8 +88,9 @@ def who_chose_a_language(tx: Tx) -> set[int]:
 
 def opt_out(tx: Tx, person_id: int, out: bool) -> None:
     """Keep that somebody wants no announcements, or wants them again."""
-    sql = "UPDATE people SET opted_out_at = :at WHERE id = :id"
-    tx.run(sql, at=tx.time if out else None, id=person_id)
+    sql = """UPDATE people SET opted_out_at = CASE WHEN :out THEN coalesce(opted_out_at, :now) END
+             WHERE id = :id"""
+    tx.run(sql, out=out, id=person_id)
 
 
 def consent(tx: Tx, person_id: int, version: str) -> bool:

@@ -33,10 +33,9 @@ class Found:
 class Storage:
     """Database and images of one data dir; an async context manager.
 
-    The functions of `people`, `sources`, `updates`, `cases`, `work`, `history`, `outbox` and
-    `audit` take a transaction first. Alone: `await storage.write(outbox.sent, row.id, message_id)`;
-    several as one: `await storage.write(take_in, update)` with a function of your own that calls
-    them.
+    Functions of this package whose first argument is a `Tx` run through it. Alone:
+    `await storage.write(outbox.sent, row.id, message_id)`; several as one:
+    `await storage.write(take_in, update)` with a function of your own that calls them.
     """
 
     def __init__(self, database: Database, images: Images) -> None:

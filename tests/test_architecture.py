@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "training": {"training", "classifier", "storage"},
     "bot": {"bot", "classifier", "storage"},
 }
+ROLES = ("patient", "doctor", "admin")
 
 
 def modules(path: Path) -> set[str]:
@@ -63,7 +64,7 @@ def test_every_room_in_the_docs_is_there() -> None:
 def test_every_room_that_is_there_is_in_the_docs() -> None:
     files = [path.relative_to(ROOT) for name in MAY_IMPORT for path in (ROOT / name).rglob("*.py")]
     folders = {path.parent for path in files}
-    told_file_by_file = {Path("bot"), Path("storage")}
+    told_file_by_file = {*map(Path, MAY_IMPORT), Path("classifier/reading")}
     found = folders | {path for path in files if path.parent in told_file_by_file}
     assert not {path for path in found if path.name != "__init__.py"} - rooms()
 
@@ -76,6 +77,13 @@ def test_the_sandbox_is_apart_from_the_bot() -> None:
             assert all(name.startswith("bot.sandbox") for name in named), path
         elif path.name != "tryout.py":
             assert not any(name.startswith("bot.sandbox") for name in named), path
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_rooms_of_the_roles_import_nothing_of_each_other(role: str) -> None:
+    others = {f"bot.{other}" for other in ROLES if other != role}
+    for path in (ROOT / "bot" / role).rglob("*.py"):
+        assert not {".".join(name.split(".")[:2]) for name in modules(path)} & others, path
 
 
 def test_nothing_but_the_outbox_sends_a_message() -> None:

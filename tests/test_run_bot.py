@@ -20,17 +20,7 @@ from .classifier.conftest import BrightnessGate, sure_of_no_kind
 from .journeys.pictures import BACTERIAL, xray
 
 ROOT = Path(__file__).parents[1]
-KEYS = [
-    "file",
-    "accepted",
-    "reason",
-    "modality",
-    "probabilities",
-    "label",
-    "model",
-    "slices",
-    "seconds",
-]
+EXAMPLE = json.loads((ROOT / "README.md").read_text("utf-8").split("```json")[1].split("```")[0])
 
 
 def run(*arguments: str | Path) -> Result:
@@ -51,7 +41,11 @@ def test_json_is_one_object_a_line_and_nothing_else(chest: Path, tmp_path: Path)
     (tmp_path / "empty.dcm").touch()
     result = run(chest, tmp_path / "empty.dcm", "--json", "--out", tmp_path / "out")
     picture, empty = answers(result)
-    assert list(picture) == list(empty) == KEYS
+    assert list(picture) == list(empty) == list(EXAMPLE)
+    shares = picture["probabilities"]
+    assert isinstance(shares, dict)
+    assert list(shares.values()) == [round(each, 4) for each in shares.values()]
+    assert sum(shares.values()) == pytest.approx(1, abs=2e-4)
     assert picture["file"] == str(chest)
     assert picture["model"] == load_installed()[Modality(str(picture["modality"]))].name
     assert empty == empty | {

@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-from classifier.labels import FloatArray
-
 Grey = NDArray[np.uint8]
 Augment = Callable[[Grey, np.random.Generator], Grey]
 
@@ -26,6 +24,12 @@ UNEVEN_LIGHT = 0.4
 CROP_SIDE = 0.75
 BORDER_SIDE = 0.12
 COARSEST = 0.4
+
+
+def rounded(levels: NDArray[np.floating]) -> Grey:
+    """Give the nearest levels of 8 bits."""
+    whole: Grey = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return whole
 
 
 def vary(augment: Augment | None, pixels: Grey, rng: np.random.Generator) -> Grey:
@@ -53,19 +57,6 @@ def augment_far(pixels: Grey, rng: np.random.Generator) -> Grey:
         if rng.random() < FAR_CHANCE:
             image = change(image, rng)
     return augment(np.asarray(image), rng)
-
-
-def mixup(
-    pixels: FloatArray, targets: FloatArray, alpha: float, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Blend each picture and its target with another of the batch (Zhang et al. 2018)."""
-    share = rng.beta(alpha, alpha, len(pixels)).astype(np.float32)
-    other = rng.permutation(len(pixels))
-    blend = share[:, None, None, None]
-    return (
-        blend * pixels + (1 - blend) * pixels[other],
-        share[:, None] * targets + (1 - share[:, None]) * targets[other],
-    )
 
 
 def _expose(pixels: Grey, rng: np.random.Generator) -> Grey:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.labels import FloatArray
-from training.augment import Grey, mixup, vary
+from classifier.preprocess import to_unit
+from training.augment import Grey, vary
 from training.dataset import MAY_BE, WRITTEN, Pictures
 from training.recipe import Recipe
 
@@ -39,9 +40,9 @@ def batches(
     waiting: deque[Callable[[], Batch]] = deque()
     for start in range(0, max(1, len(order) - recipe.batch + 1), recipe.batch):
         chosen = order[start : start + recipe.batch]
-        varying, mixing = rng.spawn(2)
+        (varying,) = rng.spawn(1)
         varied = pool.submit(vary, recipe.augment, pictures.pixels[chosen], varying)
-        waiting.append(partial(_batch, recipe, varied, pictures.classes[chosen], mixing))
+        waiting.append(partial(_batch, varied, pictures.classes[chosen]))
         if len(waiting) > AHEAD:
             yield waiting.popleft()()
     while waiting:
@@ -76,9 +77,5 @@ def chances(pictures: Pictures) -> NDArray[np.float64]:
     return chances
 
 
-def _batch(
-    recipe: Recipe, varied: Future[Grey], classes: NDArray[np.int64], rng: np.random.Generator
-) -> Batch:
-    x = varied.result()[..., np.newaxis].astype(np.float32) / np.float32(255)
-    y = targets(classes)
-    return mixup(x, y, recipe.mixup, rng) if recipe.mixup else (x, y)
+def _batch(varied: Future[Grey], classes: NDArray[np.int64]) -> Batch:
+    return to_unit(varied.result()[..., np.newaxis]), targets(classes)

@@ -8,6 +8,7 @@ arXiv 2110.01052).
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy.stats import beta
 
 from classifier.labels import FloatArray, Label
 from classifier.model import calibrated, is_close, pneumonia_share
+from training.arrays import Arrays
 from training.dataset import MAY_BE, WRITTEN
 
 CERTAINTY = 0.95
@@ -41,7 +43,7 @@ Classes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Arrays):
     """What a network said of n pictures that it was not trained on.
 
     `logits` (n, 3), `classes` (n,) indices into `WRITTEN`, `patients` (n,).
@@ -50,18 +52,6 @@ class Answered:
     logits: FloatArray
     classes: Classes
     patients: NDArray[np.str_]
-
-    def of(self, rows: NDArray[np.bool_]) -> "Answered":
-        """Take the chosen rows, (n,) of them, alone."""
-        return Answered(self.logits[rows], self.classes[rows], self.patients[rows])
-
-    def and_of(self, other: "Answered") -> "Answered":
-        """Put those of another beside them."""
-        return Answered(
-            np.concatenate([self.logits, other.logits]),
-            np.concatenate([self.classes, other.classes]),
-            np.concatenate([self.patients, other.patients]),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +64,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Arrays):
     """Answers as they read with limits that were fitted on none of the same patients.
 
     `probabilities` (n, 3), `sure` of a label (n,) bool, of `pneumonia` of whatever kind (n,) bool,
@@ -85,15 +75,6 @@ class Measured:
     sure: NDArray[np.bool_]
     pneumonia: NDArray[np.bool_]
     temperatures: FloatArray
-
-    def of(self, rows: NDArray[np.bool_]) -> "Measured":
-        """Take the chosen rows, (n,) of them, alone."""
-        return Measured(
-            self.probabilities[rows],
-            self.sure[rows],
-            self.pneumonia[rows],
-            self.temperatures[rows],
-        )
 
 
 def fit_limits(answered: Answered) -> Limits:
@@ -111,11 +92,17 @@ def fit_temperature(logits: FloatArray, classes: Classes) -> float:
     """
     possible = MAY_BE[classes]
 
-    def loss(log_temperature: float) -> float:
-        shares = calibrated(logits, float(np.exp(log_temperature)))
-        return float(-np.log(np.maximum((shares * possible).sum(1), 1e-12)).mean())
+    def loss(temperature: float) -> float:
+        right = (calibrated(logits, temperature) * possible).sum(1)
+        return float(-np.log(np.maximum(right, 1e-12)).mean())
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+    return temperature_of_least(loss)
+
+
+def temperature_of_least(loss: Callable[[float], float]) -> float:
+    """Find the temperature, of 0.05 to 20, with the least of a loss."""
+    least = minimize_scalar(lambda log: loss(float(np.exp(log))), bounds=(-3, 3), method="bounded")
+    return float(np.exp(least.x))
 
 
 def sure_from(
@@ -223,7 +210,7 @@ def calibrate(
         limits = fit_limits(out_of_fold)
         proof = told(out_of_fold, measure_with(limits, out_of_fold))
         return limits, measure_with(limits, held_out), proof
-    both = tuning.and_of(held_out)
+    both = Answered.joined([tuning, held_out])
     limits = fit_limits(both)
     return limits, cross_fit(tuning, held_out), told(both, measure_with(limits, both))
 
@@ -237,15 +224,10 @@ def cross_fit(tuning: Answered, held_out: Answered) -> Measured:
     measured = []
     for part in range(PARTS):
         others, mine = held_out.of(parts != part), held_out.of(parts == part)
-        measured.append(measure_with(fit_limits(tuning.and_of(others)), mine))
+        limits = fit_limits(Answered.joined([tuning, others]))
+        measured.append(measure_with(limits, mine))
         read = np.concatenate([read, np.flatnonzero(parts == part)])
-    back = np.argsort(read)
-    return Measured(
-        *(
-            np.concatenate([getattr(each, name) for each in measured])[back]
-            for name in ("probabilities", "sure", "pneumonia", "temperatures")
-        )
-    )
+    return Measured.joined(measured).of(np.argsort(read))
 
 
 def _parts(answered: Answered) -> Classes:

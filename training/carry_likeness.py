@@ -13,8 +13,8 @@ import numpy as np
 from classifier.engines import Engine
 from classifier.labels import FloatArray
 from classifier.likeness import Likeness
+from training.answering import run_engine
 from training.dataset import Pictures, Split, load_pictures
-from training.evaluate import run_engine
 from training.negatives import negatives
 
 PICTURES = 300

@@ -13,7 +13,6 @@ listen in. Otherwise the command tells why and ends with 1.
 import hashlib
 import os
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,22 +27,23 @@ import typer
 from classifier import resnet
 from classifier.card import NAME, BrokenModel, check_file
 from classifier.labels import Label, Modality
-from classifier.model import WEIGHTS, Model, calibrated, load_model
+from classifier.model import WEIGHTS, Model, load_model
 from storage import lessons
 from storage.errors import ImageDamaged, ImageGone, StorageError
 from storage.reader import Reader
 from training import dataset
+from training.answering import predictions_of
 from training.augment import augment
 from training.batches import workers
 from training.carry_likeness import CarriedLikeness
 from training.dataset import LABELS, Example, Split, load_pictures
-from training.evaluate import run_engine
 from training.figures import Predictions
 from training.loop import Progress, fit
 from training.network import trained_network
 from training.not_worse import MARGIN, Difference, difference
 from training.package import Run, package
 from training.recipe import Phase, Recipe
+from training.record import command
 
 REVIEWED = "reviewed"
 # Of ten patients three are held out, and two calibrate.
@@ -158,13 +158,9 @@ def fine_tune(model: Model, base: Path, parts: Split, run: Path) -> tuple[keras.
 
 def compare(base: Model, candidate: Model, examples: Sequence[Example]) -> Difference:
     """Let both answer the same pictures, with the engines that would serve."""
-    patients = tuple(example.patient for example in examples)
 
     def answers(model: Model) -> Predictions:
-        pictures = load_pictures(examples, model.card.input_size)
-        logits = run_engine(model.engine, pictures.inputs()).logits
-        shares = calibrated(logits, model.card.temperature)
-        return Predictions(shares, pictures.classes, patients)
+        return predictions_of(model, load_pictures(examples, model.card.input_size))
 
     return difference(answers(base), answers(candidate))
 
@@ -229,7 +225,6 @@ def _run(name: str, model: Model, parts: Split, progress: Progress) -> Run:
         f"{model.card.trained_on} Then fine-tuned from {model.name} on {len(parts.train)} pictures "
         f"of {patients} patients that doctors reviewed."
     )
-    words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     return Run(
         name=name,
         recipe="corrections",
@@ -237,7 +232,7 @@ def _run(name: str, model: Model, parts: Split, progress: Progress) -> Run:
         fold=0,
         epochs=progress.epoch,
         minutes=sum(row["seconds"] for row in progress.history) / 60,
-        command=f"python -m training.corrections {' '.join(words)}",
+        command=command("training.corrections"),
         data=data,
     )
 

@@ -82,7 +82,7 @@ def _train_and_answer(
         logits=np.stack(logits, axis=1),
         classes=pictures.classes,
         sources=pictures.sources,
-        patients=np.array([example.patient for example in parts.held_out]),
+        patients=pictures.patients,
         folds=np.full(count, fold),
         seeds=np.full(count, seed),
     )

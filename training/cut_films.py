@@ -23,7 +23,7 @@ from training.augment import Grey
 from training.dataset import WRITTEN, Pictures, find_examples, load_pictures, split
 from training.gate_data import FILM
 from training.gate_parts import shown
-from training.record import add_rows, circumstances
+from training.record import add_rows, circumstances, command
 
 RESULTS = Path(__file__).parent / "results" / "cut_films.csv"
 ANSWERS = (*Label, "pneumonia", "unsure", "refused")
@@ -86,7 +86,7 @@ def main(
 ) -> None:
     """Answer films of every folder, whole and cut, and add the rows."""
     rows = asyncio.run(_measure(data, fold, count))
-    add_rows(out, [{"date": circumstances()["date"]} | row for row in rows])
+    add_rows(out, [circumstances(command("training.cut_films")) | row for row in rows])
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from classifier.labels import FloatArray, Label
-from classifier.preprocess import to_grey, to_input
+from classifier.preprocess import to_grey, to_input, to_unit
 from classifier.reading.picture import read_picture
+from training.arrays import Arrays
 
 LABELS = tuple(Label)
 # What may be written down of a picture; None is pneumonia of a cause that nobody noted.
@@ -46,20 +47,17 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """`pixels` (n, size, size) uint8, `classes` (n,) int indices into `WRITTEN`, `sources` (n,)."""
+class Pictures(Arrays):
+    """n pictures: `pixels` (n, size, size), `classes` indices into `WRITTEN`; all else (n,)."""
 
     pixels: NDArray[np.uint8]
     classes: NDArray[np.int64]
     sources: NDArray[np.str_]
-
-    def of(self, rows: NDArray[np.bool_]) -> "Pictures":
-        """Take the chosen rows, (n,) of them, alone."""
-        return Pictures(self.pixels[rows], self.classes[rows], self.sources[rows])
+    patients: NDArray[np.str_]
 
     def inputs(self) -> FloatArray:
         """Give what the network takes: (n, size, size, 1) float32 in [0, 1]."""
-        return self.pixels[..., np.newaxis].astype(np.float32) / np.float32(255)
+        return to_unit(self.pixels[..., np.newaxis])
 
 
 def find_examples(folder: Path) -> list[Example]:
@@ -124,8 +122,12 @@ def load_pictures(examples: Sequence[Example], size: int) -> Pictures:
     for row, example in zip(pixels, examples, strict=True):
         grey = to_grey(read_picture(example.path.read_bytes()))
         row[:] = np.rint(to_input(grey, size)[..., 0] * 255)
-    classes = np.array([WRITTEN.index(each.label) for each in examples])
-    return Pictures(pixels, classes, np.array([each.source for each in examples]))
+    return Pictures(
+        pixels,
+        np.array([WRITTEN.index(each.label) for each in examples]),
+        np.array([each.source for each in examples]),
+        np.array([each.patient for each in examples]),
+    )
 
 
 def _names_of_labels(folder: Path) -> dict[str, Label | None]:

@@ -10,57 +10,50 @@ from scipy.stats import rankdata
 from sklearn import metrics
 
 from classifier.labels import FloatArray, Label
-from training.calibrate import Answered, Measured, told
-from training.dataset import WRITTEN, Pictures
+from training.arrays import Arrays
+from training.calibrate import CAUSE_UNKNOWN, Answered, Classes, Measured, told
+from training.dataset import Pictures
 from training.stress import STRESSES, stressed
 
 NORMAL = tuple(Label).index(Label.NORMAL)
-UNKNOWN = WRITTEN.index(None)
 BINS = 15
 STRESS_FIGURES = ("accuracy", "pneumonia_accuracy", "sensitivity", "specificity")
 
-Classes = NDArray[np.int64]
 Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Predictions:
-    """`probabilities` (n, 3), `classes` (n,) indices into `WRITTEN`, each picture's patient."""
+class Predictions(Arrays):
+    """`probabilities` (n, 3), `classes` (n,) indices into `WRITTEN`, `patients` (n,)."""
 
     probabilities: FloatArray
     classes: Classes
-    patients: tuple[str, ...]
-
-    def of(self, rows: NDArray[np.bool_]) -> "Predictions":
-        """Take the chosen rows, (n,) of them, alone."""
-        patients = tuple(np.array(self.patients)[rows].tolist())
-        return Predictions(self.probabilities[rows], self.classes[rows], patients)
+    patients: NDArray[np.str_]
 
 
-def figures(predictions: Predictions, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
+def figures(predictions: Predictions, resamples: int = 1000) -> dict[str, Interval]:
     """Measure everything: value, lower and upper end of the 95 % bootstrap interval."""
 
     def values(rows: NDArray[np.int64]) -> dict[str, float]:
         return measure(predictions.classes[rows], predictions.probabilities[rows])
 
-    return intervals(predictions.patients, values, resamples, seed)
+    return intervals(predictions.patients, values, resamples)
 
 
 def intervals(
-    patients: Sequence[str],
+    patients: NDArray[np.str_],
     values: Callable[[NDArray[np.int64]], dict[str, float]],
     resamples: int = 1000,
-    seed: int = 0,
 ) -> dict[str, Interval]:
     """Give what `values` measures on rows, each with its 95 % bootstrap interval.
 
     Patients are drawn, not pictures: those of one patient are not independent.
     """
     members: dict[str, list[int]] = {}
-    for row, patient in enumerate(patients):
+    for row, patient in enumerate(patients.tolist()):
         members.setdefault(patient, []).append(row)
     groups = list(members.values())
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     drawn = []
     for _ in range(resamples):
         chosen = rng.integers(0, len(groups), len(groups))
@@ -81,7 +74,7 @@ def sure_figures(answered: Answered, measured: Measured) -> dict[str, Any]:
 
     counts = told(answered, measured)
     return {
-        **intervals(answered.patients.tolist(), share),
+        **intervals(answered.patients, share),
         "told": {answer: asdict(each) for answer, each in counts.items()},
     }
 
@@ -116,7 +109,7 @@ def expected_calibration_error(classes: Classes, probabilities: FloatArray) -> f
 def measure(classes: Classes, probabilities: FloatArray) -> dict[str, float]:
     """Measure everything once; pictures of unknown cause leave only the two-class figures."""
     two = _of_pneumonia(classes, probabilities)
-    return two if (classes == UNKNOWN).any() else _of_three(classes, probabilities) | two
+    return two if (classes == CAUSE_UNKNOWN).any() else _of_three(classes, probabilities) | two
 
 
 def _of_three(classes: Classes, probabilities: FloatArray) -> dict[str, float]:

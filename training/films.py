@@ -23,7 +23,7 @@ from classifier.reading.picture import read_picture
 from training.dataset import Example, find_examples, split
 from training.negatives import negatives
 from training.photographs import KINDS, photograph
-from training.record import add_rows, circumstances
+from training.record import add_rows, circumstances, command
 
 RESULTS = Path(__file__).parent / "results" / "films.csv"
 MODEL = MODELS / "resnet34_xray"
@@ -123,7 +123,7 @@ def main(
         for i, page in enumerate(pages)
     ]
     rows.append(bench.others("photographs of no scan", taken))
-    about = {"date": circumstances()["date"], "part": part}
+    about = circumstances(command("training.films")) | {"part": part}
     add_rows(out, [about | row for row in rows])
 
 

@@ -8,7 +8,6 @@ split seven, one and two of ten: to fit, to choose thresholds, and to measure. E
 measured by heads that never saw one of its pictures.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -23,7 +22,7 @@ from training import gate_heads, gate_measure, gate_parts
 from training.augment import Grey
 from training.gate_data import Part, Shown, films, gather, inputs, is_chest, samples, thinned
 from training.gate_graph import SIZE
-from training.record import add_rows, circumstances
+from training.record import add_rows, circumstances, command
 from training.stress import STRESSES, stressed
 
 RESULTS = Path(__file__).parent / "results" / "gate.csv"
@@ -67,7 +66,8 @@ def main(
     chests = held_out.of(is_chest(held_out.families))
     known = gate_heads.extract(start, inputs(chests.pixels))
     rows += gate_measure.of_strangers(heads, features, seen, known, chests.groups)
-    add_rows(results, [circumstances() | {"command": _command()} | row for row in rows])
+    about = circumstances(command("training.gate"))
+    add_rows(results, [about | row for row in rows])
     print(gate_measure.page(rows))
 
 
@@ -90,7 +90,7 @@ def chosen_card(network: Path, tuning: Shown, whole: Shown) -> GateCard:
         turned_from=_beyond(upright.turns[:, 1:].max(1)),
         inverted_from=_beyond(upright.inverted[:, 1]),
         part_from=float(np.quantile(_said(network, whole.pixels).part[:, 1], WHOLE)),
-        command=_command(),
+        command=command("training.gate"),
     )
 
 
@@ -118,12 +118,6 @@ def _said(network: Path, pixels: Grey) -> _Said:
         np.concatenate(run) for run in zip(*runs, strict=True)
     )
     return _Said(chest_score(kinds[:, 0] + kinds[:, 1], distance), turns, inverted, part)
-
-
-def _command() -> str:
-    """Give the command for the records; where this machine keeps its data is nobody's business."""
-    words = (Path(word).name if "/" in word else word for word in sys.argv[1:])
-    return f"python -m training.gate {' '.join(words)}"
 
 
 if __name__ == "__main__":

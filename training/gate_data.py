@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from PIL import Image
 
 from classifier.gate import Kind
 from classifier.labels import FloatArray
-from classifier.preprocess import to_grey, to_input
+from classifier.preprocess import to_grey, to_input, to_unit
 from classifier.reading.picture import read_picture
 from training import negatives
+from training.arrays import Arrays
 from training.augment import Grey, augment, augment_far
 from training.dataset import patient_of
 from training.gate_graph import SIZE
@@ -50,7 +51,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Arrays):
     """n pictures: `pixels` (n, side, side) uint8, all of one side; else (n,).
 
     `families` are those of `KIND_OF`; `sources` folders or packages; `groups`
@@ -63,17 +64,13 @@ class Shown:
     groups: NDArray[np.str_]
     chroma: NDArray[np.float32]
 
-    def of(self, rows: NDArray[np.bool_]) -> "Shown":
-        """Take the chosen rows, (n,) of them, alone."""
-        return Shown(*(getattr(self, each.name)[rows] for each in fields(self)))
-
     def with_pixels(self, pixels: Grey) -> "Shown":
         """Exchange the pixels."""
         return replace(self, pixels=pixels)
 
     def greys(self) -> Iterator[FloatArray]:
         """Give each picture as shown: (side, side) float32 in [0, 1]."""
-        return (each.astype(np.float32) / np.float32(255) for each in self.pixels)
+        return map(to_unit, self.pixels)
 
     def part(self, part: Part) -> "Shown":
         """Take those that serve for this."""
@@ -200,7 +197,7 @@ def samples(shown: Shown, seed: int = 0) -> Samples:
 
 def inputs(pixels: Iterable[Grey]) -> NDArray[np.float32]:
     """Give what the network takes: (n, SIZE, SIZE, 1) float32 in [0, 1]."""
-    return np.stack([to_input(each.astype(np.float32) / np.float32(255), SIZE) for each in pixels])
+    return np.stack([to_input(each, SIZE) for each in pixels])
 
 
 Way = tuple[Grey, int, bool]

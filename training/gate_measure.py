@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from classifier.gate import Gate, Kind
 from classifier.labels import FloatArray
 from classifier.reading.dicom import read_dicom
 from classifier.reading.scan import Scan, Units
+from training.figures import auroc
 from training.gate_data import Samples, Shown, is_chest, thinned, turned
 from training.gate_heads import Features, Heads, chest_scores, without
 from training.gate_parts import shown
@@ -175,13 +175,13 @@ def _told_apart(
         for _ in range(RESAMPLES)
     ]
     low, high = np.percentile(drawn, (2.5, 97.5))
-    auroc = _row("auroc", family, condition, _auroc(own, scores), low, high, groups)
-    return [auroc, _share("false accept at 1 %", family, condition, let_in, groups)]
+    whole = _row("auroc", family, condition, _auroc(own, scores), low, high, groups)
+    return [whole, _share("false accept at 1 %", family, condition, let_in, groups)]
 
 
 def _auroc(own: FloatArray, scores: FloatArray) -> float:
     truth = np.repeat([1, 0], [len(own), len(scores)])
-    return float(roc_auc_score(truth, np.concatenate([own, scores])))
+    return auroc(truth, np.concatenate([own, scores]))
 
 
 def _redrawn(groups: Names, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -18,15 +18,14 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from classifier.labels import FloatArray
-from classifier.model import Model, calibrated, load_model
+from classifier.model import Model, load_model
 from training import dataset
-from training.augment import Grey
-from training.dataset import Example, Pictures, load_pictures
-from training.evaluate import run_engine
-from training.figures import Predictions, figures
+from training.answering import predictions_of
+from training.augment import Grey, rounded
+from training.dataset import load_pictures
+from training.figures import figures
 from training.not_worse import difference
-from training.record import add_rows, circumstances, columns
+from training.record import add_rows, circumstances, columns, command
 from training.saliency_check import lung_share
 from training.stress import stressed
 
@@ -59,25 +58,20 @@ def _to_median(median: float, grey: Grey) -> Grey:
     """Bend the greys (gamma) so that half of the picture is darker than the usual median."""
     unit = grey / 255
     middle = np.clip(np.median(unit), 0.02, 0.98)
-    return _whole(255 * unit ** (np.log(median / 255) / np.log(middle)))
+    return rounded(255 * unit ** (np.log(median / 255) / np.log(middle)))
 
 
 def _to_spread(lungs: NDArray[np.bool_], mean: float, spread: float, grey: Grey) -> Grey:
     """Give the lung fields the usual mean and standard deviation."""
     inside = grey[lungs]
-    return _whole((grey - inside.mean()) / max(float(inside.std()), 1.0) * spread + mean)
+    return rounded((grey - inside.mean()) / max(float(inside.std()), 1.0) * spread + mean)
 
 
 def _to_histogram(levels: NDArray[np.float64], grey: Grey) -> Grey:
     """Give the darkest place the usual darkest level, and so on up to the brightest."""
     matched = np.empty(grey.size)
     matched[np.argsort(grey, None, kind="stable")] = levels
-    return _whole(matched.reshape(grey.shape))
-
-
-def _whole(levels: NDArray[np.floating]) -> Grey:
-    whole: Grey = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-    return whole
+    return rounded(matched.reshape(grey.shape))
 
 
 def compared(model: Model, split: dataset.Split) -> list[dict[str, object]]:
@@ -87,25 +81,18 @@ def compared(model: Model, split: dataset.Split) -> list[dict[str, object]]:
     brought, rows = ways(usual.pixels), []
     for kind in ("clean", *STRESSES):
         shown = clean.pixels if kind == "clean" else stressed(clean.pixels, kind)
-        as_it_is = _answers(model, replace(clean, pixels=shown), split.tuning)
+        as_it_is = predictions_of(model, replace(clean, pixels=shown))
         for name in ("as it is", *brought):
             pixels = np.stack([brought[name](each) for each in shown]) if name in brought else shown
-            answers = _answers(model, replace(clean, pixels=pixels), split.tuning)
+            answers = predictions_of(model, replace(clean, pixels=pixels))
             measured = figures(answers)
-            gain = difference(as_it_is, answers)
             rows.append(
                 {"pictures": len(pixels), "kind": kind, "greys": name}
                 | columns({each: measured[each] for each in FIGURES if each in measured})
-                | columns({"gain": (gain.candidate - gain.base, gain.low, gain.high)})
+                | columns({"gain": difference(as_it_is, answers).gain})
             )
             print(rows[-1])
     return rows
-
-
-def _answers(model: Model, pictures: Pictures, examples: list[Example]) -> Predictions:
-    logits: FloatArray = run_engine(model.engine, pictures.inputs()).logits
-    patients = tuple(example.patient for example in examples)
-    return Predictions(calibrated(logits, model.card.temperature), pictures.classes, patients)
 
 
 def main(
@@ -115,11 +102,11 @@ def main(
     out: Annotated[Path, typer.Option()] = RESULTS,
 ) -> None:
     """Compare the greys of every folder and add the rows."""
-    loaded, about = load_model(model), circumstances()
+    loaded = load_model(model)
+    about = circumstances(command("training.greys")) | {"model": loaded.name}
     for folder in data:
         rows = compared(loaded, dataset.split(dataset.find_examples(folder), fold))
-        named = {"date": about["date"], "model": loaded.name, "source": folder.name}
-        add_rows(out, [named | row for row in rows])
+        add_rows(out, [about | {"source": folder.name} | row for row in rows])
 
 
 if __name__ == "__main__":

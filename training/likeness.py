@@ -5,8 +5,8 @@ import numpy as np
 from classifier.engines import Engine
 from classifier.labels import FloatArray
 from classifier.likeness import Likeness
+from training.answering import run_engine
 from training.dataset import Pictures, Split, load_pictures
-from training.evaluate import run_engine
 
 DIRECTIONS = 64
 # A third of the training pictures places it as well as all of them.

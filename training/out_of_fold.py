@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from classifier.labels import FloatArray
 from classifier.model import calibrated
-from training.calibrate import Answered, fit_limits
+from training.arrays import Arrays
+from training.calibrate import Answered, Classes, fit_limits
 from training.dataset import FOLDS
-from training.figures import Classes, Interval, Predictions, figures, measure
-from training.record import add_rows, circumstances, columns
+from training.figures import Interval, Predictions, figures, measure
+from training.record import add_rows, circumstances, columns, command
 from training.stress import STRESSES
 
 RESULTS = Path(__file__).parent / "results" / "cross_validation.csv"
@@ -27,7 +28,7 @@ FILE = "out_of_fold.npz"
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(Arrays):
     """Of n held-out pictures: `logits` (n, 1 + stresses, 3), the clean picture's first; else (n,).
 
     `folds` and `seeds` tell which network answered.
@@ -39,10 +40,6 @@ class Answers:
     patients: NDArray[np.str_]
     folds: NDArray[np.int64]
     seeds: NDArray[np.int64]
-
-    def of(self, rows: NDArray[np.bool_]) -> "Answers":
-        """Take the chosen rows, (n,) of them, alone."""
-        return Answers(*(getattr(self, each.name)[rows] for each in fields(self)))
 
     def save(self, path: Path) -> None:
         """Write all as .npz, whole or not at all."""
@@ -80,7 +77,8 @@ def main(
     (runs / "calibration.json").write_text(json.dumps(asdict(limits), indent=2) + "\n")
     print(json.dumps(asdict(limits)))
     temperature = limits.temperature
-    about = circumstances() | {"recipe": recipe, "temperature": f"{temperature:.4f}"}
+    about = circumstances(command("training.out_of_fold"))
+    about |= {"recipe": recipe, "temperature": f"{temperature:.4f}"}
     for source in np.unique(answers.sources):
         mine = answers.of(answers.sources == source)
         measured = {
@@ -103,12 +101,7 @@ def spread(measured: Sequence[dict[str, Interval]]) -> str:
 
 
 def _whole_seeds(answers: Sequence[Answers]) -> Answers:
-    every = Answers(
-        *(
-            np.concatenate([getattr(each, field.name) for each in answers])
-            for field in fields(Answers)
-        )
-    )
+    every = Answers.joined(answers)
     folds = {seed: len(set(every.folds[every.seeds == seed])) for seed in set(every.seeds)}
     whole = [seed for seed, count in folds.items() if count == FOLDS]
     if not whole:
@@ -119,7 +112,7 @@ def _whole_seeds(answers: Sequence[Answers]) -> Answers:
 def _figures(answers: Answers, temperature: float) -> dict[str, Interval]:
     """Measure the clean pictures, and under stress what is right, without an interval."""
     clean, *stress = np.moveaxis(calibrated(answers.logits, temperature), 1, 0)
-    figures_of_all = figures(Predictions(clean, answers.classes, tuple(answers.patients.tolist())))
+    figures_of_all = figures(Predictions(clean, answers.classes, answers.patients))
     right = "accuracy" if "accuracy" in figures_of_all else "pneumonia_accuracy"
     for kind, probabilities in zip(STRESSES, stress, strict=True):
         value = measure(answers.classes, probabilities)[right]

@@ -1,6 +1,6 @@
 """Everything between trained weights and a model folder with an honest card."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from classifier.engines.onnx import OnnxEngine
 from classifier.labels import FloatArray, Modality
 from classifier.likeness import Likeness
 from classifier.model import HEAD, LIKENESS, WEIGHTS, calibrated
-from training import calibrate, evaluate, export
-from training.calibrate import Answered
-from training.dataset import Example, Pictures, Split, load_pictures
-from training.evaluate import run_engine
+from training import calibrate, export, plots
+from training.answering import answers_of
+from training.calibrate import Answered, Measured
+from training.dataset import Pictures, Split, load_pictures
 from training.export import Agreement
 from training.figures import Predictions, figures, stress_figures, sure_by_source
 from training.likeness import likeness_of
@@ -64,32 +64,15 @@ def package(
     patients. The card's are those of the first source.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    resnet.save_weights(network, folder / WEIGHTS)
-    # The rounded weights are what every engine must stand for.
-    resnet.load_weights(network, folder / WEIGHTS)
     tuning, held_out = load_pictures(split.tuning, size), load_pictures(split.held_out, size)
-    file, agreed = _export(network, split, tuning, held_out, size, folder)
-    export.head_of(folder / file).save(folder / HEAD)
+    file, agreed = _write_network(network, split, tuning, held_out, size, folder)
     engine = OnnxEngine(folder / file)
     likeness(engine, split, tuning, size).save(folder / LIKENESS)
-    answered = answers_of(engine, held_out, split.held_out)
-    limits, measured, proof = calibrate.calibrate(
-        answers_of(engine, tuning, split.tuning), answered, out_of_fold
-    )
-    predictions = Predictions(
-        measured.probabilities, answered.classes, tuple(answered.patients.tolist())
-    )
-    sources = {
-        source: predictions.of(held_out.sources == source)
-        for source in dict.fromkeys(held_out.sources.tolist())
-    }
-    first, *others = sources
+    answered = answers_of(engine, held_out)
+    limits, measured, proof = calibrate.calibrate(answers_of(engine, tuning), answered, out_of_fold)
+    by_source = _by_source(held_out, measured)
+    first, *others = by_source
     is_own = held_out.sources == first
-
-    def predict(pictures: Pictures) -> FloatArray:
-        logits = run_engine(engine, pictures.inputs()).logits
-        return calibrated(logits / measured.temperatures[is_own, np.newaxis], 1.0)
-
     card = Card(
         name=run.name,
         modality=Modality.XRAY,
@@ -101,7 +84,7 @@ def package(
         recipe=run.recipe,
         trained_on=run.data,
         command=run.command,
-        figures=figures(sources[first]),
+        figures=figures(by_source[first]),
         files={name: sha256(folder / name) for name in (file, WEIGHTS, HEAD, LIKENESS)},
         details=_details(run, split, agreed)
         | {
@@ -110,27 +93,24 @@ def package(
                 "proof": {label: asdict(each) for label, each in proof.items()},
             },
             "sure": sure_by_source(held_out.sources, answered, measured),
-            "stress": stress_figures(predict, held_out.of(is_own)),
-            "other_sources": {source: figures(sources[source]) for source in others},
+            "stress": _stressed(engine, held_out.of(is_own), measured.of(is_own)),
+            "other_sources": {source: figures(by_source[source]) for source in others},
         },
     )
     card.write(folder)
     write_model_card(card, folder)
-    evaluate.draw_confusion(sources[first], folder / "confusion.png")
-    before = calibrated(answered.logits[is_own], 1.0)
-    evaluate.draw_reliability(sources[first], folder / "reliability.png", before)
-    evaluate.draw_sure(answered.of(is_own), measured.of(is_own), folder / "sure.png")
+    _draw(by_source[first], answered.of(is_own), measured.of(is_own), folder)
     return card
 
 
 def add_result(card: Card, run: Run, path: Path) -> None:
     """Append one row for a run to the results; a new file starts with a header."""
     about = {name: getattr(run, name) for name in ("name", "recipe", "seed", "fold", "epochs")}
-    about |= {"minutes": round(run.minutes, 1), "engine": card.engine_file, "command": run.command}
-    add_rows(path, [circumstances() | about | columns(card.figures)])
+    about |= {"minutes": round(run.minutes, 1), "engine": card.engine_file}
+    add_rows(path, [circumstances(run.command) | about | columns(card.figures)])
 
 
-def _export(
+def _write_network(
     network: keras.Model,
     split: Split,
     tuning: Pictures,
@@ -138,35 +118,52 @@ def _export(
     size: int,
     folder: Path,
 ) -> tuple[str, Agreement]:
-    """Write float and int8 ONNX and keep the int8 one if it agrees well enough."""
+    """Write weights, engine and head; the engine is int8 if that agrees well enough with float."""
+    resnet.save_weights(network, folder / WEIGHTS)
+    # The rounded weights are what every engine must stand for.
+    resnet.load_weights(network, folder / WEIGHTS)
     export.to_onnx(network, size, folder / FLOAT)
     step = max(1, len(split.train) // RANGE_PICTURES)
     ranges = load_pictures(split.train[::step], size).inputs()
     export.quantise(folder / FLOAT, folder / INT8, ranges)
     engines = [OnnxEngine(folder / name) for name in (INT8, FLOAT)]
-    temperature = calibrate.fit_temperature(
-        run_engine(engines[1], tuning.inputs()).logits, tuning.classes
-    )
+    temperature = calibrate.fit_temperature(answers_of(engines[1], tuning).logits, tuning.classes)
     ours, theirs = (
-        calibrated(run_engine(engine, held_out.inputs()).logits, temperature) for engine in engines
+        calibrated(answers_of(engine, held_out).logits, temperature) for engine in engines
     )
     agreed = export.agreement(ours, theirs)
     kept, dropped = (INT8, FLOAT) if agreed.is_enough else (FLOAT, INT8)
     (folder / dropped).unlink()
+    export.head_of(folder / kept).save(folder / HEAD)
     return kept, agreed
 
 
-def answers_of(engine: Engine, pictures: Pictures, examples: Sequence[Example]) -> Answered:
-    """Run the engine on the pictures of the examples."""
-    patients = np.array([example.patient for example in examples])
-    return Answered(run_engine(engine, pictures.inputs()).logits, pictures.classes, patients)
+def _by_source(pictures: Pictures, measured: Measured) -> dict[str, Predictions]:
+    """Divide what was measured of pictures, in the order of their sources."""
+    whole = Predictions(measured.probabilities, pictures.classes, pictures.patients)
+    sources = dict.fromkeys(pictures.sources.tolist())
+    return {source: whole.of(pictures.sources == source) for source in sources}
 
 
-def _details(
-    run: Run,
-    split: Split,
-    agreed: Agreement,
-) -> dict[str, object]:
+def _stressed(
+    engine: Engine, pictures: Pictures, measured: Measured
+) -> dict[str, dict[str, float]]:
+    """Measure the same pictures under stress, each with the temperature it was measured with."""
+
+    def predict(changed: Pictures) -> FloatArray:
+        logits = answers_of(engine, changed).logits
+        return calibrated(logits / measured.temperatures[:, np.newaxis], 1.0)
+
+    return stress_figures(predict, pictures)
+
+
+def _draw(own: Predictions, answered: Answered, measured: Measured, folder: Path) -> None:
+    plots.draw_confusion(own, folder / "confusion.png")
+    plots.draw_reliability(own, folder / "reliability.png", calibrated(answered.logits, 1.0))
+    plots.draw_sure(answered, measured, folder / "sure.png")
+
+
+def _details(run: Run, split: Split, agreed: Agreement) -> dict[str, object]:
     parts = {"train": split.train, "tuning": split.tuning, "held_out": split.held_out}
     return {
         "run": asdict(run),

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from training.augment import Grey
+from classifier.film import homography
+from classifier.preprocess import to_unit
+from training.augment import Grey, rounded
 
 Colours = NDArray[np.float64]
 Corners = NDArray[np.float64]
@@ -33,7 +35,7 @@ class Photograph:
 
     def grey(self) -> NDArray[np.float32]:
         """Give (rows, columns) luma in [0, 1], as reading a file does."""
-        return np.asarray(Image.fromarray(self.pixels).convert("L"), np.float32) / np.float32(255)
+        return to_unit(np.asarray(Image.fromarray(self.pixels).convert("L")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +246,7 @@ def _uneven(rng: np.random.Generator, most: float) -> Colours:
 def _blurred(colours: Colours, radius: float) -> Colours:
     planes = [
         np.asarray(
-            Image.fromarray(_whole(255 * plane)).filter(ImageFilter.GaussianBlur(radius)), float
+            Image.fromarray(rounded(255 * plane)).filter(ImageFilter.GaussianBlur(radius)), float
         )
         / 255
         for plane in np.moveaxis(colours, -1, 0)
@@ -268,7 +270,7 @@ def _seen(scene: Scene, rng: np.random.Generator) -> tuple[Colours, Corners]:
     size = (half * LONGEST / half.max()).astype(int)
     target = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * size
     way = homography(target, view)
-    image = Image.fromarray(_whole(255 * scene.colours)).transform(
+    image = Image.fromarray(rounded(255 * scene.colours)).transform(
         tuple(size.tolist()),
         Image.Transform.PERSPECTIVE,
         tuple(way.ravel()[:8]),
@@ -286,15 +288,6 @@ def _cut(scene: Scene, rng: np.random.Generator) -> tuple[Colours, Corners]:
     last = (int(min(right + spare[2], SCENE)), int(min(bottom + spare[3], SCENE)))
     film = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
     return scene.colours[first[1] : last[1], first[0] : last[0]], film - first
-
-
-def homography(source: Corners, target: Corners) -> Corners:
-    """Find the (3, 3) map that takes four points (4, 2) to four others."""
-    rows = []
-    for (x, y), (u, v) in zip(source, target, strict=True):
-        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-    way = np.linalg.solve(np.array(rows, float), np.asarray(target, float).ravel())
-    return np.append(way, 1).reshape(3, 3)
 
 
 def projected(way: Corners, points: Corners) -> Corners:
@@ -326,13 +319,8 @@ def _through_camera(colours: Colours, is_screen: bool, rng: np.random.Generator)
 
 def _compressed(colours: Colours, rng: np.random.Generator) -> NDArray[np.uint8]:
     file = BytesIO()
-    Image.fromarray(_whole(255 * colours)).save(file, "JPEG", quality=int(rng.integers(55, 95)))
+    Image.fromarray(rounded(255 * colours)).save(file, "JPEG", quality=int(rng.integers(55, 95)))
     return np.asarray(Image.open(file))
-
-
-def _whole(values: Colours) -> NDArray[np.uint8]:
-    whole: NDArray[np.uint8] = np.clip(np.rint(values), 0, 255).astype(np.uint8).squeeze()
-    return whole
 
 
 KINDS: dict[str, Callable[[Grey, np.random.Generator], Scene]] = {

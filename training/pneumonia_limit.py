@@ -13,8 +13,10 @@ import typer
 
 from classifier.model import load_model
 from training import dataset
+from training.answering import answers_of
 from training.calibrate import (
     PNEUMONIA,
+    Answered,
     Limits,
     cross_fit,
     fit_limits,
@@ -25,7 +27,7 @@ from training.calibrate import (
 from training.dataset import load_pictures
 from training.figures import sure_by_source
 from training.model_card import write_model_card
-from training.package import answers_of
+from training.record import command
 
 
 def main(
@@ -44,17 +46,17 @@ def main(
     if found != details["pictures"] or details["calibration"]["on"] == "out-of-fold":
         raise typer.BadParameter(f"the card was calibrated on other pictures than {found}")
     held_out = load_pictures(parts.held_out, card.input_size)
-    answered = answers_of(loaded.engine, held_out, parts.held_out)
-    pictures = load_pictures(parts.tuning, card.input_size)
-    tuning = answers_of(loaded.engine, pictures, parts.tuning)
-    both, limits = tuning.and_of(answered), Limits(card.temperature, card.sure_from)
+    answered = answers_of(loaded.engine, held_out)
+    tuning = answers_of(loaded.engine, load_pictures(parts.tuning, card.input_size))
+    both = Answered.joined([tuning, answered])
+    limits = Limits(card.temperature, card.sure_from)
     print(f"the card's {limits}\nfitted now {fit_limits(both)}")
     limits = replace(limits, pneumonia_from=pneumonia_from(both, limits))
     proof = asdict(told(both, measure_with(limits, both))[PNEUMONIA])
     calibration = details["calibration"]
     calibration = calibration | {
         "proof": calibration["proof"] | {PNEUMONIA: proof},
-        "later": {"command": "python -m training.pneumonia_limit"},
+        "later": {"command": command("training.pneumonia_limit")},
     }
     sure = sure_by_source(held_out.sources, answered, cross_fit(tuning, answered))
     card = replace(

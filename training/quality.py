@@ -17,12 +17,12 @@ from PIL import Image, ImageFilter
 
 from classifier import quality
 from classifier.labels import Doubt, FloatArray, Modality
-from classifier.preprocess import to_grey
+from classifier.preprocess import to_grey, to_unit
 from classifier.quality import Quality
 from classifier.reading.picture import read_picture
-from training.augment import Grey
+from training.augment import Grey, rounded
 from training.dataset import Example, find_examples, split
-from training.record import add_rows, circumstances
+from training.record import add_rows, circumstances, command
 from training.stress import Plane
 
 RESULTS = Path(__file__).parent / "results" / "quality.csv"
@@ -77,8 +77,7 @@ def _stretched(unit: Plane, gain: float) -> Plane:
 
 
 def _bent(curve: Callable[[Plane, float], Plane], by: float, grey: Grey) -> Grey:
-    bent: Grey = np.rint(255 * np.clip(curve(grey / 255, by), 0, 1)).astype(np.uint8)
-    return bent
+    return rounded(255 * curve(grey / 255, by))
 
 
 def _sized(side: int, grey: Grey) -> Grey:
@@ -140,10 +139,9 @@ def main(
         add("trained on", larger.name, found)
     greys = [np.rint(255 * read(each)).astype(np.uint8) for each in held_out]
     for name, worse in degraded().items():
-        made = [worse(grey).astype(np.float32) / np.float32(255) for grey in greys]
-        add(f"held out, {name}", "all", [quality.measure(each) for each in made])
-    about = circumstances()
-    add_rows(out, [{"date": about["date"], **row} for row in rows])
+        made = [quality.measure(to_unit(worse(grey))) for grey in greys]
+        add(f"held out, {name}", "all", made)
+    add_rows(out, [circumstances(command("training.quality")) | row for row in rows])
 
 
 if __name__ == "__main__":

@@ -41,7 +41,6 @@ class Recipe:
     patience: int | None = None
     augment: Augment | None = None
     balance: bool = False
-    mixup: float = 0.0
     label_smoothing: float = 0.0
     flips: float = 0.0
     ema: float | None = None

@@ -5,6 +5,7 @@ import importlib.metadata
 import math
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +15,29 @@ from training.figures import Interval
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "onnxruntime")
 
 
-def circumstances() -> dict[str, str]:
-    """Tell the day, the machine and the versions of what matters."""
+def command(module: str, about: str = "") -> str:
+    """Give the command that runs, for the records; what it says `about` the data stands elsewhere.
+
+    Where this machine keeps its data is nobody's business.
+    """
+    words = []
+    for word in sys.argv[1:]:
+        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        told = "ABOUT" if about and value == about else _without_place(value)
+        words.append(f"{option}{equals}{told}")
+    return " ".join(["python -m", module, *words])
+
+
+def _without_place(value: str) -> str:
+    path = Path(value)
+    return path.name if path.is_absolute() or ".." in path.parts else value
+
+
+def circumstances(command: str) -> dict[str, str]:
+    """Tell the day, the command, the machine and the versions of what matters."""
     return {
         "date": datetime.now(UTC).date().isoformat(),
+        "command": command,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": versions(),
     }

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import typer
 from keras import layers
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from classifier import resnet
@@ -38,6 +39,8 @@ HEADS = 20
 LUNGS = ((0.31, 0.47, 0.14, 0.29), (0.70, 0.47, 0.14, 0.29))
 BATCH = 32
 
+Names = NDArray[np.str_]
+
 
 def main(
     model: Annotated[Path, typer.Option(help="a model folder")],
@@ -57,7 +60,7 @@ def main(
         for example in _some([each for each in held_out if each.source == source], count)
     ]
     pictures = load_pictures(chosen, card.input_size)
-    patients = [example.patient for example in chosen]
+    patients = pictures.patients
     features, maps = _look(network, pictures.inputs())
     two_heads, head = _heads(features, maps, patients)
     found = {
@@ -66,7 +69,7 @@ def main(
         "heads": HEADS,
         "two_random_heads": two_heads,
         "lung_area": float(lung_share(*maps.shape[1:]).mean()),
-        "lungs": lungs(maps, pictures, patients),
+        "lungs": lungs(maps, pictures),
         "stages": {"fc": head} | _cascade(network, maps, pictures.inputs(), patients, draws),
     }
     note(model, "saliency", found)
@@ -106,7 +109,7 @@ def lung_share(rows: int, columns: int) -> FloatArray:
     return share
 
 
-def lungs(maps: FloatArray, pictures: Pictures, patients: Sequence[str]) -> dict[str, Interval]:
+def lungs(maps: FloatArray, pictures: Pictures) -> dict[str, Interval]:
     """Tell for the ill of each source which share of what speaks for pneumonia lies in the lungs.
 
     `maps` (n, h, w) in logit units.
@@ -121,7 +124,7 @@ def lungs(maps: FloatArray, pictures: Pictures, patients: Sequence[str]) -> dict
         def share(drawn: np.ndarray, inside: Any = inside, whole: Any = whole) -> dict[str, float]:
             return {"share": float(inside[drawn].sum() / whole[drawn].sum())}
 
-        found[source] = intervals(np.array(patients)[rows].tolist(), share)["share"]
+        found[source] = intervals(pictures.patients[rows], share)["share"]
     return found
 
 
@@ -141,7 +144,7 @@ def _maps(features: FloatArray, head: Head) -> FloatArray:
 
 
 def _heads(
-    features: FloatArray, maps: FloatArray, patients: Sequence[str]
+    features: FloatArray, maps: FloatArray, patients: Names
 ) -> tuple[dict[str, Interval], dict[str, Interval]]:
     """Compare the maps of random heads on the trained features: two by two, and with its own."""
     rng = np.random.default_rng(0)
@@ -156,7 +159,11 @@ def _heads(
 
 
 def _cascade(
-    network: keras.Model, maps: FloatArray, inputs: FloatArray, patients: Sequence[str], draws: int
+    network: keras.Model,
+    maps: FloatArray,
+    inputs: FloatArray,
+    patients: Names,
+    draws: int,
 ) -> dict[str, dict[str, Interval]]:
     """Compare with the maps of ever more random weights; the network's own are put back."""
     own, found = network.get_weights(), dict[str, list[FloatArray]]()
@@ -179,7 +186,7 @@ def _measure_norms(network: keras.Model, inputs: FloatArray, names: tuple[str, .
     network(inputs, training=True)
 
 
-def _figures(draws: Sequence[FloatArray], patients: Sequence[str]) -> dict[str, Interval]:
+def _figures(draws: Sequence[FloatArray], patients: Names) -> dict[str, Interval]:
     every = np.stack(draws)
 
     def mean(rows: np.ndarray) -> dict[str, float]:

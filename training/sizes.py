@@ -17,11 +17,11 @@ from classifier.engines import Engine
 from classifier.labels import FloatArray
 from classifier.model import EngineKind, calibrated, load_model
 from training import dataset
+from training.answering import run_engine
 from training.dataset import Pictures, load_pictures
-from training.evaluate import run_engine
 from training.figures import Predictions, figures
 from training.not_worse import difference
-from training.record import add_rows, circumstances, columns
+from training.record import add_rows, circumstances, columns, command
 
 RESULTS = Path(__file__).parent / "results" / "sizes.csv"
 SIZES = (128, 160, 192, 224, 256)
@@ -45,23 +45,23 @@ def main(
     out: Annotated[Path, typer.Option()] = RESULTS,
 ) -> None:
     """Measure the network at several sizes, with and without a mirrored look, and add the rows."""
-    loaded, about, rows = load_model(model, EngineKind.TENSORFLOW), circumstances(), []
+    loaded, rows = load_model(model, EngineKind.TENSORFLOW), []
+    about = circumstances(command("training.sizes")) | {"model": loaded.name}
     for folder in data:
         examples = dataset.split(dataset.find_examples(folder), fold).tuning
-        patients = tuple(example.patient for example in examples)
         found = {}
         for size in {loaded.card.input_size: None} | dict.fromkeys(SIZES):
             pictures = load_pictures(examples, size)
             for name, each in looks(loaded.engine, loaded.card.temperature, pictures).items():
-                found[size, name] = Predictions(each, pictures.classes, patients)
+                found[size, name] = Predictions(each, pictures.classes, pictures.patients)
         shipped = found[loaded.card.input_size, "once"]
         for (size, name), answers in sorted(found.items(), key=lambda each: each[0][0]):
-            measured, gain = figures(answers), difference(shipped, answers)
+            measured = figures(answers)
             kept = {figure: measured[figure] for figure in FIGURES if figure in measured}
             rows.append(
-                {"date": about["date"], "model": loaded.name, "source": folder.name}
-                | {"pictures": len(examples), "size": size, "looks": name}
-                | columns(kept | {"gain": (gain.candidate - gain.base, gain.low, gain.high)})
+                about
+                | {"source": folder.name, "pictures": len(examples), "size": size, "looks": name}
+                | columns(kept | {"gain": difference(shipped, answers).gain})
             )
             print(rows[-1])
     add_rows(out, rows)

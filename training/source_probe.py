@@ -25,8 +25,8 @@ from sklearn.preprocessing import StandardScaler
 from classifier.labels import FloatArray
 from classifier.model import calibrated, load_model
 from training import dataset
+from training.answering import run_engine
 from training.dataset import load_pictures
-from training.evaluate import run_engine
 from training.figures import NORMAL, Interval, auroc, intervals
 from training.model_card import note
 from training.sections import source_section
@@ -49,10 +49,9 @@ def main(
     examples = parts.tuning + parts.held_out
     pictures = load_pictures(examples, loaded.card.input_size)
     output = run_engine(loaded.engine, pictures.inputs())
-    patients = np.array([example.patient for example in examples])
     answers = 1 - calibrated(output.logits, loaded.card.temperature)[:, NORMAL]
     found = {"pictures": len(examples)} | probe(
-        output.features, answers, pictures.classes, pictures.sources, patients
+        output.features, answers, pictures.classes, pictures.sources, pictures.patients
     )
     note(model, "source_probe", found)
     print(source_section(found))
@@ -100,7 +99,7 @@ def _area(truth: Rows, scores: FloatArray, patients: NDArray[np.str_]) -> Interv
     def area(rows: NDArray[np.int64]) -> dict[str, float]:
         return {"auroc": auroc(truth[rows], scores[rows])}
 
-    return intervals(patients.tolist(), area)["auroc"]
+    return intervals(patients, area)["auroc"]
 
 
 if __name__ == "__main__":

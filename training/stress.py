@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from training.augment import Grey
+from classifier.film import homography
+from training.augment import Grey, rounded
 
 Plane = NDArray[np.float64]
 Stress = Callable[[Grey, np.random.Generator], Grey]
@@ -22,11 +23,11 @@ def stressed(pixels: Grey, kind: str) -> Grey:
 
 
 def _contrast(factor: float) -> Stress:
-    return lambda pixels, _: _whole(pixels.mean() + factor * (pixels - pixels.mean()))
+    return lambda pixels, _: rounded(pixels.mean() + factor * (pixels - pixels.mean()))
 
 
 def _gamma(power: float) -> Stress:
-    return lambda pixels, _: _whole(255 * (pixels / 255) ** power)
+    return lambda pixels, _: rounded(255 * (pixels / 255) ** power)
 
 
 def _blurred(pixels: Grey, _: np.random.Generator) -> Grey:
@@ -60,7 +61,7 @@ def _photographed(pixels: Grey, rng: np.random.Generator) -> Grey:
     # A camera with the wrong white balance clips one colour before the others.
     tint = 1 + rng.uniform(-0.2, 0.2, 3)
     red, green, blue = (np.clip(light * each, 0, 1) for each in tint)
-    luma = _whole(255 * (0.299 * red + 0.587 * green + 0.114 * blue))
+    luma = rounded(255 * (0.299 * red + 0.587 * green + 0.114 * blue))
     return np.asarray(Image.fromarray(luma).filter(ImageFilter.GaussianBlur(size / 300)))
 
 
@@ -68,12 +69,9 @@ def _aslant(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Move each corner inwards by up to 8 % of a side, a dark room around."""
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * image.width
     seen = corners + rng.uniform(0, 0.08, (4, 2)) * image.width * np.where(corners, -1, 1)
-    rows = []
-    for (x, y), (u, v) in zip(seen, corners, strict=True):
-        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-    way = np.linalg.solve(np.array(rows), corners.ravel())
+    way = tuple(homography(seen, corners).ravel()[:8])
     return image.transform(
-        image.size, Image.Transform.PERSPECTIVE, tuple(way), Image.Resampling.BILINEAR, fillcolor=16
+        image.size, Image.Transform.PERSPECTIVE, way, Image.Resampling.BILINEAR, fillcolor=16
     )
 
 
@@ -94,11 +92,6 @@ def _glare(across: Plane, down: Plane, rng: np.random.Generator) -> Plane:
     spread = rng.uniform(0.08, 0.2)
     spot: Plane = np.exp(-((across - x) ** 2 + (down - y) ** 2) / (2 * spread**2))
     return 0.35 * spot
-
-
-def _whole(values: Plane) -> Grey:
-    whole: Grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-    return whole
 
 
 STRESSES: dict[str, Stress] = {

@@ -1,6 +1,5 @@
 """Train a recipe: `python -m training.train recipes/xray --data FOLDER --run RUN --start NPZ`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from training.curves import draw_curves
 from training.network import train_network, trained_network
 from training.out_of_fold import answers_of_others
 from training.package import Run, add_result, package
+from training.record import command
 
 RESULTS = Path(__file__).parent / "results" / "xray.csv"
 DATA_HELP = "folder with normal/, bacterial/ and viral/; another may hold normal/ and pneumonia/"
@@ -53,7 +53,7 @@ def main(
         fold=fold,
         epochs=progress.epoch,
         minutes=sum(row["seconds"] for row in progress.history) / 60,
-        command=_command(about),
+        command=command("training.train", about),
         data=about,
     )
     folder = (models or run) / about_run.name
@@ -61,13 +61,6 @@ def main(
     calibration = answers_of_others(out_of_fold, fold) if out_of_fold else None
     card = package(network, about_run, parts, size, folder, calibration)
     add_result(card, about_run, results)
-
-
-def _command(about: str) -> str:
-    """Give the command for the records; where this machine keeps its data is nobody's business."""
-    given = ("ABOUT" if word == about else word for word in sys.argv[1:])
-    words = (Path(word).name if Path(word).is_absolute() else word for word in given)
-    return f"python -m training.train {' '.join(words)}"
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Who did what, when, with which case: to page through, and as a file."""
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from html import escape
 
 from telegram import Update
 
+from bot.acts import Words
 from bot.building import Built
 from bot.context import Context, Services
 from bot.csv_file import as_csv
@@ -16,7 +15,6 @@ from bot.texts.catalogue import Texts
 from bot.times import told
 from storage import audit, staff
 from storage.audit import AuditLine
-from storage.cases import CaseState
 from storage.outbox import OutRow
 from storage.staff import Role
 from storage.transaction import Tx
@@ -28,50 +26,6 @@ COLUMNS = ("id", "time_utc", "actor", "name", "action", "what", "case", "detail"
 # Telegram takes 50 MB from a bot, and few lines have more than 200 bytes.
 MOST_LINES = 200_000
 AT_ONCE = 5_000
-# A whole word, or a member of staff; a part of a model's name is neither.
-CODE = re.compile(r"(?<!\S)[a-z_]+(:\d+)?(?!\S)")
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Puts the codes of the audit into words."""
-
-    texts: Texts
-    names: Mapping[str, str]
-
-    @classmethod
-    def of(cls, tx: Tx, texts: Texts) -> "Words":
-        """Take the names of all who ever held a role."""
-        return cls(texts, {member.actor: member.name for member in staff.everybody(tx)})
-
-    def who(self, actor: str) -> str:
-        """Name who acted."""
-        if actor in (audit.SYSTEM, audit.PATIENT, audit.OPERATOR):
-            return self.texts(f"audit.who.{actor}")
-        return self.names.get(actor, actor)
-
-    def what(self, action: str) -> str:
-        """Tell what was done."""
-        return self._known(f"audit.did.{action}", action)
-
-    def detail(self, detail: str | None) -> str:
-        """Tell what the codes of a detail mean, and name the members of staff it points to."""
-        return CODE.sub(lambda found: self._code(found[0]), detail or "")
-
-    def why(self, step: str, reason: str) -> str:
-        """Tell why a case took a step."""
-        refused = step == CaseState.REFUSED
-        return self._known(f"refused.{reason}" if refused else f"event.{step}.{reason}", reason)
-
-    def _code(self, code: str) -> str:
-        return self.names.get(code) or self._known(f"audit.code.{code}", code)
-
-    def _known(self, key: str, code: str) -> str:
-        """Find the words of a code; one of another version stays as it is."""
-        try:
-            return self.texts(key)
-        except KeyError:
-            return code
 
 
 async def show(update: Update, context: Context) -> None:

@@ -70,16 +70,6 @@ async def send(update: Update, context: Context) -> None:
     await reply_as(Role.ADMIN, update, context, reply)
 
 
-async def keep(update: Update, context: Context) -> None:
-    """Take nothing out."""
-    await answer_tap(update, context)
-
-    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
-        edit_here(tx, key, update, acting.texts("export.kept"))
-
-    await reply_as(Role.ADMIN, update, context, reply)
-
-
 def _send(tx: Tx, acting: Acting, key: str, archives: list[Plan]) -> None:
     if outbox.by_key(tx, f"{key}:1") is not None:
         return

@@ -1,11 +1,7 @@
-"""Which of the admin's handlers hears what; everything here asks for the role."""
+"""Which of the admin's handlers hears what; all of it is heard of admins alone."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from telegram.ext import CommandHandler, filters
-
-from bot.access import Holds, StaffTapHandler
 from bot.admin import (
     audit,
     disputes,
@@ -22,12 +18,11 @@ from bot.admin import (
 )
 from bot.admin.broadcast import compose
 from bot.admin.broadcast import handlers as broadcast
-from bot.context import BotApplication, Command
+from bot.context import Command
 from bot.dialogs import Taker
+from bot.replies import kept
 from storage.opinions import Verdict
 from storage.staff import Role
-
-PRIVATE = filters.ChatType.PRIVATE
 
 COMMANDS: Mapping[str, Command] = {
     "staff": staff.show,
@@ -46,7 +41,7 @@ TAPS: Mapping[str, Command] = {
     rf"^{staff.PAGE}:\d+$": staff.turn,
     rf"^{staff.REVOKE}:\d+$": staff.ask_to_revoke,
     rf"^{staff.REVOKE_SURE}:\d+$": staff.revoke,
-    rf"^{staff.KEEP}:$": staff.keep,
+    rf"^{staff.KEEP}:$": kept(Role.ADMIN, "staff.kept"),
     rf"^{invitations.INVITE}:(doctor|admin)$": invitations.ask_name,
     rf"^{invitations.WITHDRAW}:\d+$": invitations.withdraw,
     rf"^{audit.PAGE}:\d+$": audit.turn,
@@ -58,10 +53,10 @@ TAPS: Mapping[str, Command] = {
     rf"^{model_choice.USE_SURE}:[0-9a-f]{{16}}$": model_choice.use,
     rf"^{model_choice.LISTEN}:[0-9a-f]{{16}}$": model_choice.listen,
     rf"^{model_choice.STOP}:(xray|ct)$": model_choice.stop,
-    rf"^{model_choice.KEEP}:$": model_choice.keep,
+    rf"^{model_choice.KEEP}:$": kept(Role.ADMIN, "model.kept"),
     rf"^{model_choice.COMPARE}:$": model_comparison.show,
     rf"^{export.SEND}:$": export.send,
-    rf"^{export.KEEP}:$": export.keep,
+    rf"^{export.KEEP}:$": kept(Role.ADMIN, "export.kept"),
     rf"^{sources.PAGE}:\d+$": sources.show_older,
     rf"^{sources.MAKE}:$": sources.ask_name,
     rf"^{sources.SHOW}:\d+$": sources.show,
@@ -76,13 +71,3 @@ DIALOGS: Mapping[str, Taker] = {
     sources.ASKED: sources.take_name,
     **broadcast.DIALOGS,
 }
-
-
-def add_handlers(application: BotApplication) -> None:
-    """Register what admins may do."""
-    holds = Holds(application.services.roles, Role.ADMIN)
-    allowed: Any = holds & PRIVATE & filters.UpdateType.MESSAGE
-    for name, command in COMMANDS.items():
-        application.add_handler(CommandHandler(name, command, allowed))
-    for pattern, tap in TAPS.items():
-        application.add_handler(StaffTapHandler(holds, tap, pattern))

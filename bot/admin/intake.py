@@ -3,9 +3,8 @@
 from telegram import Update
 
 from bot.context import Context, Services
-from bot.patient.scans import paused
 from bot.replies import Acting, reply_as
-from bot.say import say
+from bot.say import paused, say
 from storage import audit, pause
 from storage.pause import Pause
 from storage.staff import Role

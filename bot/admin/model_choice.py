@@ -73,16 +73,6 @@ async def stop(update: Update, context: Context) -> None:
         await context.services.models.follow()
 
 
-async def keep(update: Update, context: Context) -> None:
-    """Leave everything as it is."""
-    await answer_tap(update, context)
-
-    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
-        edit_here(tx, key, update, acting.texts("model.kept"))
-
-    await reply_as(Role.ADMIN, update, context, reply)
-
-
 async def begin(services: Services) -> None:
     """Use what was chosen before; of what cannot be used the admins hear."""
     lost = await services.models.follow()

@@ -129,13 +129,3 @@ async def revoke(update: Update, context: Context) -> None:
     await reply_as(Role.ADMIN, update, context, reply)
     member = await context.storage.read(staff.get, member_id)
     await role_changed(context, member.telegram_id)
-
-
-async def keep(update: Update, context: Context) -> None:
-    """Take a question back."""
-    await answer_tap(update, context)
-
-    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
-        edit_here(tx, key, update, acting.texts("staff.kept"))
-
-    await reply_as(Role.ADMIN, update, context, reply)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from telegram import Update
 
-from bot.admin.audit import Words
+from bot.acts import Words
 from bot.context import Context, Services
 from bot.doctor.card import estimate, fitted, quoted, units
 from bot.doctor.worklist import zone_of

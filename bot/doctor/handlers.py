@@ -1,18 +1,11 @@
-"""Which of the doctor's handlers hears what; everything here asks for the role."""
+"""Which of the doctor's handlers hears what; all of it is heard of doctors alone."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from telegram.ext import CommandHandler, filters
-
-from bot.access import Holds, StaffTapHandler
-from bot.context import BotApplication, Command
+from bot.context import Command
 from bot.dialogs import Taker
 from bot.doctor import card, casebook, digest, review, verdicts, worklist
 from storage.opinions import Verdict
-from storage.staff import Role
-
-PRIVATE = filters.ChatType.PRIVATE
 
 COMMANDS: Mapping[str, Command] = {
     "review": review.review,
@@ -38,13 +31,3 @@ TAPS: Mapping[str, Command] = {
 DIALOGS: Mapping[str, Taker] = {
     verdicts.ASKED: verdicts.take_comment,
 }
-
-
-def add_handlers(application: BotApplication) -> None:
-    """Register what doctors may do."""
-    holds = Holds(application.services.roles, Role.DOCTOR)
-    allowed: Any = holds & PRIVATE & filters.UpdateType.MESSAGE
-    for name, command in COMMANDS.items():
-        application.add_handler(CommandHandler(name, command, allowed))
-    for pattern, tap in TAPS.items():
-        application.add_handler(StaffTapHandler(holds, tap, pattern))

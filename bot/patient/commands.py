@@ -124,7 +124,6 @@ async def show_history(update: Update, context: Context) -> None:
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         texts = services.texts_of(person)
-        records = history.page(tx, person.id, limit=10).cases
         lines = [
             texts(
                 "history.line",
@@ -132,7 +131,7 @@ async def show_history(update: Update, context: Context) -> None:
                 number=record.case.number,
                 answer=_answer(record, services, person),
             )
-            for record in records
+            for record in history.newest(tx, person.id)
         ]
         text = "\n".join([texts("history.title"), *lines]) if lines else texts("history.none")
         say(tx, key, person.telegram_id, text)

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from datetime import timedelta
-from html import escape
 
 from telegram import Message, Update
 
@@ -12,13 +11,11 @@ from bot.context import Context, Services
 from bot.deliveries import AGAIN
 from bot.patient import consent
 from bot.replies import reply_once
-from bot.say import say, unanswered
-from bot.texts.catalogue import Texts
+from bot.say import paused, say, unanswered
 from bot.worker import SIDE_BY_SIDE
 from classifier.reading.limits import MAX_ARCHIVE_BYTES
 from storage import cases, history, pause, work
 from storage.cases import FileKind, Upload, UploadedFile
-from storage.pause import Pause
 from storage.people import Person
 from storage.transaction import Tx
 
@@ -86,12 +83,6 @@ def _take_in(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -
     case = cases.receive(tx, upload)
     text = _waiting(tx, services, person, case.id)
     say(tx, answers.progress_key(case), person.telegram_id, text, case_id=case.id)
-
-
-def paused(texts: Texts, resting: Pause) -> str:
-    """Say that nothing is taken in just now, and what an admin adds to it."""
-    added = [escape(resting.message)] if resting.message else []
-    return "\n\n".join([texts("pause.patient"), *added])
 
 
 def _refusal(tx: Tx, services: Services, person: Person, sent: Sent) -> str | None:

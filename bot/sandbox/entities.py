@@ -81,7 +81,6 @@ def parse_html(source: str) -> Text:
 class _Open:
     tag: str
     entity: Json
-    nested_language: str = ""
 
 
 class _Html:

@@ -1,4 +1,4 @@
-"""The network behind one protocol: ONNX Runtime by default, TensorFlow where there is a GPU."""
+"""What runs a network, behind one protocol: in this process or on another machine."""
 
 from dataclasses import dataclass
 from typing import Protocol

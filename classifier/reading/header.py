@@ -125,8 +125,6 @@ def _modality(dataset: Dataset) -> Modality | None:
 
 def _tags(dataset: Dataset, salt: bytes) -> Tags:
     return Tags(
-        body_part=text(dataset, "BodyPartExamined"),
-        view_position=text(dataset, "ViewPosition"),
         image_type=text(dataset, "ImageType"),
         patient_key=_patient_key(dataset, salt),
         study_uid=text(dataset, "StudyInstanceUID"),

@@ -29,8 +29,6 @@ class FileKind(StrEnum):
 class Tags:
     """The only DICOM attributes that leave the reader; none is shown or logged."""
 
-    body_part: str | None = None
-    view_position: str | None = None
     image_type: str | None = None
     patient_key: str | None = None
     study_uid: str | None = None

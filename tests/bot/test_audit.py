@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.admin.audit import Words
+from bot.acts import Words
 from bot.csv_file import as_csv
 from bot.texts.catalogue import Texts
 from classifier.report_texts import Language

@@ -10,7 +10,7 @@ from classifier.engines import Engine
 from classifier.labels import FloatArray, Modality
 from classifier.model import MODELS, EngineKind, Model, calibrated, load_installed
 from training import dataset
-from training.evaluate import run_engine
+from training.answering import run_engine
 from training.export import agreement
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ def picture() -> FloatArray:
 def photograph() -> FloatArray:
     """The picture aslant on something white, 600 x 500 pixels."""
     source = np.array([[0, 0], [400, 0], [400, 300], [0, 300]], float)
-    way = film._homography(CORNERS * (600, 500), source)
+    way = tuple(film.homography(CORNERS * (600, 500), source).ravel()[:8])
     image = Image.fromarray(picture()).transform(
         (600, 500), Image.Transform.PERSPECTIVE, way, Image.Resampling.BILINEAR, fillcolor=1
     )

@@ -72,9 +72,11 @@ async def test_ask_a_doctor_is_kept_once(stage: Stage, ann: User) -> None:
     answer = await ann.hears_photo()
     await ann.taps("Ask a doctor", answer)
     await ann.sees("in front of the doctors")
+    asked = stage.rows("SELECT doctor_asked_at, state FROM cases")
+    assert asked[0]["doctor_asked_at"] is not None
     await ann.taps("Ask a doctor", answer)
     await ann.sees("The doctors already have your picture")
-    assert stage.value("SELECT doctor_asked_at FROM cases") is not None
+    assert stage.rows("SELECT doctor_asked_at, state FROM cases") == asked
 
 
 async def test_delete_this_asks_and_then_erases_picture_answer_and_messages(
@@ -120,7 +122,7 @@ async def test_an_update_that_can_never_be_handled_is_not_asked_for_again(
     def gone(*_: object, **__: object) -> None:
         raise CaseGone
 
-    monkeypatch.setattr("storage.history.page", gone)
+    monkeypatch.setattr("storage.history.newest", gone)
     await ann.says("/history")
     said = await ann.sees("Something went wrong on our side")
     assert "picture" not in said.text

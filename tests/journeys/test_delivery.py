@@ -312,9 +312,13 @@ async def test_a_conflict_with_another_poller_is_survived(stage: Stage, ann: Use
 
 
 async def test_menus_that_cannot_be_set_harm_nobody(off_stage: Stage) -> None:
-    await off_stage.sim.fault("setMyCommands", code=500, times=10)
+    await off_stage.sim.fault("setMyCommands", code=500, times=1000)
     await off_stage.start()
-    await off_stage.agreed(1)
+    await off_stage.sim.until(bool, "setMyCommands")
+    ann = await off_stage.agreed(1)
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    assert not await ann.menu()
 
 
 async def test_a_tap_that_is_too_old_to_answer_is_still_obeyed(stage: Stage, ann: User) -> None:

@@ -243,7 +243,7 @@ class TestErrors:
             raise RuntimeError("about Somebody^Secret")
 
         ann = await stage.agreed(1)
-        monkeypatch.setattr("storage.history.page", fail)
+        monkeypatch.setattr("storage.history.newest", fail)
         await ann.says("/history")
         await ann.sees("Something went wrong on our side")
         told = await admin.sees("RuntimeError at bot/patient/commands.py:")

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import pytest
 
-from storage import Storage, cases, people, work
+from storage import Storage, cases, images, people, work
 from storage.cases import Case, CaseState, FileKind, StoredFinding, Upload, UploadedFile
+from storage.images import Image, ImageKind
 from storage.people import Person
 from storage.transaction import Row, Tx
 
@@ -70,6 +71,12 @@ class Hands:
             reason = "broken" if step in (CaseState.REFUSED, CaseState.FAILED) else None
             case = await self.storage.write(cases.advance, case.id, step, reason=reason)
         return case
+
+    async def image(
+        self, case: Case, kind: ImageKind = ImageKind.SCAN, pixels: bytes = b"pixels"
+    ) -> Image:
+        sealed = await self.storage.images.seal(pixels)
+        return await self.storage.write(images.attach, sealed, case.id, kind)
 
     async def answered(self, person: Person, note: str | None = None) -> Case:
         """Send a scan and answer it, with a finding."""

@@ -53,7 +53,7 @@ async def test_a_backup_holds_no_image_and_is_for_its_owner_only(
     hands: Any, storage: Storage, tmp_path: Path, traces: Callable[[bytes], list[str]]
 ) -> None:
     case = await hands.send(await hands.person())
-    await storage.images.put(b"pixels", case.id, "scan")
+    await hands.image(case)
     target = tmp_path / "data" / "copy"
     await storage.backup(target)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600

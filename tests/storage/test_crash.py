@@ -14,7 +14,7 @@ ROUNDS = 8
 MEMBER = """
 import asyncio, sys
 from pathlib import Path
-from storage import Storage, cases, outbox, people, updates
+from storage import Storage, cases, images, outbox, people, updates
 from storage.cases import FileKind, Upload, UploadedFile
 from storage.outbox import Outgoing, OutKind
 
@@ -33,7 +33,8 @@ async def main(folder, n):
         async def go_on(n, step):
             while True:
                 case_id = await storage.write(take_in, n)
-                await storage.images.put(b"pixels", case_id, "scan")
+                sealed = await storage.images.seal(b"pixels")
+                await storage.write(images.attach, sealed, case_id, "scan")
                 for row in await storage.write(outbox.lease_due, 1):
                     await storage.write(outbox.sent, row.id, n)
                 print(n, flush=True)

@@ -11,6 +11,7 @@ from storage import Storage, audit, cases, dialogs, erasure, history, outbox, pe
 from storage.cases import CaseState, FileKind, Upload, UploadedFile
 from storage.database import Database
 from storage.errors import CaseGone, IllegalStep
+from storage.images import ImageKind
 from storage.outbox import Outgoing, OutKind
 from storage.transaction import Tx
 
@@ -32,7 +33,7 @@ async def full_life(hands: Any, storage: Storage) -> tuple[int, cases.Case]:
     await storage.write(people.consent, person.id, "1")
     case = await hands.answered(person, note=NOTE)
     await storage.write(cases.set_content, case.id, "abcdef12" * 8)
-    image = await storage.images.put(b"pixels", case.id, "report")
+    image = await hands.image(case, ImageKind.REPORT)
     for key in ("first", "second"):
         payload = {"text": NOTE}
         await storage.write(
@@ -149,7 +150,7 @@ async def test_who_was_forgotten_comes_back_as_a_stranger(hands: Any, storage: S
     again = await hands.person(TELEGRAM_ID)
     assert again.id != person_id
     assert not await storage.read(people.has_consent, again.id, "1")
-    assert (await storage.read(history.page, again.id)).cases == ()
+    assert await storage.read(history.newest, again.id) == ()
     assert await storage.read(history.own, again.id, case.number) is None
 
 
@@ -168,8 +169,8 @@ async def test_deleting_one_case_erases_it_and_nothing_else(
 ) -> None:
     person_id, case = await full_life(hands, storage)
     await storage.erase(erasure.delete_case, case.id)
-    page = await storage.read(history.page, person_id)
-    assert [record.case.state for record in page.cases] == [CaseState.RECEIVED]
+    left = await storage.read(history.newest, person_id)
+    assert [record.case.state for record in left] == [CaseState.RECEIVED]
     assert await storage.read(history.own, person_id, case.number) is None
     assert await storage.read(history.findings, case.id) == ()
     assert await storage.read(outbox.waiting) == 1
@@ -204,17 +205,16 @@ async def test_retention_erases_images_and_texts_and_keeps_the_findings(
     person_id, case = await full_life(hands, storage)
     hands.wait(30 * DAY)
     fresh = await hands.answered(await hands.person(2), note="fresh")
-    await storage.images.put(b"pixels", fresh.id, "scan")
+    await hands.image(fresh)
     assert await storage.expire(hands.time - DAY) == 2
     assert await storage.expire(hands.time - DAY) == 0
     assert traces(b"Wilhelmina") == []
     assert image_count(folder) == 1
-    left = await storage.read(history.page, person_id)
-    [shown] = left.cases
+    [shown] = await storage.read(history.newest, person_id)
     assert (shown.case.id, len(shown.findings), shown.files) == (case.id, 1, ())
     assert (await storage.read(cases.get, fresh.id)).note == "fresh"
     await storage.erase(erasure.delete_case, case.id)
-    assert (await storage.read(history.page, person_id)).cases == ()
+    assert await storage.read(history.newest, person_id) == ()
 
 
 @pytest.mark.parametrize("table", ["scans", "findings", "images"])

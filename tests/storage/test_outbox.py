@@ -87,8 +87,10 @@ async def test_a_chat_that_rests_is_left_out(storage: Storage) -> None:
 async def test_nothing_goes_out_before_its_time(hands: Any, storage: Storage) -> None:
     assert await storage.read(outbox.next_due) is None
     at = hands.time + MINUTE
-    await storage.write(outbox.enqueue, out("a", not_before=at))
+    await storage.write(outbox.enqueue, out("a"))
     await storage.write(outbox.enqueue, out("b"))
+    await lease(storage, limit=1)
+    await storage.write(outbox.retry, (await state(storage, "a")).id, at)
     assert await storage.read(outbox.next_due) == at
     assert await lease(storage) == []
     hands.wait(MINUTE)
@@ -125,9 +127,10 @@ async def test_a_last_word_on_a_case_waits_for_the_answers_of_others_but_never_l
     # What has to wait hides nothing that has a time of its own.
     due = hands.time + outbox.LONGEST_AFTERWORD
     assert await storage.read(outbox.next_due, afterwords=False) == due
-    later = out("again", 9, not_before=hands.time + timedelta(seconds=1))
-    await storage.write(outbox.enqueue, later)
     soon = hands.time + timedelta(seconds=1)
+    await storage.write(outbox.enqueue, out("again", 9))
+    await lease(storage, afterwords=False)
+    await storage.write(outbox.retry, (await state(storage, "again")).id, soon)
     assert await storage.read(outbox.next_due, afterwords=False) == soon
     assert await lease(storage, afterwords=False) == []
     hands.wait(outbox.LONGEST_AFTERWORD)

@@ -46,7 +46,7 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         set(),
     ),
     "same content": (lambda tx, person, case: cases.earlier(tx, case, ["broken"], tx.time), set()),
-    "history": (lambda tx, person, case: history.page(tx, person.id), set()),
+    "history": (lambda tx, person, case: history.newest(tx, person.id), set()),
     "status": (
         lambda tx, person, case: [
             work.unfinished_of(tx, person.id),

@@ -5,7 +5,6 @@ import pytest
 
 from storage import Storage, people
 from storage.errors import ImageKeyWrong, StorageBroken
-from storage.images import ImageKind
 from storage.reader import Reader
 
 
@@ -13,7 +12,7 @@ async def test_a_data_dir_in_use_is_read_and_left_as_it_is(
     hands: Any, storage: Storage, folder: Path
 ) -> None:
     case = await hands.answered(await hands.person())
-    image = await storage.images.put(b"pixels", case.id, ImageKind.SCAN)
+    image = await hands.image(case)
     reader = Reader.open(folder)
     assert reader.read(lambda tx: tx.value("SELECT number FROM cases")) == case.number
     assert reader.image(image.id) == b"pixels"
@@ -26,7 +25,7 @@ async def test_a_key_that_does_not_open_the_pictures_is_told(
     hands: Any, storage: Storage, folder: Path
 ) -> None:
     case = await hands.answered(await hands.person())
-    await storage.images.put(b"pixels", case.id, ImageKind.SCAN)
+    await hands.image(case)
     Reader.open(folder).check_key()
     with pytest.raises(ImageKeyWrong):
         Reader(folder, bytes(32)).check_key()

@@ -16,7 +16,8 @@ def pictures() -> Pictures:
     """Many children, most with bacterial pneumonia; a few adults, most of them healthy."""
     classes = np.repeat([NORMAL, BACTERIAL, VIRAL, NORMAL, UNKNOWN], [30, 90, 30, 40, 10])
     pixels = np.random.default_rng(0).integers(0, 256, (200, 16, 16), np.uint8)
-    return Pictures(pixels, classes, np.repeat(["children", "adults"], [150, 50]))
+    sources, patients = np.repeat(["children", "adults"], [150, 50]), np.arange(200).astype(str)
+    return Pictures(pixels, classes, sources, patients)
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from training.ct.validate import (
     source_left_out,
     sure_from,
     temperature,
-    upper_bound,
 )
 
 from ..classifier.tiny_models import install_model
@@ -151,11 +150,6 @@ def test_normal_is_sure_only_if_the_exact_bound_over_patients_allows(
 ) -> None:
     threshold = sure_from(patients, 1.0)[Label.NORMAL]
     assert (threshold == 0.5) if sure else (threshold == NEVER_SURE > 1)
-
-
-def test_the_bound_is_the_exact_one() -> None:
-    assert upper_bound(0, 149) == pytest.approx(1 - 0.05 ** (1 / 149))
-    assert upper_bound(0, 0) == upper_bound(3, 3) == 1
 
 
 def test_logits_that_say_nothing_of_a_new_source_are_drawn_together() -> None:

@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn import metrics
 
 from classifier.labels import FloatArray
+from training.calibrate import CAUSE_UNKNOWN
 from training.dataset import Pictures
 from training.figures import (
-    UNKNOWN,
     Predictions,
     auroc,
     expected_calibration_error,
@@ -17,7 +19,7 @@ from training.figures import (
 
 
 def predictions(probabilities: FloatArray, classes: list[int], each: int = 1) -> Predictions:
-    patients = tuple(str(index // each) for index in range(len(classes)))
+    patients = (np.arange(len(classes)) // each).astype(str)
     return Predictions(probabilities, np.array(classes), patients)
 
 
@@ -59,11 +61,9 @@ def test_pictures_of_one_patient_widen_the_interval(some: Predictions) -> None:
     copies = Predictions(
         np.repeat(some.probabilities, 4, axis=0),
         np.repeat(some.classes, 4),
-        tuple(np.repeat(some.patients, 4)),
+        np.repeat(some.patients, 4),
     )
-    as_if_apart = Predictions(
-        copies.probabilities, copies.classes, tuple(str(i) for i in range(len(copies.classes)))
-    )
+    as_if_apart = replace(copies, patients=np.arange(len(copies.classes)).astype(str))
     widths = [
         high - low
         for _, low, high in (figures(each, 200)["accuracy"] for each in (copies, as_if_apart))
@@ -96,7 +96,7 @@ def test_the_table_names_each_figure(some: Predictions) -> None:
 
 def test_pictures_of_unknown_cause_leave_the_figures_of_two_classes() -> None:
     shares = np.array([[0.8, 0.1, 0.1], [0.1, 0.2, 0.7], [0.6, 0.2, 0.2]], np.float32)
-    measured = figures(predictions(shares, [0, UNKNOWN, UNKNOWN]), 9)
+    measured = figures(predictions(shares, [0, CAUSE_UNKNOWN, CAUSE_UNKNOWN]), 9)
     assert measured["sensitivity"][0] == 0.5
     assert measured["pneumonia_auroc"][0] == 1
     assert "accuracy" not in measured
@@ -107,14 +107,15 @@ def test_specificity_is_told_where_98_of_100_ill_are_found() -> None:
     healthy = np.linspace(0, 0.55, 100)
     score = np.concatenate([ill, healthy])
     shares = np.stack([1 - score, score / 2, score / 2], 1).astype(np.float32)
-    measured = figures(predictions(shares, [UNKNOWN] * 100 + [0] * 100), 9)
+    measured = figures(predictions(shares, [CAUSE_UNKNOWN] * 100 + [0] * 100), 9)
     assert measured["specificity_at_98"][0] == pytest.approx(0.92, abs=0.01)
 
 
 def test_stress_is_told_next_to_the_clean_pictures(some: Predictions) -> None:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (9, 32, 32), np.uint8)
-    pictures = Pictures(pixels, np.arange(9) % 3, np.array(["here"] * 9))
+    names = np.array(["here"] * 9)
+    pictures = Pictures(pixels, np.arange(9) % 3, names, names)
 
     def by_brightness(pictures: Pictures) -> FloatArray:
         light = pictures.inputs().mean((1, 2))

@@ -22,7 +22,6 @@ TINY = Recipe(
     decay_epochs=1,
     augment=augment,
     balance=True,
-    mixup=0.2,
     label_smoothing=0.1,
     ema=0.9,
 )
@@ -87,7 +86,6 @@ def test_a_net_learns_what_can_be_seen(
         phases=(Phase(size=32, epochs=50),),
         learning_rate=0.05,
         augment=None,
-        mixup=0.0,
         dropout=0.0,
     )
     _, progress = train(plain)

@@ -12,7 +12,7 @@ def made_up(right: np.ndarray, patients: int | None = None) -> Predictions:
     count = len(right)
     classes = np.arange(count) % 3
     guesses = np.where(right, classes, (classes + 1) % 3)
-    names = tuple(f"p{row % (patients or count)}" for row in range(count))
+    names = (np.arange(count) % (patients or count)).astype(str)
     return Predictions(np.eye(3, dtype=np.float32)[guesses], classes, names)
 
 
@@ -65,9 +65,8 @@ def test_the_same_pictures_of_fewer_patients_prove_less() -> None:
 
 def test_each_class_weighs_the_same_however_many_pictures_it_has() -> None:
     classes = np.array([0] * 90 + [1] * 6 + [2] * 6)
-    base = Predictions(
-        np.eye(3, dtype=np.float32)[classes], classes, tuple(map(str, range(len(classes))))
-    )
+    shares = np.eye(3, dtype=np.float32)[classes]
+    base = Predictions(shares, classes, np.arange(len(classes)).astype(str))
     wrong = classes.copy()
     wrong[classes == 1] = 2
     candidate = replace(base, probabilities=np.eye(3, dtype=np.float32)[wrong])
@@ -77,5 +76,5 @@ def test_each_class_weighs_the_same_however_many_pictures_it_has() -> None:
 def test_pneumonia_of_unknown_cause_is_right_as_either() -> None:
     classes = np.array([0, 3, 3])
     shares = np.eye(3, dtype=np.float32)[[0, 1, 2]]
-    given = Predictions(shares, classes, ("a", "b", "c"))
+    given = Predictions(shares, classes, np.array(["a", "b", "c"]))
     assert difference(given, given).base == 1

@@ -10,8 +10,9 @@ import pytest
 import typer
 
 from training import cross_validate, out_of_fold
+from training.calibrate import CAUSE_UNKNOWN
 from training.dataset import FOLDS, find_all, split
-from training.figures import UNKNOWN, figures
+from training.figures import figures
 from training.out_of_fold import Answers
 from training.recipe import Phase, Start, load
 from training.stress import STRESSES
@@ -25,7 +26,7 @@ def answers(fold: int, seed: int, count: int = 60) -> Answers:
     adult = np.arange(count) % 4 == 0
     return Answers(
         logits=(3 * logits).astype(np.float32),
-        classes=np.where(adult & (classes > 0), UNKNOWN, classes),
+        classes=np.where(adult & (classes > 0), CAUSE_UNKNOWN, classes),
         sources=np.where(adult, "adults", "children"),
         patients=np.array([f"{fold}/{row}" for row in range(count)]),
         folds=np.full(count, fold),

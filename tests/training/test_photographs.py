@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from training.photographs import KINDS, homography, photograph, projected
+from classifier.film import homography
+from training.photographs import KINDS, photograph, projected
 
 FILM = np.repeat([[200, 40, 200, 40]], 32, axis=0).repeat(8, axis=1).astype(np.uint8)
 

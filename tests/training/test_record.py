@@ -2,8 +2,9 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from training.record import add_rows, columns, versions
+from training.record import add_rows, columns, command, versions
 
 
 def test_a_new_column_stays_empty_in_the_rows_before(tmp_path: Path) -> None:
@@ -23,6 +24,16 @@ def test_an_unknown_interval_leaves_no_column() -> None:
         "a_high": "0.6000",
         "b": "0.1000",
     }
+
+
+def test_a_command_tells_no_place_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = ["--data=/root/a/train", "--data", "/home/b/adult", "--run", "../c/run"]
+    given = ["recipes/shift", *places, "--seed", "1", "--about=Of /d. A = B.", "--as-it-stands"]
+    monkeypatch.setattr("sys.argv", ["train.py", *given])
+    assert command("training.train", "Of /d. A = B.") == (
+        "python -m training.train recipes/shift --data=train --data adult --run run --seed 1 "
+        "--about=ABOUT --as-it-stands"
+    )
 
 
 def test_the_versions_name_keras() -> None:

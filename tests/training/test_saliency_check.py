@@ -17,7 +17,8 @@ def test_lung_fields_take_what_two_ellipses_take() -> None:
 def test_a_map_on_the_lungs_has_all_its_mass_there_and_a_flat_one_their_area() -> None:
     classes, sources = np.array([1, 2, 0]), np.array(["on", "flat", "flat"])
     maps = np.stack([(lung_share(7, 7) == 1) - 1.0 * (lung_share(7, 7) == 0), *np.ones((2, 7, 7))])
-    found = lungs(maps, Pictures(np.zeros((3, 8, 8), np.uint8), classes, sources), ["a", "b", "c"])
+    pixels, patients = np.zeros((3, 8, 8), np.uint8), np.array(["a", "b", "c"])
+    found = lungs(maps, Pictures(pixels, classes, sources, patients))
     assert found["on"][0] == 1
     assert found["flat"][0] == pytest.approx(lung_share(7, 7).mean())
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from classifier.labels import FloatArray
-from training.figures import UNKNOWN
+from training.calibrate import CAUSE_UNKNOWN
 from training.source_probe import probe
 
 
@@ -14,7 +14,7 @@ def answers(rng: np.random.Generator, by_source: float, by_class: float) -> dict
     return {
         "features": features,
         "answers": score,
-        "classes": np.where(is_ill, UNKNOWN, 0),
+        "classes": np.where(is_ill, CAUSE_UNKNOWN, 0),
         "sources": np.where(is_second, "adults", "children"),
         "patients": np.array([str(row) for row in range(400)]),
     }

@@ -32,7 +32,6 @@ TINY = Recipe(
     decay_epochs=1.5,
     augment=augment,
     balance=True,
-    mixup=0.2,
     label_smoothing=0.1,
     ema=0.9,
 )
@@ -147,7 +146,7 @@ def test_the_second_look_is_at_the_mirror_image() -> None:
 
     pixels = np.zeros((2, 8, 8), np.uint8)
     pixels[0, :, :4] = pixels[1, :, 4:] = 255
-    pictures = Pictures(pixels, np.zeros(2, int), np.array(["a", "a"]))
+    pictures = Pictures(pixels, np.zeros(2, int), np.array(["a", "a"]), np.array(["1", "2"]))
     found = sizes.looks(LeftBrightness(), 1.0, pictures)
     bright, dark = found["once"]
     assert bright[1] > 0.99 and dark[1] < 0.34

@@ -30,7 +30,7 @@ from training.ct.validate import (
     row,
     source_left_out,
 )
-from training.record import add_rows, circumstances
+from training.record import add_rows, circumstances, command
 
 RESULTS = Path(__file__).parents[1] / "results"
 SEEDS = 3
@@ -136,7 +136,7 @@ def _of_both(slices: Slices) -> str:
 def _write(name: str, rows: Iterator[Mapping[str, object]]) -> None:
     """Write the rows in the place of those that were there."""
     scratch = RESULTS / f"{name}.new"
-    add_rows(scratch, [{**circumstances(), **each} for each in rows])
+    add_rows(scratch, [{**circumstances(command("training.ct")), **each} for each in rows])
     shutil.move(scratch, RESULTS / name)
 
 

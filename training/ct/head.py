@@ -1,14 +1,18 @@
 """A last layer fitted to frozen features, kept as far as can be from telling scanners apart."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
 
 from classifier.labels import FloatArray, Label
 from classifier.saliency import Head
-from training.figures import Classes
+from training.arrays import Arrays
+from training.calibrate import Classes
+from training.dataset import FOLDS
 
 STRENGTH = 0.01  # C of the regression on standardised features: 2,200 slices, 500 features
 SHRINKAGE = 0.1
@@ -16,7 +20,7 @@ NEVER = -30.0  # the bias of a class that was not among the examples
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Table(Arrays):
     """`features` (n, channels) of slices, with `classes`, `sources` and `patients` (n,)."""
 
     features: FloatArray
@@ -24,9 +28,11 @@ class Table:
     sources: NDArray[np.str_]
     patients: NDArray[np.str_]
 
-    def of(self, rows: NDArray[np.bool_]) -> "Table":
-        """Take the chosen rows, (n,) of them, alone."""
-        return Table(*(getattr(self, each.name)[rows] for each in fields(self)))
+    def folds(self, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Cut off a fifth of the patients of each source and class, in turn: the rest, and it."""
+        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+        strata = np.char.add(self.classes.astype(str), self.sources)
+        yield from folds.split(strata, strata, self.patients)
 
 
 def fit_head(table: Table, erase: bool) -> Head:

@@ -7,6 +7,7 @@ import numpy as np
 
 from classifier import resnet
 from classifier.labels import FloatArray
+from classifier.preprocess import to_unit
 from training.ct.slices import AT_ONCE, Slices
 
 # The last stage of which the file has weights.
@@ -18,11 +19,8 @@ def imagenet_features(slices: Slices, start: Path) -> FloatArray:
     """Give the pooled features (n, 256) of stage 3 (see `resnet.load_folded_start`)."""
     grey = slices.inputs[..., np.newaxis]
     network = resnet.build()
-    resnet.load_folded_start(network, start, grey[::EVERY].astype(np.float32) / np.float32(255))
+    resnet.load_folded_start(network, start, to_unit(grey[::EVERY]))
     pooled = keras.layers.GlobalAveragePooling2D()(network.get_layer(LAST).output)
     stages = keras.Model(network.input, pooled)
     parts = [grey[begin : begin + AT_ONCE] for begin in range(0, len(grey), AT_ONCE)]
-    features = [
-        stages.predict_on_batch(part.astype(np.float32) / np.float32(255)) for part in parts
-    ]
-    return np.concatenate(features)
+    return np.concatenate([stages.predict_on_batch(to_unit(part)) for part in parts])

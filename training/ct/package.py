@@ -12,19 +12,19 @@ from training.ct.head import Table, fit_head
 from training.ct.validate import (
     NEVER_SURE,
     Patients,
+    is_of_new,
     measure,
     sure_from,
     temperature,
 )
 from training.figures import Predictions, figures, table
 from training.likeness import fit_likeness
-from training.record import versions
+from training.record import command, versions
 
 DATA = (
     "MosMedData (CC BY-NC-ND 3.0), the Sun Yat-sen set and a set of healthy lungs (licences "
     "stated nowhere): research use only."
 )
-COMMAND = "python -m training.ct --data DATA --start NPZ"
 PAGE = """# {name}
 
 **Experimental.** A last layer for chest CT (normal, bacterial, viral pneumonia) on the network of
@@ -96,8 +96,8 @@ def package(
         sure_from=sure_from(left_out, warmth),
         recipe="ct",
         trained_on=DATA,
-        command=COMMAND,
-        figures=figures(Predictions(shares, held_out.classes, tuple(held_out.names.tolist()))),
+        command=command("training.ct"),
+        figures=figures(Predictions(shares, held_out.classes, held_out.names)),
         files={
             name: digest
             for name, digest in below.files.items()
@@ -169,6 +169,4 @@ def _sources(within: dict[str, float], new: dict[str, float]) -> str:
 
 
 def _of_new(name: str, new: dict[str, float]) -> str:
-    # Bacterial pneumonia has one source, so nothing is learnt of it without that.
-    unknown = "viral" in name or "accuracy" in name or name not in new
-    return "–" if unknown else f"{new[name]:.3f}"
+    return f"{new[name]:.3f}" if is_of_new(name) and name in new else "–"

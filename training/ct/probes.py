@@ -1,28 +1,22 @@
 """What tells the class or the source though it should not: the mask, the border, the features."""
 
-from collections.abc import Callable
-
 import numpy as np
 from PIL import Image
 from sklearn import metrics
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from classifier.labels import FloatArray
 from classifier.lungs import GRID, lung_box
+from training.calibrate import Classes
 from training.ct.head import Table, weigh, without_sources
 from training.ct.slices import Slices
-from training.dataset import FOLDS
-from training.figures import Classes
 
 SIDE = 16
 DIRECTIONS = 64
 SEEDS = 3
-
-Looks = Callable[[Slices], FloatArray]
 
 
 def probe(looks: FloatArray, table: Table, truth: Classes) -> list[float]:
@@ -32,10 +26,8 @@ def probe(looks: FloatArray, table: Table, truth: Classes) -> list[float]:
     """
     found = []
     for seed in range(SEEDS):
-        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-        strata = np.char.add(table.classes.astype(str), table.sources)
         shares = np.zeros((len(truth), len(np.unique(truth))))
-        for fit, held_out in folds.split(strata, strata, table.patients):
+        for fit, held_out in table.folds(seed):
             linear = make_pipeline(
                 StandardScaler(),
                 PCA(min(DIRECTIONS, looks.shape[1]), random_state=0),

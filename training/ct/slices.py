@@ -1,7 +1,7 @@
 """CT slices of public sets as examples: what the file names say, and what the network sees."""
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from classifier.engines import Engine
 from classifier.labels import FloatArray
 from classifier.lungs import GRID, Masks, find_lungs, lung_input, small_grey
+from classifier.preprocess import to_unit
 from classifier.reading.picture import read_picture
+from training.answering import run_engine
+from training.arrays import Arrays
+from training.calibrate import Classes
 from training.dataset import LABELS
-from training.evaluate import run_engine
-from training.figures import Classes
 
 AT_ONCE = 64
 # Such as `sysu-b012-03.jpg`: source, patient, slice.
@@ -21,7 +23,7 @@ NAME = re.compile(r"([a-z]+)-([a-z]\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Slices:
+class Slices(Arrays):
     """Slices with lung: `inputs` (n, size, size) uint8, `masks` and `greys` (n, `GRID`, `GRID`).
 
     `classes` (n,) are indices into `LABELS`, known only for each patient; `sources`, `patients`
@@ -35,20 +37,11 @@ class Slices:
     sources: NDArray[np.str_]
     patients: NDArray[np.str_]
 
-    def of(self, rows: NDArray[np.bool_]) -> "Slices":
-        """Take the chosen rows, (n,) of them, alone."""
-        return Slices(*(getattr(self, each.name)[rows] for each in fields(self)))
-
     def features(self, engine: Engine) -> FloatArray:
         """Give the pooled features (n, channels) that a network has for each."""
         grey = self.inputs[..., np.newaxis]
         parts = [grey[start : start + AT_ONCE] for start in range(0, len(grey), AT_ONCE)]
-        return np.concatenate(
-            [
-                run_engine(engine, part.astype(np.float32) / np.float32(255)).features
-                for part in parts
-            ]
-        )
+        return np.concatenate([run_engine(engine, to_unit(part)).features for part in parts])
 
 
 def load_slices(folder: Path, size: int) -> tuple[Slices, int]:

@@ -1,33 +1,31 @@
 """How well a last layer does on patients it never saw, and on sources it never saw."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.stats import beta, rankdata
-from sklearn.model_selection import StratifiedGroupKFold
 
 from classifier.labels import FloatArray, Label
 from classifier.model import calibrated
 from classifier.saliency import Head
 from classifier.study import aggregate
+from training.arrays import Arrays
+from training.calibrate import Classes, temperature_of_least, upper_bound
 from training.ct.head import Table, fit_head
-from training.dataset import FOLDS, LABELS
-from training.figures import Classes
+from training.dataset import LABELS
+from training.figures import auroc
 
 NORMAL, BACTERIAL, VIRAL = range(len(LABELS))
 RESAMPLES = 500
 # Of the patients surely told a label, at most this share has something else.
 AT_MOST = {Label.NORMAL: 0.02, Label.BACTERIAL: 0.1, Label.VIRAL: 0.1}
-CERTAINTY = 0.95
 # No probability reaches it.
 NEVER_SURE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patients:
+class Patients(Arrays):
     """One answer for each patient: `logits` (n, 3), `classes`, `sources` and `names` (n,)."""
 
     logits: FloatArray
@@ -35,19 +33,12 @@ class Patients:
     sources: NDArray[np.str_]
     names: NDArray[np.str_]
 
-    def of(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Patients":
-        """Take the chosen rows, (n,) of them, alone."""
-        return Patients(*(getattr(self, each.name)[rows] for each in fields(self)))
-
 
 def cross_validated(table: Table, erase: bool, seed: int) -> FloatArray:
     """Answer each slice, (n, 3) logits, with a layer fitted without a fifth of the patients."""
     logits = np.zeros((len(table.classes), len(Label)), np.float32)
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    strata = np.char.add(table.classes.astype(str), table.sources)
-    for _, held_out in folds.split(strata, strata, table.patients):
-        mine = np.isin(np.arange(len(logits)), held_out)
-        logits[mine] = answers(fit_head(table.of(~mine), erase), table.features[mine])
+    for rest, mine in table.folds(seed):
+        logits[mine] = answers(fit_head(table.of(rest), erase), table.features[mine])
     return logits
 
 
@@ -85,17 +76,17 @@ def measure(patients: Patients) -> dict[str, float]:
         if not ill.all():
             found[f"{source}_specificity"] = float((~called_ill)[~ill].mean())
         if ill.any() and not ill.all():
-            found[f"{source}_ill_auroc"] = _auroc(ill, 1 - ours[:, NORMAL])
+            found[f"{source}_ill_auroc"] = auroc(ill, 1 - ours[:, NORMAL])
         if {BACTERIAL, VIRAL} <= set(classes.tolist()):
             viral = ours[:, VIRAL] / np.maximum(ours[:, VIRAL] + ours[:, BACTERIAL], 1e-12)
-            found[f"{source}_viral_auroc"] = _auroc(classes == VIRAL, viral)
+            found[f"{source}_viral_auroc"] = auroc(classes == VIRAL, viral)
             found[f"{source}_accuracy"] = float((ours.argmax(1) == classes).mean())
     return found
 
 
-def interval(patients: Patients, seed: int = 0) -> dict[str, tuple[float, float]]:
+def interval(patients: Patients) -> dict[str, tuple[float, float]]:
     """Give 95 % bootstrap intervals of `measure`, patients drawn within source and class."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     strata = np.char.add(patients.classes.astype(str), patients.sources)
     groups = [np.flatnonzero(strata == each) for each in np.unique(strata)]
     drawn = [
@@ -122,10 +113,15 @@ def row(seeds: Iterable[Patients], left_out: Patients) -> Mapping[str, str]:
         cells[name] = f"{np.mean(values):.3f} ± {np.std(values):.3f} ({low:.3f} – {high:.3f})"
     ends = interval(left_out)
     for name, value in measure(left_out).items():
-        # Bacterial pneumonia has one source, so nothing is learnt of it without that.
-        if "viral" not in name and "accuracy" not in name:
+        if is_of_new(name):
             cells[f"new_{name}"] = f"{value:.3f} ({ends[name][0]:.3f} – {ends[name][1]:.3f})"
     return cells
+
+
+def is_of_new(name: str) -> bool:
+    """Tell whether a figure says anything of sources left out."""
+    # Bacterial pneumonia has one source, so nothing is learnt of it without that.
+    return "viral" not in name and "accuracy" not in name
 
 
 def temperature(left_out: Patients) -> float:
@@ -137,12 +133,12 @@ def temperature(left_out: Patients) -> float:
     cells = np.unique(np.char.add(left_out.sources, ill.astype(str)), return_inverse=True)[1]
     weights = 1 / np.bincount(cells)[cells]
 
-    def loss(log_temperature: float) -> float:
-        normal = calibrated(left_out.logits, float(np.exp(log_temperature)))[:, NORMAL]
+    def loss(temperature: float) -> float:
+        normal = calibrated(left_out.logits, temperature)[:, NORMAL]
         right = np.where(ill, 1 - normal, normal)
         return float(-np.average(np.log(np.maximum(right, 1e-12)), weights=weights))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+    return temperature_of_least(loss)
 
 
 def sure_from(left_out: Patients, temperature: float) -> dict[Label, float]:
@@ -159,20 +155,9 @@ def sure_from(left_out: Patients, temperature: float) -> dict[Label, float]:
     return found
 
 
-def upper_bound(wrong: int, count: int) -> float:
-    """Bound a share with `CERTAINTY` on one side (Clopper and Pearson 1934)."""
-    return float(beta.ppf(CERTAINTY, wrong + 1, count - wrong)) if wrong < count else 1.0
-
-
 def _lowest(confidence: FloatArray, wrong: NDArray[np.bool_], at_most: float) -> float:
     for percent in range(50, 100):
         sure = confidence >= percent / 100
         if upper_bound(int(wrong[sure].sum()), int(sure.sum())) <= at_most:
             return percent / 100
     return NEVER_SURE
-
-
-def _auroc(truth: NDArray[np.bool_], scores: FloatArray) -> float:
-    """Rank the scores (Mann and Whitney 1947): a tenth of the time that sklearn takes."""
-    ill, healthy = int(truth.sum()), int((~truth).sum())
-    return float((rankdata(scores)[truth].sum() - ill * (ill + 1) / 2) / (ill * healthy))

@@ -6,7 +6,7 @@ macro AUROC 0.919, specificity 0.993.
 
 A first run with mixup 0.2, label smoothing 0.1, weight decay 0.05, stronger augmentation and 14
 epochs was right on as many tuning pictures, with a cross-entropy of 0.51 instead of 0.48, and no
-better on its training pictures: it was held back, not overfitted. So mixup is off here.
+better on its training pictures: it was held back, not overfitted. So nothing is mixed here.
 """
 
 import keras

@@ -70,13 +70,3 @@ async def ask_to_cancel(update: Update, context: Context) -> None:
         say(tx, key, acting.chat, texts("broadcast.ask_cancel", count=waiting), buttons)
 
     await reply_as(Role.ADMIN, update, context, reply)
-
-
-async def keep(update: Update, context: Context) -> None:
-    """Take the question back."""
-    await answer_tap(update, context)
-
-    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
-        edit_here(tx, key, update, acting.texts("broadcast.kept"))
-
-    await reply_as(Role.ADMIN, update, context, reply)

@@ -6,8 +6,10 @@ from bot.admin.broadcast import audience, compose, confirm, control, report, sch
 from bot.admin.broadcast.words import ANNOUNCEMENT, DROP, SAFETY
 from bot.context import Command
 from bot.dialogs import Taker
+from bot.replies import kept
 from classifier.report_texts import Language
 from storage.recipients import Crowd
+from storage.staff import Role
 
 ID = r"\d{1,18}"
 SECONDS = r"\d{1,10}"
@@ -30,7 +32,7 @@ TAPS: Mapping[str, Command] = {
     rf"^{report.RESUME}:{ID}$": control.resume,
     rf"^{report.CANCEL}:{ID}$": control.ask_to_cancel,
     rf"^{report.CANCEL_SURE}:{ID}$": control.cancel,
-    rf"^{report.KEEP}:{ID}$": control.keep,
+    rf"^{report.KEEP}:{ID}$": kept(Role.ADMIN, "broadcast.kept"),
     rf"^{report.FILE}:{ID}$": report.send_report,
 }
 DIALOGS: Mapping[str, Taker] = {

@@ -37,9 +37,9 @@ def refusal(data: bytes) -> Refusal:
 
 
 def test_an_x_ray_comes_as_grey_with_its_tags(dicom: Make) -> None:
-    scan = one(dicom(RAMP, ViewPosition="PA", BodyPartExamined="CHEST", ImagerPixelSpacing=[1, 2]))
+    scan = one(dicom(RAMP, StudyInstanceUID="1.2", InstanceNumber=3, ImagerPixelSpacing=[1, 2]))
     assert (scan.units, scan.modality, scan.came_as) == (Units.GREY, Modality.XRAY, FileKind.DICOM)
-    assert (scan.tags.view_position, scan.tags.body_part) == ("PA", "CHEST")
+    assert (scan.tags.study_uid, scan.tags.instance_number) == ("1.2", 3)
     assert (scan.spacing, scan.pixels.dtype) == ((1, 2), np.float32)
 
 
