@@ -24,14 +24,15 @@ from classifier.engines.headed import HeadedEngine
 from classifier.engines.onnx import OnnxEngine
 from classifier.labels import FloatArray
 from classifier.model import HEAD, WEIGHTS, calibrated
+from classifier.preprocess import to_unit
 from classifier.saliency import Head
 from training import dataset, export
+from training.answering import run_engine
 from training.calibrate import Limits, is_sure
 from training.ct.slices import load_slices
 from training.dataset import Example, Split, load_pictures
-from training.evaluate import run_engine
 from training.export import Rounding
-from training.record import add_rows, circumstances
+from training.record import add_rows, circumstances, command
 from training.stress import STRESSES, stressed
 
 RESULTS = Path(__file__).parent / "results" / "int8.csv"
@@ -105,7 +106,7 @@ def _ct(folder: Path, model: Path) -> Asked:
     card = read_card(model)
     slices, _ = load_slices(folder, card.input_size)
     chosen = slices.inputs[:: max(1, len(slices.inputs) // CT_SLICES)]
-    inputs = chosen[..., np.newaxis].astype(np.float32) / np.float32(255)
+    inputs = to_unit(chosen[..., np.newaxis])
     return Asked("ct slices", inputs, _limits(card), Head.load(check_file(model, card, HEAD)))
 
 
@@ -152,7 +153,8 @@ def main(
     tuning = [*_xrays(split.tuning, card), _ct(ct, ct_model)]
     spent = _milliseconds(engines, tuning[0].inputs)
     base, rows = engines.pop(FLOAT), []
-    about = circumstances() | {"model": card.name, "float_ms": spent[FLOAT]}
+    about = circumstances(command("training.int8_check"))
+    about |= {"model": card.name, "float_ms": spent[FLOAT]}
     for part, asked, names in (
         ("tuning", tuning, [*engines]),
         ("held_out", _xrays(split.held_out, card, STRESSES), [SHIPPED]),
