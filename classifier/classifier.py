@@ -18,7 +18,7 @@ from classifier.lineup import Lineup
 from classifier.model import Model
 from classifier.preprocess import as_shown, shrunk, to_input, to_unit
 from classifier.reading.isolated import IsolatedReader, Progress
-from classifier.reading.scan import FileKind, Scan, Study
+from classifier.reading.scan import FileKind, Study
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
 from classifier.study import Looked, conclude, look_at
@@ -117,16 +117,17 @@ class Classifier:
         """Answer what was read; `seconds` is for the caller to fill. Raises `batching.Busy`."""
         async with self._lineup.in_use() as lineup:
             model = lineup.models[Modality.XRAY]
-            seen = await asyncio.to_thread(self._seen, _middle(study), model.card.input_size)
+            seen = await asyncio.to_thread(self._seen, study, model.card.input_size)
             modality = seen.modality
             answer = Answer(
                 model=model.name, shown=seen.shown, modality=modality, slices=len(study.scans)
             )
             if modality is None:
                 return replace(answer, refusal=RefusalReason.NOT_CHEST)
+            if modality is Modality.XRAY and len(study.scans) > 1:
+                return replace(answer, refusal=RefusalReason.SEVERAL_STUDIES)
             if modality is Modality.XRAY:
-                finding = await _of_xray(lineup, seen, answer.slices)
-                return replace(answer, finding=finding)
+                return replace(answer, finding=await _of_xray(lineup, seen))
             if modality not in lineup.models:
                 return replace(answer, refusal=RefusalReason.NO_CT_MODEL)
             finding, deciding = await _of_ct(lineup, study)
@@ -142,13 +143,14 @@ class Classifier:
             if modality is Modality.CT:
                 return (await _of_ct(lineup, study))[0]
             size = lineup.models[modality].card.input_size
-            seen = await asyncio.to_thread(self._seen, _middle(study), size)
-            return await _of_xray(lineup, seen, len(study.scans))
+            seen = await asyncio.to_thread(self._seen, study, size)
+            return await _of_xray(lineup, seen)
 
-    def _seen(self, scan: Scan, size: int) -> _Seen:
-        """Look at a scan; a film is cut out of a photograph."""
+    def _seen(self, study: Study, size: int) -> _Seen:
+        """Look at a picture, or a series' middle slice; a film is cut out of a photograph."""
+        scan = study.scans[len(study.scans) // 2]
         shown = as_shown(scan)
-        small, doubts = shrunk(shown), frozenset[Doubt]()
+        small, doubts = shrunk(shown), _unseen(study)
         look = self._gate.look(small)
         if scan.came_as is not FileKind.DICOM:
             found = film.find(shown, look.likeness, self._gate.likeness)
@@ -156,29 +158,29 @@ class Classifier:
                 shown = film.straighten(to_unit(shown), found.corners)
                 small = shrunk(shown)
                 look = self._gate.look(small)
-                doubts = frozenset({Doubt.PHOTOGRAPHED})
+                doubts |= {Doubt.PHOTOGRAPHED}
         modality, small = self._gate.modality(scan, look), to_unit(look.mended(small))
         if modality is Modality.XRAY and look.is_part:
             doubts |= {Doubt.UNLIKE_TRAINING}
         return _Seen(look.mended(shown), small, to_input(small, size), modality, doubts)
 
 
-def _middle(study: Study) -> Scan:
-    return study.scans[len(study.scans) // 2]
+def _unseen(study: Study) -> frozenset[Doubt]:
+    return frozenset({Doubt.OTHERS_UNSEEN} if study.unseen else ())
 
 
-async def _of_xray(lineup: Lineup, seen: _Seen, slices: int) -> Finding:
+async def _of_xray(lineup: Lineup, seen: _Seen) -> Finding:
     output = await lineup.run(Modality.XRAY, seen.inputs[np.newaxis])
-    return await asyncio.to_thread(_find, lineup.models[Modality.XRAY], seen, output, slices)
+    return await asyncio.to_thread(_find, lineup.models[Modality.XRAY], seen, output)
 
 
-def _find(model: Model, seen: _Seen, output: Output, slices: int) -> Finding:
+def _find(model: Model, seen: _Seen, output: Output) -> Finding:
     """Weigh what the network says of an X-ray against how good the picture is."""
     measured = quality.measure(seen.small, min(seen.shown.shape))
     doubts = seen.doubts | quality.doubts(measured, Modality.XRAY)
     if model.likeness.distance(output.features[0]) > 1:
         doubts |= {Doubt.UNLIKE_TRAINING}
-    return model.finding(output.logits[0], output.features[0], slices, doubts)
+    return model.finding(output.logits[0], output.features[0], 1, doubts)
 
 
 async def _of_ct(lineup: Lineup, study: Study) -> tuple[Finding, tuple[FloatArray, ...]]:
@@ -195,4 +197,4 @@ def _conclude(
     """Weigh what the network says of a series against how good its first slice is."""
     finding, deciding = conclude(model, study, looked, output)
     doubts = finding.doubts | quality.doubts(quality.measure(deciding[0]), Modality.CT)
-    return replace(finding, doubts=doubts), deciding
+    return replace(finding, doubts=doubts | _unseen(study)), deciding

@@ -41,6 +41,7 @@ class Doubt(StrEnum):
     CLIPPED = "clipped"
     FLAT = "flat"
     PHOTOGRAPHED = "photographed"
+    OTHERS_UNSEEN = "others_unseen"
     # Only in answers of earlier builds, which are kept and drawn again.
     POOR_QUALITY = "poor_quality"
 

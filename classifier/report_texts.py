@@ -79,7 +79,7 @@ class Words:
 CHINESE = Words(
     title={Modality.XRAY: "胸部 X 光片", Modality.CT: "胸部 CT", None: "您的图片"},
     case="编号",
-    scan_caption="原图",
+    scan_caption="您的图片",
     overlay_caption="模型关注的位置",
     speaks_for_normal="正常",
     speaks_for_pneumonia="肺炎",
@@ -124,6 +124,9 @@ CHINESE = Words(
         Doubt.PHOTOGRAPHED: (
             "我们从您的照片里裁出了片子，并把它拉正了。翻拍的片子一律不下结论；"
             "如果有医院导出的原始文件，请发送它。"
+        ),
+        Doubt.OTHERS_UNSEEN: (
+            "文件里还有别的图片没有看，或者有图片无法读取，所以不下结论。请把每张图片单独发送。"
         ),
         Doubt.POOR_QUALITY: "图片不够清晰。如果方便，请发送医院导出的原始文件再试一次。",
     },
@@ -262,6 +265,10 @@ ENGLISH = Words(
         Doubt.PHOTOGRAPHED: (
             "We cut the film out of your photo and straightened it. From a photo no answer is "
             "named; please send the original file from the hospital if you have it."
+        ),
+        Doubt.OTHERS_UNSEEN: (
+            "The file holds other pictures that were not looked at, or that could not be read, so "
+            "no answer is named. Please send each picture by itself."
         ),
         Doubt.POOR_QUALITY: (
             "The picture is not very clear. If you can, send the original file from the hospital."

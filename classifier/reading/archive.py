@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 from zipfile import ZipFile, ZipInfo
 
-from classifier.reading.detect import HEAD_BYTES, detect, is_archive
+from classifier.reading.detect import HEAD_BYTES, detect, is_archive, is_other_picture
 from classifier.reading.limits import (
     MAX_ARCHIVE_ENTRIES,
     MAX_FILE_BYTES,
@@ -27,10 +27,13 @@ _IN_ZIP64 = 0xFFFF
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The entries of a zip that are pictures or DICOM files, by number, and how many are not."""
+    """The entries of a zip that are pictures or DICOM files, by number.
+
+    Of pictures of kinds that are not read it holds as many as `unreadable`.
+    """
 
     members: tuple[int, ...]
-    skipped: int
+    unreadable: int
 
 
 def is_junk(path: PurePosixPath) -> bool:
@@ -77,7 +80,7 @@ def list_zip(archive: ZipFile) -> Listing:
 
     Raises `Refusal`: NESTED_ARCHIVE or NOTHING_INSIDE.
     """
-    members = []
+    members, unreadable = [], 0
     files = [(i, entry) for i, entry in enumerate(archive.infolist()) if not entry.is_dir()]
     for index, entry in files:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
@@ -88,9 +91,10 @@ def list_zip(archive: ZipFile) -> Listing:
             raise Refusal(RefusalReason.NESTED_ARCHIVE)
         if detect(head) is not None:
             members.append(index)
+        unreadable += detect(head) is None and is_other_picture(head)
     if not members:
         raise Refusal(RefusalReason.NOTHING_INSIDE, f"{len(files)} other files")
-    return Listing(tuple(members), len(files) - len(members))
+    return Listing(tuple(members), unreadable)
 
 
 def read_entry(archive: ZipFile, index: int, limit: int | None = None) -> bytes:

@@ -9,6 +9,7 @@ HEAD_BYTES = 512
 _DIB_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 _OTHER_ARCHIVES = (b"\x1f\x8b", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"BZh", b"\xfd7zXZ\x00")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_JPEG_2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -38,6 +39,14 @@ def detect(head: bytes) -> FileKind | None:
 def is_archive(head: bytes) -> bool:
     """Say whether these first bytes are those of an archive of any usual kind."""
     return head.startswith((*_ZIP, *_OTHER_ARCHIVES)) or head[257:262] == b"ustar"
+
+
+def is_other_picture(head: bytes) -> bool:
+    """Say whether these are the first bytes of a picture of a kind that is not read.
+
+    GIF, JPEG 2000, and what iPhones write: HEIF in an ISO base media file.
+    """
+    return head.startswith((b"GIF8", *_JPEG_2000)) or head[4:8] == b"ftyp"
 
 
 def _is_bmp(head: bytes) -> bool:

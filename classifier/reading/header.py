@@ -56,6 +56,9 @@ _OTHER_PARTS = {
     "TIBIA", "TOE", "WRIST",
 }  # fmt: skip
 
+# PS3.3 C.8.11.5.1.1 and C.8.1.3.1.1: left and right lateral, and what makers write for it.
+_FROM_THE_SIDE = {"LL", "RL", "LAT", "LATERAL"}
+
 
 def parse(source: bytes | BinaryIO, *, pixels: bool = True) -> Dataset:
     """Parse a DICOM file, with its pixel data or up to it; deflated ones inflate within a limit."""
@@ -99,7 +102,7 @@ def look(dataset: Dataset, salt: bytes = OWN_SALT) -> Look:
     """Tell what a header says of the picture that follows it.
 
     Raises `Refusal`: NO_PIXELS without one, NOT_CHEST for another modality (PS3.3 C.7.3.1.1.1) or
-    another body part (PS3.16 annex L).
+    another body part (PS3.16 annex L) or seen from the side.
     """
     if "Rows" not in dataset or "Columns" not in dataset:
         raise Refusal(RefusalReason.NO_PIXELS, "Rows, Columns")
@@ -107,6 +110,8 @@ def look(dataset: Dataset, salt: bytes = OWN_SALT) -> Look:
     part = (text(dataset, "BodyPartExamined") or "").upper().replace(" ", "")
     if part in _OTHER_PARTS:
         raise Refusal(RefusalReason.NOT_CHEST, "BodyPartExamined")
+    if (text(dataset, "ViewPosition") or "").upper() in _FROM_THE_SIDE:
+        raise Refusal(RefusalReason.NOT_CHEST, "ViewPosition")
     return Look(FileKind.DICOM, modality, _tags(dataset, salt))
 
 
@@ -137,10 +142,11 @@ def _tags(dataset: Dataset, salt: bytes) -> Tags:
 
 
 def _patient_key(dataset: Dataset, salt: bytes) -> str | None:
-    patient = text(dataset, "PatientID")
-    if patient is None:
+    """Hash who it is: careless anonymisers give one PatientID to several people."""
+    who = [text(dataset, each) for each in ("PatientID", "PatientName", "PatientBirthDate")]
+    if not any(who):
         return None
-    return hashlib.blake2b(patient.encode(), key=salt, digest_size=16).hexdigest()
+    return hashlib.blake2b(repr(who).encode(), key=salt, digest_size=16).hexdigest()
 
 
 def value(dataset: Dataset, keyword: str) -> Any:

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 
+from classifier.labels import Modality
 from classifier.lungs import find_lungs
 from classifier.reading.archive import Listing
 from classifier.reading.child import Answer, Child
@@ -29,6 +30,7 @@ from classifier.reading.series import (
     runs_from_feet,
 )
 from classifier.reading.sources import Source, expand, kind_of, name_apart, opened
+from classifier.reading.wire import Message
 from classifier.refusals import Refusal, RefusalReason
 
 T = TypeVar("T")
@@ -124,15 +126,19 @@ class IsolatedReader:
 
     def _archive(self, task: _Task, progress: Progress | None) -> Study:
         listing = _only(self._run("list", task)[0], Listing)[0]
-        chosen, series = self._choose(task, listing.members)
-        skipped = listing.skipped + len(listing.members) - len(chosen)
-        study = self._series(_tasks(task.path, chosen), progress, skipped)
-        return replace(study, series=series)
+        chosen, series, unseen = self._choose(task, listing.members)
+        study = self._series(_tasks(task.path, chosen), progress)
+        if len(chosen) == 1:
+            unseen += listing.unreadable
+        return replace(study, series=series, unseen=study.unseen + unseen)
 
-    def _choose(self, task: _Task, members: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
-        """Choose what an archive is about; gives the number of CT series in it, too."""
+    def _choose(self, task: _Task, members: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
+        """Choose what an archive is about.
+
+        Gives the number of CT series in it, too, and how many other pictures are left unseen.
+        """
         if len(members) < 2:
-            return members, 1
+            return members, 1, 0
         answers = self._gather("look", _tasks(task.path, members))
         seen = [(m, a[0]) for m, a in zip(members, answers, strict=True) if isinstance(a[0], Look)]
         if not seen:
@@ -144,8 +150,10 @@ class IsolatedReader:
             some = tuple(seen[indices[int(probe)]][0] for probe in probes)
             return len(indices) * self._lung_share(_tasks(task.path, some))
 
-        chosen = choose(looks, lungs)
-        return tuple(seen[index][0] for index in chosen), max(1, len(all_series(looks)))
+        chosen = tuple(seen[index][0] for index in choose(looks, lungs))
+        beside = [a[0] for m, a in zip(members, answers, strict=True) if m not in chosen]
+        unseen = sum(_was_meant(other, len(chosen) > 1) for other in beside)
+        return chosen, max(1, len(all_series(looks))), unseen
 
     def _lung_share(self, tasks: list[_Task]) -> float:
         """Measure the share of slices with lung."""
@@ -153,7 +161,7 @@ class IsolatedReader:
         found = [answer[0] for answer in answers if isinstance(answer[0], Scan)]
         return float(find_lungs(found).any((1, 2)).mean()) if found else 0.0
 
-    def _series(self, tasks: list[_Task], progress: Progress | None, skipped: int = 0) -> Study:
+    def _series(self, tasks: list[_Task], progress: Progress | None) -> Study:
         if sum(len(task.members or (0,)) for task in tasks) > MAX_SLICES:
             raise Refusal(RefusalReason.TOO_MANY_FILES, f"more than {MAX_SLICES} slices")
         answers = self._gather("read", tasks, progress)
@@ -162,7 +170,7 @@ class IsolatedReader:
             raise refusals[0]
         scans = [message for answer in answers for message in answer if isinstance(message, Scan)]
         from_feet = len(scans) > 1 and runs_from_feet([scan.tags for scan in scans])
-        return Study(in_order(scans), skipped + len(refusals), from_feet)
+        return Study(in_order(scans), len(refusals), from_feet)
 
     def _gather(
         self, do: str, tasks: list[_Task], progress: Progress | None = None
@@ -223,6 +231,23 @@ def _crowded(files: Sequence[Path]) -> list[Path]:
 def _tasks(path: Path, members: Sequence[int]) -> list[_Task]:
     starts = range(0, len(members), _CHUNK)
     return [_Task(path, tuple(members[start : start + _CHUNK])) for start in starts]
+
+
+def _was_meant(other: Message, beside_series: bool) -> bool:
+    """Tell whether what lies beside the chosen was sent to be looked at, too.
+
+    A hospital's disc also holds reports without a picture, and with a CT series other series,
+    localizers and the icons of a viewer.
+    """
+    if not beside_series:
+        return not (isinstance(other, Refusal) and other.reason is RefusalReason.NO_PIXELS)
+    if isinstance(other, Refusal):
+        return other.reason is RefusalReason.BROKEN
+    return (
+        isinstance(other, Look)
+        and other.kind is FileKind.DICOM
+        and other.modality is not Modality.CT
+    )
 
 
 def _only(answer: Answer, kind: type[T]) -> list[T]:

@@ -21,7 +21,7 @@ _FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 
 def read_picture(data: bytes) -> Scan:
-    """Read one picture, upright, of an animation the first frame; several pages are refused.
+    """Read one picture, upright; several pages, and animations, are refused.
 
     Pixels are luma (ITU-R 601), uint8. Deeper values are float32 in [0, 1], divided by the full
     scale of the smallest usual depth that holds them, since 12 bits often travel in 16. What is
@@ -42,7 +42,7 @@ def _read(data: bytes, kind: FileKind) -> Scan:
     with image:
         if image.width * image.height > MAX_PIXELS:
             raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_PIXELS} pixels")
-        if kind is FileKind.TIFF and _pages(image) > 1:
+        if _pages(image, kind) > 1:
             raise Refusal(RefusalReason.SEVERAL_STUDIES, "pages")
         image.load()
         # Broken EXIF must not cost the picture.
@@ -52,8 +52,13 @@ def _read(data: bytes, kind: FileKind) -> Scan:
     return Scan(pixels, Units.GREY, modality=None, spacing=None, came_as=kind, chroma=chroma)
 
 
-def _pages(image: Image.Image) -> int:
-    """Count the pages of a TIFF that are no smaller copies of others (TIFF 6.0, NewSubfileType)."""
+def _pages(image: Image.Image, kind: FileKind) -> int:
+    """Count pages, or frames of an animation; a phone's JPEG may bring copies for other screens.
+
+    Of a TIFF those that are no smaller copies of others (TIFF 6.0, NewSubfileType).
+    """
+    if kind is not FileKind.TIFF:
+        return 1 if kind is FileKind.JPEG else getattr(image, "n_frames", 1)
     pages = 0
     for page in ImageSequence.Iterator(image):
         tags = page.tag_v2 if isinstance(page, TiffImageFile) else {}

@@ -63,11 +63,12 @@ class Scan:
 class Study:
     """One upload: a single picture, or the slices of one CT series in anatomical order.
 
-    `from_feet` tells that the first slice is the one next to the feet; `series` how many CT series
-    there were to choose from.
+    `unseen` counts what was sent to be looked at, too, and is not among `scans`: damaged slices,
+    other pictures. `from_feet` tells that the first slice is the one next to the feet; `series` how
+    many CT series there were to choose from.
     """
 
     scans: tuple[Scan, ...]
-    skipped: int = 0
+    unseen: int = 0
     from_feet: bool = False
     series: int = 1

@@ -109,7 +109,7 @@ def choose(looks: Sequence[Look], lungs: Callable[[list[int]], float] = len) -> 
     """
     if not looks:
         raise Refusal(RefusalReason.NOTHING_INSIDE, "no picture among the entries")
-    # A viewer on the disc brings icons: pictures beside DICOM files are not what was sent.
+    # A viewer on the disc brings icons: beside DICOM files other pictures come second.
     dicom = [i for i, look in enumerate(looks) if look.kind is FileKind.DICOM]
     images = dicom or list(range(len(looks)))
     if len({(looks[i].tags.patient_key, looks[i].tags.study_uid) for i in images}) > 1:

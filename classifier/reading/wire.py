@@ -121,7 +121,7 @@ def _listing(said: dict[str, Any]) -> Listing:
     if len(said["members"]) > MAX_ARCHIVE_ENTRIES:
         raise BrokenChild
     members = tuple(_whole(member, MAX_ARCHIVE_ENTRIES) for member in said["members"])
-    return Listing(members, _whole(said["skipped"], MAX_ARCHIVE_ENTRIES))
+    return Listing(members, _whole(said["unreadable"], MAX_ARCHIVE_ENTRIES))
 
 
 def _tags(said: dict[str, Any]) -> Tags:

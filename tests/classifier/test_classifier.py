@@ -224,6 +224,27 @@ async def test_a_refused_file_is_an_answer(xray_model: Model) -> None:
     assert given.model == xray_model.name
 
 
+async def test_of_several_x_rays_in_one_file_none_is_answered(xray_model: Model) -> None:
+    given = await answer(Study((picture(0.7), picture(0.2))), xray_model)
+    assert given.refusal is RefusalReason.SEVERAL_STUDIES
+    assert given.finding is None
+
+
+async def test_with_other_pictures_beside_it_an_x_ray_gets_no_label(xray_model: Model) -> None:
+    given = await answer(Study((picture(0.7),), unseen=1), xray_model)
+    assert given.finding is not None
+    assert given.finding.label is None
+    assert given.finding.doubts == {Doubt.OTHERS_UNSEEN}
+
+
+async def test_lost_slices_of_a_series_are_a_doubt(xray_model: Model, ct_model: Model) -> None:
+    scans = (ct_slice(False), ct_slice(True), ct_slice(True))
+    for unseen in (0, 2):
+        given = await answer(Study(scans, unseen=unseen), xray_model, ct_model)
+        assert given.finding is not None
+        assert (Doubt.OTHERS_UNSEEN in given.finding.doubts) == bool(unseen)
+
+
 async def test_without_a_ct_model_a_series_is_shown_but_not_estimated(xray_model: Model) -> None:
     given = await answer(Study((ct_slice(True),) * 5), xray_model)
     assert given.refusal is RefusalReason.NO_CT_MODEL

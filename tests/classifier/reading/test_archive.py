@@ -37,10 +37,10 @@ def test_a_zip_of_one_series_is_read_from_feet_to_head(
     files |= {f"more/{z}": ct_slice(z) for z in range(100, 140)}
     study = read(zipped(files))
     assert heights(study) == [-10, 0, 10, 20, 30, *range(100, 140)]
-    assert study.skipped == 0
+    assert study.unseen == 0
 
 
-def test_what_is_beside_the_series_is_skipped_and_counted(
+def test_what_a_disc_brings_beside_the_series_is_nothing_unseen(
     read: Read, zipped: Make, ct_slice: Make, picture: Make
 ) -> None:
     junk = {
@@ -52,17 +52,26 @@ def test_what_is_beside_the_series_is_skipped_and_counted(
         "empty": b"",
     }
     study = read(zipped({f"{z}.dcm": ct_slice(z) for z in range(4)} | junk))
-    assert (heights(study), study.skipped) == ([0, 1, 2, 3], len(junk))
+    assert (heights(study), study.unseen) == ([0, 1, 2, 3], 0)
+
+
+def test_an_x_ray_beside_the_series_is_counted(
+    read: Read, zipped: Make, ct_slice: Make, dicom: Make
+) -> None:
+    tags = {"PatientID": "1", "StudyInstanceUID": "1.2"}
+    slices = {f"{z}.dcm": ct_slice(z, **tags) for z in range(4)}
+    study = read(zipped(slices | {"scout": dicom(**tags)}))
+    assert (heights(study), study.unseen) == ([0, 1, 2, 3], 1)
 
 
 def test_of_several_series_the_longest_is_kept(read: Read, zipped: Make, ct_slice: Make) -> None:
     files = {f"a{z}": ct_slice(z) for z in range(3)}
     files |= {f"b{z}": ct_slice(z, SeriesInstanceUID="1.9") for z in range(10, 14)}
     study = read(zipped(files))
-    assert (heights(study), study.skipped) == ([10, 11, 12, 13], 3)
+    assert (heights(study), study.series, study.unseen) == ([10, 11, 12, 13], 2, 0)
 
 
-@pytest.mark.parametrize("tag", ["StudyInstanceUID", "PatientID"])
+@pytest.mark.parametrize("tag", ["StudyInstanceUID", "PatientID", "PatientName"])
 def test_two_studies_or_patients_are_refused(
     tag: str, read: Read, zipped: Make, ct_slice: Make
 ) -> None:
@@ -73,17 +82,32 @@ def test_two_studies_or_patients_are_refused(
 def test_a_zip_of_one_picture_is_that_picture(read: Read, zipped: Make, picture: Make) -> None:
     study = read(zipped({"a/photo": picture(), "notes.txt": b"words"}))
     assert np.array_equal(study.scans[0].pixels, read(picture()).scans[0].pixels)
-    assert study.skipped == 1
+    assert study.unseen == 0
 
 
 def test_a_zip_of_one_x_ray_is_that_x_ray(read: Read, zipped: Make, dicom: Make) -> None:
     assert read(zipped({"x": dicom()})).scans[0].modality is Modality.XRAY
 
 
-def test_a_report_beside_an_x_ray_is_skipped(read: Read, zipped: Make, dicom: Make) -> None:
-    files = {"x": dicom(), "report": dicom(Rows=None, Modality="SR"), "us": dicom(Modality="US")}
-    study = read(zipped(files))
-    assert (len(study.scans), study.skipped) == (1, 2)
+def test_a_report_beside_an_x_ray_is_nothing_unseen(read: Read, zipped: Make, dicom: Make) -> None:
+    study = read(zipped({"x": dicom(), "report": dicom(Rows=None, Modality="SR")}))
+    assert (len(study.scans), study.unseen) == (1, 0)
+
+
+def test_other_pictures_beside_an_x_ray_are_counted(
+    read: Read, zipped: Make, dicom: Make, picture: Make
+) -> None:
+    others = {
+        "ultrasound": dicom(Modality="US"),
+        "belly": dicom(BodyPartExamined="ABDOMEN"),
+        "photo.jpg": picture(),
+        "iphone.heic": b"\0\0\0\x24ftypheic" + bytes(40),
+        "film.jp2": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40),
+        "film.gif": b"GIF89a" + bytes(40),
+    }
+    study = read(zipped({"x": dicom(), "notes.txt": b"words"} | others))
+    assert study.scans[0].modality is Modality.XRAY
+    assert study.unseen == len(others)
 
 
 def test_a_zip_of_another_modality_is_not_a_chest(read: Read, zipped: Make, dicom: Make) -> None:
@@ -112,7 +136,7 @@ def test_one_broken_slice_does_not_cost_the_series(
 ) -> None:
     files = {str(z): ct_slice(z) for z in range(5)} | {"5": ct_slice(5)[:-100]}
     study = read(zipped(files))
-    assert (heights(study), study.skipped) == ([0, 1, 2, 3, 4], 1)
+    assert (heights(study), study.unseen) == ([0, 1, 2, 3, 4], 1)
 
 
 def test_a_series_with_mostly_broken_slices_is_refused(
@@ -128,7 +152,7 @@ def test_a_report_or_a_viewer_beside_the_slices_costs_nothing(
 ) -> None:
     files = {str(z): ct_slice(z) for z in range(4)} | {name: b"PK\x03\x04" + bytes(100)}
     study = read(zipped(files))
-    assert (heights(study), study.skipped) == ([0, 1, 2, 3], 1)
+    assert (heights(study), study.unseen) == ([0, 1, 2, 3], 0)
 
 
 @pytest.mark.parametrize("inner", [b"PK\x03\x04", b"Rar!\x1a\x07\0", b"\x1f\x8b\x08"])
@@ -191,4 +215,4 @@ def test_names_that_climb_out_are_read_and_nothing_is_written(
 def test_listing_reads_by_content_and_not_by_name(zipped: Make, picture: Make) -> None:
     with open_zip(BytesIO(zipped({"a.txt": picture(), "b.jpg": b"words"}))) as archive:
         listing = list_zip(archive)
-    assert (listing.members, listing.skipped) == ((0,), 1)
+    assert (listing.members, listing.unreadable) == ((0,), 0)

@@ -287,6 +287,17 @@ def test_another_body_part_is_refused(part: str, dicom: Make) -> None:
     assert (caught.reason, caught.detail) == (RefusalReason.NOT_CHEST, "BodyPartExamined")
 
 
+@pytest.mark.parametrize("view", ["LL", "rl", "LATERAL"])
+def test_a_view_from_the_side_is_no_frontal_chest(view: str, dicom: Make) -> None:
+    caught = refusal(dicom(ViewPosition=view))
+    assert (caught.reason, caught.detail) == (RefusalReason.NOT_CHEST, "ViewPosition")
+
+
+@pytest.mark.parametrize("view", ["PA", "AP", "LLD", ""])
+def test_a_frontal_or_unknown_view_is_read(view: str, dicom: Make) -> None:
+    assert one(dicom(ViewPosition=view)).pixels.size
+
+
 def test_a_file_with_hardly_a_tag_is_read(dicom: Make) -> None:
     absent = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "SOPClassUID")
     scan = one(dicom(RAMP, **dict.fromkeys(absent)))

@@ -97,9 +97,19 @@ def test_a_photo_is_turned_as_its_exif_says(picture: Encode) -> None:
     assert np.array_equal(upright, np.rot90(RAMP, -1))
 
 
-def test_of_an_animation_the_first_frame_is_read(picture: Encode) -> None:
-    frames = [Image.new("L", (8, 8), value) for value in (255, 0)]
-    data = picture(frames[0], "PNG", save_all=True, append_images=frames[1:])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_an_animation_is_refused_because_one_frame_alone_would_be_answered(
+    kind: str, picture: Encode
+) -> None:
+    frames = [Image.new("RGB", (8, 8), (value, value, value)) for value in (255, 0)]
+    with pytest.raises(Refusal) as caught:
+        read_picture(picture(frames[0], kind, save_all=True, append_images=frames[1:]))
+    assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
+
+
+def test_a_phone_s_photo_with_copies_for_other_screens_is_read(picture: Encode) -> None:
+    frames = [Image.new("RGB", (8, 8), (value, value, value)) for value in (255, 0)]
+    data = picture(frames[0], "MPO", save_all=True, append_images=frames[1:])
     assert to_grey(read_picture(data)).min() == 1
 
 

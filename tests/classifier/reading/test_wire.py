@@ -131,7 +131,7 @@ def test_a_header_too_long_is_not_even_received() -> None:
 
 
 def test_a_listing_beyond_the_limit_is_not_believed() -> None:
-    nonsense({"type": "listing", "members": list(range(5000)), "skipped": 0})
+    nonsense({"type": "listing", "members": list(range(5000)), "unreadable": 0})
 
 
 def test_silence_ends_at_the_deadline() -> None:
