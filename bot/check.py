@@ -16,7 +16,7 @@ from bot.connection import make_bot
 from bot.logs import set_up_logs
 from bot.mending import MENDABLE, mend
 from bot.models import load_chosen
-from bot.settings import BadSettings, Settings, load_settings
+from bot.settings import Settings, load_settings
 from classifier.gate import Gate
 from classifier.labels import Modality
 from classifier.model import MODELS, Model, check_fit, load_installed
@@ -43,11 +43,8 @@ class Check:
 
 
 async def check_all() -> list[Check]:
-    """Look at the settings, and with them at everything else."""
-    try:
-        settings = load_settings()
-    except BadSettings as error:
-        return [Check("settings", mend(error))]
+    """Look at the settings, and with them at everything else; raises BadSettings."""
+    settings = load_settings()
     set_up_logs(settings.secrets, settings.log_format)
     checks = await check_with(settings, partial(_models, settings), partial(_greet, settings))
     return [Check("settings"), *checks]

@@ -84,7 +84,7 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     clock = Clock()
-    settings = load_settings(token="t", data_dir=tmp_path, default_language="en")
+    settings = load_settings(token="1:t", data_dir=tmp_path, default_language="en")
     async with await Storage.open(tmp_path, clock=clock.now) as storage:
         yield House(Services(settings, storage, Wake(), cast(Models, None)), clock)
 
