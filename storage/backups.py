@@ -15,6 +15,7 @@ from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+from storage.clock import utc_now
 from storage.errors import BackupFailed, typed_errors, typed_file_errors
 
 SUFFIX = ".sqlite3"
@@ -61,7 +62,7 @@ def prune_backups(folder: Path, before: datetime) -> int:
         path
         for pattern in (f"*{SUFFIX}", f"*{SUFFIX}.part")
         for path in folder.glob(pattern)
-        if path.stat().st_mtime < before.timestamp()
+        if _written(path) < before.timestamp()
     ]
     for path in old:
         path.unlink(missing_ok=True)
@@ -69,9 +70,17 @@ def prune_backups(folder: Path, before: datetime) -> int:
 
 
 def keep_newest(folder: Path, pattern: str, count: int) -> None:
-    """Delete all but the last `count` by name of the backups that fit a pattern."""
-    for path in sorted(folder.glob(pattern))[:-count]:
+    """Delete all but the newest `count` of the backups that fit a pattern."""
+    for path in sorted(folder.glob(pattern), key=lambda each: (_written(each), each.name))[:-count]:
         path.unlink(missing_ok=True)
+
+
+def _written(path: Path) -> float:
+    """Tell when a backup was written; one dated by a clock that was ahead ages from now on."""
+    written, now = path.stat().st_mtime, utc_now().timestamp()
+    if written > now:
+        os.utime(path, (now, now))
+    return min(written, now)
 
 
 def read_only(path: Path) -> str:
