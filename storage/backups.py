@@ -11,7 +11,7 @@ backup, people who asked to be forgotten since it was made have to be forgotten 
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -40,7 +40,9 @@ def back_up(source: Path, target: Path) -> None:
             partial.rename(target)
             _sync(target.parent)
     finally:
-        partial.unlink(missing_ok=True)
+        # Where nothing may be written nothing can be deleted, and that is no news.
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def verify(path: Path) -> None:

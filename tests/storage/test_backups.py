@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import stat
 import time
@@ -73,6 +74,18 @@ def test_a_backup_of_a_damaged_database_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(StorageBroken):
         back_up(source, tmp_path / "copy")
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_where_nothing_may_be_written_that_is_what_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    # On a read-only disk even what is not there cannot be deleted.
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(StorageBroken, match="Read-only file system"):
+        back_up(tmp_path / "db", tmp_path / "copy")
 
 
 async def test_a_damaged_copy_does_not_pass_for_a_backup(
