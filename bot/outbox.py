@@ -12,6 +12,7 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile,
 from telegram.constants import ParseMode
 from telegram.error import (
     BadRequest,
+    ChatMigrated,
     Forbidden,
     InvalidToken,
     RetryAfter,
@@ -156,7 +157,7 @@ class Outbox:
                 return lambda tx: deliveries.arrived(tx, row)
             reason = error.message[:80]
             return lambda tx: deliveries.refused(tx, self.services, row, reason)
-        except (ImageGone, ImageDamaged, ImageKeyWrong, Missing) as error:
+        except (ChatMigrated, ImageGone, ImageDamaged, ImageKeyWrong, Missing) as error:
             lost = type(error).__name__
             return lambda tx: deliveries.refused(tx, self.services, row, lost)
         except StorageError:
