@@ -192,6 +192,7 @@ def try_out(
 
 
 @app.command()
+@_told_plainly()
 def check() -> None:
     """Look at settings, database, model and Telegram; each is ok or says what mends it."""
     from bot.check import check_all

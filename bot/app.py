@@ -32,7 +32,7 @@ from bot.worker import SIDE_BY_SIDE, Worker
 from classifier.classifier import Classifier
 from classifier.model import MODELS
 from classifier.reading.isolated import IsolatedReader
-from storage import Storage, staff
+from storage import Storage, ahead, staff
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +145,7 @@ async def _services(
     async with opened as storage:
         await storage.images.check_key()
         found = await storage.recover()
+        await _put_clock_right(storage, settings)
         places = (MODELS, settings.models)
         models = Models(storage, active, candidates, places, settings.classifier_url)
         services = Services(settings, storage, Wake(), models)
@@ -154,6 +155,11 @@ async def _services(
         await storage.write(deliveries.report_doubtful, services)
         log.info("database open; left behind: %s", found)
         yield services
+
+
+async def _put_clock_right(storage: Storage, settings: Settings) -> None:
+    if late := await storage.write(ahead.put_right, settings.lease, settings.undo):
+        log.warning("the clock was ahead before: %s times to come were moved nearer", late)
 
 
 async def _introduced(application: BotApplication, stop: asyncio.Event) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from bot.admin.broadcast import report
+from bot.admin.broadcast import report, schedule
 from bot.admin.broadcast.confirm import speech
 from bot.context import Services
 from bot.errors import report as report_error
@@ -53,6 +53,8 @@ def step(tx: Tx, services: Services, broadcast_id: int, most: int) -> None:
     broadcast = broadcasts.get(tx, broadcast_id)
     assert broadcast is not None
     match broadcast.state:
+        case BroadcastState.SCHEDULED if schedule.is_too_late(broadcast, tx.time):
+            schedule.ask_again(tx, services, broadcast)
         case BroadcastState.SCHEDULED:
             broadcasts.start(tx, broadcast_id, speech(services))
             report.note(tx, audit.SYSTEM, "broadcast_started", broadcast_id)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from bot.connection import make_bot
 from bot.logs import set_up_logs
-from bot.mending import MENDABLE, mend
+from bot.mending import MAKE_ROOM, MENDABLE, mend
 from bot.models import load_chosen
-from bot.settings import BadSettings, Settings, load_settings
+from bot.settings import Settings, load_settings
+from bot.upkeep import free_megabytes
 from classifier.gate import Gate
 from classifier.labels import Modality
 from classifier.model import MODELS, Model, check_fit, load_installed
@@ -27,6 +28,9 @@ from storage.keys import find_key
 from storage.models import Choice, Part
 from storage.reader import Reader
 from storage.store import DATABASE, IMAGES
+
+# With less a file of Telegram's and its pictures may not fit, whatever DISK_FREE_MB says.
+LEAST_FREE_MB = 50
 
 # Loads the models, or gives those in use.
 Models = Callable[[], Mapping[Modality, Model]]
@@ -43,11 +47,8 @@ class Check:
 
 
 async def check_all() -> list[Check]:
-    """Look at the settings, and with them at everything else."""
-    try:
-        settings = load_settings()
-    except BadSettings as error:
-        return [Check("settings", mend(error))]
+    """Look at the settings, and with them at everything else; raises BadSettings."""
+    settings = load_settings()
     set_up_logs(settings.secrets, settings.log_format)
     checks = await check_with(settings, partial(_models, settings), partial(_greet, settings))
     return [Check("settings"), *checks]
@@ -77,9 +78,12 @@ def _data_dir(settings: Settings) -> str | None:
     folder = settings.data_dir.resolve()
     # What is missing is made at the first start.
     there = next(path for path in (folder, *folder.parents) if path.exists())
-    if there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK):
-        return None
-    return f"make {there} a folder that this user may write to, or change BOT_DATA_DIR"
+    if not (there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK)):
+        return f"make {there} a folder that this user may write to, or change BOT_DATA_DIR"
+    free, wanted = free_megabytes(there), max(settings.disk_free_mb, LEAST_FREE_MB)
+    if free < wanted:
+        return f"{free} MB are free on the disk of {there}, {wanted} should be; {MAKE_ROOM}"
+    return None
 
 
 def _database(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """The connection to Telegram, or to what stands in for it."""
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
@@ -14,22 +15,40 @@ from bot.settings import Settings
 
 # So much longer than the server may wait for updates do we wait for the server.
 SPARE_SECONDS = 5
+# A refusal is a few words.
+LONGEST_REFUSAL = 4096
 
 
 class Request(HTTPXRequest):
     """Tells a gateway that gave up waiting from a server that says no."""
 
-    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
+    async def do_request(
+        self, url: str, method: str, *args: Any, **kwargs: Any
+    ) -> tuple[int, bytes]:
         """Ask; raises TimedOut on a 504, behind which the server may have done it all the same.
 
         And BadRequest on a 413, to which sending the same again gets the same answer.
         """
-        code, payload = await super().do_request(*args, **kwargs)
+        code, payload = await super().do_request(url, method, *args, **kwargs)
+        # What is fetched by GET is a file of somebody's.
+        if code == HTTPStatus.OK and method == "POST":
+            code = _refusal(payload) or code
         if code == HTTPStatus.GATEWAY_TIMEOUT:
             raise TimedOut
         if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise BadRequest("too large")
         return code, payload
+
+
+def _refusal(payload: bytes) -> int | None:
+    """Give the code of a refusal that some server on the way sent on as a success."""
+    if len(payload) > LONGEST_REFUSAL:
+        return None
+    try:
+        said = json.loads(payload)
+        return None if said["ok"] else int(said["error_code"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 async def updates_from(
@@ -70,5 +89,5 @@ def make_bot(settings: Settings) -> ExtBot[None]:
             media_write_timeout=60,
             httpx_kwargs={"verify": trusted, "limits": limits},
         ),
-        get_updates_request=HTTPXRequest(connection_pool_size=1, httpx_kwargs={"verify": trusted}),
+        get_updates_request=Request(connection_pool_size=1, httpx_kwargs={"verify": trusted}),
     )

@@ -7,7 +7,15 @@ from bot.models import NotInstalled
 from bot.settings import BadSettings
 from classifier.card import BrokenModel
 from classifier.engines import EngineDown
-from storage.errors import ImageKeyWrong, StorageBroken, StorageError, StorageTooNew
+from storage.errors import (
+    ImageKeyWrong,
+    StorageBroken,
+    StorageError,
+    StorageFull,
+    StorageTooNew,
+)
+
+MAKE_ROOM = "make room, as “The disk is full” in docs/operating.md tells"
 
 MENDABLE = (
     AlreadyRunning,
@@ -52,9 +60,13 @@ def mend(error: BaseException) -> str:
                 f"The database was written by a newer version of this program ({error}); install"
                 " that version, or go back as “Upgrade, and back” in docs/operating.md tells"
             )
+        case StorageFull():
+            return f"There is no room for the data dir's files ({error}); {MAKE_ROOM}"
         case StorageBroken():
             return (
-                f"The data dir's files cannot be used ({error}); check its rights and its disk, or"
-                " restore a copy as “Restore” in docs/operating.md tells"
+                f"The data dir's files cannot be used ({error}); check its rights, its disk and the"
+                " room there, or restore a copy as “Restore” in docs/operating.md tells"
             )
+        case OSError(filename=str(file)):
+            return f"{file} cannot be used ({error.strerror}); check its name, rights and disk"
     return f"{type(error).__name__}: {error}"

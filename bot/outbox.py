@@ -12,6 +12,7 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile,
 from telegram.constants import ParseMode
 from telegram.error import (
     BadRequest,
+    ChatMigrated,
     Forbidden,
     InvalidToken,
     RetryAfter,
@@ -28,6 +29,7 @@ from bot.mending import mend
 from bot.pace import Pace
 from bot.wake import rest
 from storage import Storage, outbox
+from storage.ahead import LONGEST_BACKOFF
 from storage.clock import utc_now
 from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong, StorageError
 from storage.outbox import REPEATABLE, OutKind, OutRow
@@ -40,7 +42,6 @@ LONGEST_REST = 5.0
 # An upload that the server answers late is not sent again, so it may take its time.
 UPLOAD_SECONDS = 60.0
 BACKOFF = timedelta(seconds=1)
-LONGEST_BACKOFF = timedelta(minutes=10)
 # About a day: by then an announcement is no news, and its report has waited long enough.
 MOST_ATTEMPTS = 150
 
@@ -156,7 +157,7 @@ class Outbox:
                 return lambda tx: deliveries.arrived(tx, row)
             reason = error.message[:80]
             return lambda tx: deliveries.refused(tx, self.services, row, reason)
-        except (ImageGone, ImageDamaged, ImageKeyWrong, Missing) as error:
+        except (ChatMigrated, ImageGone, ImageDamaged, ImageKeyWrong, Missing) as error:
             lost = type(error).__name__
             return lambda tx: deliveries.refused(tx, self.services, row, lost)
         except StorageError:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -22,8 +23,24 @@ from storage.errors import ImageKeyWrong
 from storage.keys import decode
 
 TELEGRAM = "https://api.telegram.org"
+TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
 # What Telegram takes as a webhook's secret.
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+
+# What pydantic finds, in an operator's words; all else it says well enough.
+PLAINLY = {
+    "missing": "must be set",
+    "string_unicode": "must be text in UTF-8",
+    "string_too_long": "must have at most {max_length} letters",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a smaller number",
+    "bool_parsing": "must be true or false",
+    "enum": "must be {expected}",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+}
 
 # Telegram promises at most 52 bits.
 TelegramId = Annotated[int, Field(gt=0, lt=2**52)]
@@ -51,21 +68,26 @@ class Settings(BaseSettings):
     """All settings; each is named in the environment as its alias says."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", populate_by_name=True, hide_input_in_errors=True
+        env_file=".env",
+        # Some editors begin a file with a mark.
+        env_file_encoding="utf-8-sig",
+        extra="ignore",
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
-    token: SecretStr = Field(alias="TELEGRAM_BOT_TOKEN", min_length=1)
-    api_url: str = Field(TELEGRAM, alias="TELEGRAM_API_URL", pattern=r"^https?://[^\s]+$")
+    token: SecretStr = Field(alias="TELEGRAM_BOT_TOKEN")
+    api_url: str = Field(TELEGRAM, alias="TELEGRAM_API_URL")
     local_mode: bool = Field(False, alias="TELEGRAM_LOCAL_MODE")
     data_dir: Path = Field(Path("data"), alias="BOT_DATA_DIR")
     admin_ids: Annotated[tuple[TelegramId, ...], NoDecode] = Field((), alias="BOT_ADMIN_IDS")
     default_language: Language = Field(Language.CHINESE, alias="BOT_DEFAULT_LANGUAGE")
     clinic: str = Field("", alias="BOT_CLINIC_NAME", max_length=80)
-    classifier_url: str = Field("", alias="CLASSIFIER_URL", pattern=r"^(https?://[^\s]+)?$")
+    classifier_url: str = Field("", alias="CLASSIFIER_URL")
     results: Results = Field(Results.IMMEDIATE, alias="RESULTS")
     retention_days: int = Field(90, alias="RETENTION_DAYS", ge=1, le=3650)
     image_key: SecretStr | None = Field(None, alias="IMAGE_KEY")
-    webhook_url: str = Field("", alias="WEBHOOK_URL", pattern=r"^(https?://[^\s]+)?$")
+    webhook_url: str = Field("", alias="WEBHOOK_URL")
     webhook_secret: SecretStr | None = Field(None, alias="WEBHOOK_SECRET", validate_default=True)
     webhook_port: int = Field(8443, alias="WEBHOOK_PORT", ge=1, le=65535)
     scans_per_hour: int = Field(10, alias="SCANS_PER_HOUR", ge=1)
@@ -81,6 +103,30 @@ class Settings(BaseSettings):
     service_level_hours: int = Field(24, alias="SERVICE_LEVEL_HOURS", ge=1, le=720)
     time_zone: str = Field("Asia/Shanghai", alias="TIME_ZONE")
     invitation_hours: int = Field(48, alias="INVITATION_HOURS", ge=1, le=720)
+
+    @field_validator("token")
+    @classmethod
+    def _is_a_token(cls, token: SecretStr) -> SecretStr:
+        if not TOKEN.fullmatch(token.get_secret_value()):
+            raise ValueError("must be a number, a colon, and letters, digits, _ or -")
+        return token
+
+    @field_validator("data_dir", "export_dir", mode="before")
+    @classmethod
+    def _is_a_folder(cls, folder: Any, field: ValidationInfo) -> Any:
+        """Take an empty name for none: it would be the working folder."""
+        if not isinstance(folder, str) or folder.strip():
+            return folder
+        if field.field_name == "data_dir":
+            raise ValueError("must name a folder")
+        return None
+
+    @field_validator("api_url", "classifier_url", "webhook_url")
+    @classmethod
+    def _is_a_url(cls, url: str, field: ValidationInfo) -> str:
+        if (url or field.field_name == "api_url") and not _can_be_called(url):
+            raise ValueError("must be http:// or https://, a host, and a port if any, up to 65535")
+        return url
 
     @field_validator("admin_ids", mode="before")
     @classmethod
@@ -168,13 +214,27 @@ def load_settings(**changes: Any) -> Settings:
     """Read the settings; raises BadSettings naming every missing or bad one, without its value."""
     try:
         return Settings(**changes)
+    except UnicodeDecodeError:
+        # Nothing in it can be read, and its text has a part of the file.
+        raise BadSettings("The file .env must be text in UTF-8; save it as such") from None
     except ValidationError as error:
-        lines = [f"  {_line(each)}" for each in error.errors()]
+        lines = {f"  {_line(each)}" for each in error.errors()}
         raise BadSettings("\n".join(["These settings need mending:", *sorted(lines)])) from None
+
+
+def _can_be_called(url: str) -> bool:
+    try:
+        host, port = urlsplit(url).hostname, urlsplit(url).port
+    except ValueError:
+        return False
+    begins = url.startswith(("http://", "https://"))
+    return begins and bool(host) and port != 0 and not re.search(r"\s", url)
 
 
 def _line(error: ErrorDetails) -> str:
     # A default that is not enough is told under the field's own name.
     field = Settings.model_fields.get(str(error["loc"][0]))
     name = field.alias if field else error["loc"][0]
+    if error["type"] in PLAINLY:
+        return f"{name}: {PLAINLY[error['type']].format(**error.get('ctx', {}))}"
     return f"{name}: {error['msg'].removeprefix('Value error, ')}"

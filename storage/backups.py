@@ -11,10 +11,11 @@ backup, people who asked to be forgotten since it was made have to be forgotten 
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
+from storage.clock import utc_now
 from storage.errors import BackupFailed, typed_errors, typed_file_errors
 
 SUFFIX = ".sqlite3"
@@ -39,7 +40,9 @@ def back_up(source: Path, target: Path) -> None:
             partial.rename(target)
             _sync(target.parent)
     finally:
-        partial.unlink(missing_ok=True)
+        # Where nothing may be written nothing can be deleted, and that is no news.
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def verify(path: Path) -> None:
@@ -61,7 +64,7 @@ def prune_backups(folder: Path, before: datetime) -> int:
         path
         for pattern in (f"*{SUFFIX}", f"*{SUFFIX}.part")
         for path in folder.glob(pattern)
-        if path.stat().st_mtime < before.timestamp()
+        if _written(path) < before.timestamp()
     ]
     for path in old:
         path.unlink(missing_ok=True)
@@ -69,9 +72,17 @@ def prune_backups(folder: Path, before: datetime) -> int:
 
 
 def keep_newest(folder: Path, pattern: str, count: int) -> None:
-    """Delete all but the last `count` by name of the backups that fit a pattern."""
-    for path in sorted(folder.glob(pattern))[:-count]:
+    """Delete all but the newest `count` of the backups that fit a pattern."""
+    for path in sorted(folder.glob(pattern), key=lambda each: (_written(each), each.name))[:-count]:
         path.unlink(missing_ok=True)
+
+
+def _written(path: Path) -> float:
+    """Tell when a backup was written; one dated by a clock that was ahead ages from now on."""
+    written, now = path.stat().st_mtime, utc_now().timestamp()
+    if written > now:
+        os.utime(path, (now, now))
+    return min(written, now)
 
 
 def read_only(path: Path) -> str:

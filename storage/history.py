@@ -127,8 +127,10 @@ def own(tx: Tx, person_id: int, number: str) -> Case | None:
 
 def received_since(tx: Tx, person_id: int, since: datetime) -> int:
     """Count what a person sent, for limits: what they deleted counts too."""
-    sql = "SELECT count(*) FROM cases WHERE person_id = :person AND received_at >= :since"
-    return int(tx.value(sql, person=person_id, since=since))
+    # What is dated later is of a clock that was ahead.
+    sql = """SELECT count(*) FROM cases
+             WHERE person_id = :person AND received_at BETWEEN :since AND :now"""
+    return int(tx.value(sql, person=person_id, since=since, now=tx.time))
 
 
 def export(tx: Tx, person_id: int) -> PersonRecord | None:

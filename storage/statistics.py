@@ -1,13 +1,16 @@
 """How the service does, in numbers: each looks at so much that 100,000 cases cost it little."""
 
 import math
+from collections import Counter, defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from storage.agreement import ModelRecord, records
 from storage.transaction import Tx
 
 DAY = timedelta(days=1)
+# No clock on earth is put forward or back by a part of it.
+_STEP = timedelta(minutes=30)
 _TICK = timedelta(microseconds=1)
 # The latest answers that the time to an answer is taken from.
 ANSWERS = 1000
@@ -80,27 +83,32 @@ def gather(tx: Tx, today: datetime) -> Statistics:
 
 
 def daily(tx: Tx, today: datetime, days: int) -> list[Daily]:
-    """Give the last days one by one, the oldest first."""
+    """Give the last days one by one, the oldest first, each as long as it was in the zone."""
     since = today - (days - 1) * DAY
-    span = {"since": since, "day": DAY // _TICK}
+    span = {"since": since, "step": _STEP // _TICK}
     scans = tx.rows(
-        """SELECT (received_at - :since) / :day AS day, count(*) AS n FROM cases
-           WHERE received_at >= :since GROUP BY day""",
+        """SELECT (received_at - :since) / :step AS step, count(*) AS n FROM cases
+           WHERE received_at >= :since GROUP BY step""",
         **span,
     )
     labels = tx.rows(
-        """SELECT (made_at - :since) / :day AS day, count(*) AS n,
+        """SELECT (made_at - :since) / :step AS step, count(*) AS n,
                coalesce(label, iif(is_pneumonia, 'pneumonia', '')) AS answer
-           FROM findings WHERE made_at >= :since GROUP BY day, answer""",
+           FROM findings WHERE made_at >= :since GROUP BY step, answer""",
         **span,
     )
-    received = {row["day"]: row["n"] for row in scans}
-    return [
-        Daily(
-            received.get(day, 0), {row["answer"]: row["n"] for row in labels if row["day"] == day}
-        )
-        for day in range(days)
-    ]
+    received, answers = Counter[date](), defaultdict[date, Counter[str]](Counter)
+    for row in scans:
+        received[_day(since, row["step"])] += row["n"]
+    for row in labels:
+        answers[_day(since, row["step"])][row["answer"]] += row["n"]
+    wanted = [since.date() + n * DAY for n in range(days)]
+    return [Daily(received[day], dict(answers[day])) for day in wanted]
+
+
+def _day(since: datetime, step: int) -> date:
+    """Tell on which day of the zone a step began: after summer time one has 25 hours."""
+    return (since.astimezone(UTC) + step * _STEP).astimezone(since.tzinfo).date()
 
 
 def newest_event(tx: Tx) -> int:

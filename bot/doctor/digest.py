@@ -29,6 +29,8 @@ async def show(update: Update, context: Context) -> None:
         if changed is None:
             say(tx, key, acting.chat, acting.texts("digest.how"))
             return
+        if changed.zone != wanted.zone:
+            changed = moved(changed, tx.time)
         if asked:
             doctors.prefer(tx, acting.member.id, changed)
         say(tx, key, acting.chat, *_page(acting.texts, changed))
@@ -65,6 +67,15 @@ def changed_by(wanted: Preferences, asked: str) -> Preferences | None:
     return None
 
 
+def moved(wanted: Preferences, now: datetime) -> Preferences:
+    """Begin anew in a new zone: a morning still to come there brings its digest, a past one none.
+
+    There it may be another day than that of the last digest.
+    """
+    local = now.astimezone(ZoneInfo(wanted.zone))
+    return replace(wanted, digested_on=local.date() if local.hour > wanted.hour else None)
+
+
 async def send_digests(services: Services) -> None:
     """Tell each doctor once a day, in their morning, what waits; late if the bot was off."""
     await services.storage.write(_send_digests, services)
@@ -92,7 +103,9 @@ def _send_digests(tx: Tx, services: Services) -> None:
         day = tx.time.astimezone(ZoneInfo(wanted.zone)).date()
         texts = services.texts_in(tx, doctor.telegram_id)
         lines = [texts("digest.daily"), *waiting_lines(tx, services, texts), texts("digest.act")]
-        say(tx, f"digest:{doctor.id}:{day}", doctor.telegram_id, "\n".join(lines))
+        # Not by the day, which a doctor who travels westwards has twice.
+        key = f"digest:{doctor.id}:{tx.time.timestamp()}"
+        say(tx, key, doctor.telegram_id, "\n".join(lines))
         doctors.prefer(tx, doctor.id, replace(wanted, digested_on=day))
 
 

@@ -91,6 +91,16 @@ def test_a_webhook_without_its_secret_is_named_beside_all_else(
         ("WEBHOOK_SECRET", "x" * 257),
         ("WEBHOOK_URL", "http://clinic.example"),
         ("WEBHOOK_URL", "clinic.example"),
+        ("WEBHOOK_URL", "https://clinic.example:99999"),
+        ("TELEGRAM_API_URL", "http://127.0.0.1:65536"),
+        ("TELEGRAM_API_URL", "http://:8081"),
+        ("CLASSIFIER_URL", "http://[half"),
+        ("CLASSIFIER_URL", "http://two words"),
+        ("CLASSIFIER_URL", "http://host:port"),
+        ("TELEGRAM_BOT_TOKEN", "AAbbCCddEEffGGhhIIjjKKll"),
+        ("TELEGRAM_BOT_TOKEN", "123456:AAbb CCdd"),
+        ("TELEGRAM_BOT_TOKEN", f"{TOKEN}\n"),
+        ("TELEGRAM_BOT_TOKEN", "bot123456:AAbb"),
     ],
 )
 def test_what_would_fail_later_is_named_at_once(
@@ -103,6 +113,58 @@ def test_what_would_fail_later_is_named_at_once(
         load_settings()
     assert f"  {name}: " in str(error.value)
     assert value not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("TELEGRAM_BOT_TOKEN", "", "must be a number, a colon, and letters, digits, _ or -"),
+        ("BOT_DATA_DIR", " ", "must name a folder"),
+        ("CLASSIFIER_URL", "somewhere", "must be http:// or https://, a host, and a port"),
+        ("BOT_CLINIC_NAME", "x" * 81, "must have at most 80 letters"),
+        ("RESULTS", "someday", "must be 'immediate' or 'after_review'"),
+        ("RETENTION_DAYS", "", "must be a whole number"),
+        ("RETENTION_DAYS", "0", "must be at least 1"),
+        ("BACKUPS_KEPT", "366", "must be at most 365"),
+        ("BOT_ADMIN_IDS", "0 0", "must be more than 0"),
+        ("TELEGRAM_LOCAL_MODE", "maybe", "must be true or false"),
+    ],
+)
+def test_what_is_wrong_is_said_plainly_and_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    for each, given in {"TELEGRAM_BOT_TOKEN": TOKEN, name: value}.items():
+        monkeypatch.setenv(each, given)
+    with pytest.raises(BadSettings) as error:
+        load_settings()
+    _, line = str(error.value).split("\n")
+    assert line.startswith(f"  {name}: {said}")
+
+
+def test_the_token_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="  TELEGRAM_BOT_TOKEN: must be set"):
+        load_settings()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "gb18030"])
+def test_a_file_that_is_no_utf_8_is_told_without_what_is_in_it(
+    tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / ".env").write_text(f"TELEGRAM_BOT_TOKEN={TOKEN} # 诊所\n", encoding=encoding)
+    with pytest.raises(BadSettings, match=r"\.env must be text in UTF-8") as error:
+        load_settings()
+    assert TOKEN not in str(error.value) and error.value.__cause__ is None
+
+
+def test_a_file_may_begin_with_the_mark_of_utf_8(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}\n", encoding="utf-8-sig")
+    assert load_settings().secrets == (TOKEN,)
+
+
+def test_an_empty_folder_for_exports_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    monkeypatch.setenv("EXPORT_DIR", "")
+    assert load_settings().export_dir is None
 
 
 def test_a_local_server_may_call_a_plain_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,15 +75,27 @@ def files_in(folder: Path) -> set[Path]:
     return set(folder.rglob("*"))
 
 
-@pytest.mark.parametrize("command", ["run", "qr", "backup", "check"])
+@pytest.mark.parametrize(
+    "command", ["run", "qr", "backup", "check", "invite --role admin --name Ann"]
+)
 async def test_bad_settings_are_all_named_and_end_it(
     settings: dict[str, str], command: str
 ) -> None:
     bad = {"TELEGRAM_BOT_TOKEN": "", "RESULTS": "someday", "WEBHOOK_URL": "https://a.example"}
-    ended = await run(settings | bad, command)
-    assert ended.code == (1 if command == "check" else 2)
+    ended = await run(settings | bad, *command.split())
+    assert ended.code == 2
     for name in ("TELEGRAM_BOT_TOKEN", "RESULTS", "WEBHOOK_SECRET"):
-        assert f"  {name}: " in ended.out + ended.errors
+        assert f"  {name}: " in ended.errors
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+async def test_a_file_of_settings_that_is_no_text_is_told_without_what_is_in_it(
+    settings: dict[str, str], command: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_bytes(f"TELEGRAM_BOT_TOKEN={WRONG}\n".encode("utf-16"))
+    ended = await run(settings, command)
+    assert ended.code == 2
+    assert ended.errors == "The file .env must be text in UTF-8; save it as such\n"
 
 
 @pytest.mark.parametrize("command", ["run", "qr"])

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from telegram.error import NetworkError
+from telegram.error import ChatMigrated, NetworkError
+from telegram.ext import ExtBot
 
 from bot import outbox as sender
 from bot import pace, worker
@@ -145,6 +146,19 @@ async def test_an_answer_that_telegram_refuses_is_told_to_patient_and_admins(
     # Whoever asks again gets it, or hears again that it does not work.
     await ann.sends_photo(xray())
     await ann.hears_photo()
+
+
+@POLLING
+async def test_a_chat_that_is_another_now_is_not_tried_for_ever(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def migrated(*_: object, **__: object) -> None:
+        raise ChatMigrated(-100)
+
+    monkeypatch.setattr(ExtBot, "send_photo", migrated)
+    await ann.sends_photo(xray())
+    await ann.sees("your picture got no answer")
+    assert stage.value("SELECT reason FROM outbox WHERE kind = 'photo'") == "ChatMigrated"
 
 
 async def test_an_answer_whose_picture_is_lost_is_told_to_patient_and_admins(

@@ -84,7 +84,7 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     clock = Clock()
-    settings = load_settings(token="t", data_dir=tmp_path, default_language="en")
+    settings = load_settings(token="1:t", data_dir=tmp_path, default_language="en")
     async with await Storage.open(tmp_path, clock=clock.now) as storage:
         yield House(Services(settings, storage, Wake(), cast(Models, None)), clock)
 
@@ -104,6 +104,39 @@ async def test_the_digest_comes_once_a_day_in_each_doctors_morning(house: House)
         (25 * HOUR, 1),
         (32 * HOUR, 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("left_at", "to", "heard_at"),
+    [
+        # Westwards at ten in the morning: in New York it is the evening before.
+        (3, "America/New_York", 14),
+        # To Berlin, where it is three at night, and at ten in the evening, when it is three there.
+        (3, BERLIN, 8),
+        (15, BERLIN, 32),
+        # Eastwards, where the next day has begun.
+        (8, "Pacific/Kiritimati", 19),
+    ],
+)
+async def test_a_doctor_who_travels_loses_no_morning_and_has_none_twice(
+    house: House, left_at: int, to: str, heard_at: int
+) -> None:
+    doctor = await house.doctor(1)
+    await house.case_waits(DAWN - 2 * HOUR)
+    house.clock.time += HOUR
+    assert len(await house.told()) == 1
+    house.clock.time = DAWN + left_at * HOUR
+
+    def move(tx: Tx) -> None:
+        wanted = replace(doctors.preferences(tx, doctor.id, SHANGHAI), zone=to)
+        doctors.prefer(tx, doctor.id, digest.moved(wanted, tx.time))
+
+    await house.services.storage.write(move)
+    heard: list[int] = []
+    for passed in range(left_at, heard_at + 25):
+        house.clock.time = DAWN + passed * HOUR
+        heard += [passed for _, text in await house.told() if "Daily" in text]
+    assert heard == [heard_at, heard_at + 24]
 
 
 async def test_the_digest_tells_what_waits(house: House) -> None:

@@ -16,6 +16,7 @@ from bot.sandbox.client import Heard, User
 from classifier.engines import Output
 from classifier.labels import FloatArray, Modality
 from classifier.model import Model
+from storage import ahead
 from storage.backups import verify
 
 from ..classifier.conftest import make_model
@@ -120,6 +121,22 @@ async def test_retention_erases_what_is_too_old_from_backups_too(stage: Stage, a
     assert stage.value("SELECT erased_why FROM cases") == "retention"
     assert not backups(stage)
     assert not [path for path in (stage.data_dir / "images").rglob("*") if path.is_file()]
+
+
+async def test_what_a_clock_that_was_ahead_put_off_is_said_after_the_next_start(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "LONGEST_BACKOFF", timedelta(0))
+    await stage.stop()
+    stage.change(
+        """INSERT INTO outbox (key, chat_id, kind, payload, fleeting,
+               written_at, next_try_at, changed_at)
+           VALUES ('late', ?, 'message', '{"text": "Here I am"}', 0, 0, ?, 0)""",
+        ann.id,
+        50 * 365 * DAY + stage.value("SELECT max(written_at) FROM outbox"),
+    )
+    await stage.start()
+    await ann.sees("Here I am")
 
 
 async def test_a_full_disk_is_told_once_each_time_it_fills_up(

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import stat
 import time
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from storage import Storage, history
-from storage.backups import back_up, prune_backups, verify
+from storage.backups import back_up, keep_newest, prune_backups, verify
 from storage.database import Database
 from storage.errors import BackupFailed, StorageBroken
 from storage.transaction import Tx
@@ -75,6 +76,18 @@ def test_a_backup_of_a_damaged_database_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [source]
 
 
+def test_where_nothing_may_be_written_that_is_what_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    # On a read-only disk even what is not there cannot be deleted.
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(StorageBroken, match="Read-only file system"):
+        back_up(tmp_path / "db", tmp_path / "copy")
+
+
 async def test_a_damaged_copy_does_not_pass_for_a_backup(
     hands: Any, storage: Storage, tmp_path: Path
 ) -> None:
@@ -100,3 +113,23 @@ def test_backups_do_not_outlive_the_retention_period(tmp_path: Path) -> None:
     assert prune_backups(tmp_path, datetime.now(UTC) - timedelta(days=30)) == 2
     assert {path.name for path in tmp_path.iterdir()} == {"new.sqlite3", "notes.txt"}
     assert prune_backups(tmp_path / "none", datetime.now(UTC)) == 0
+
+
+def test_a_backup_dated_ahead_ages_from_when_it_is_seen(tmp_path: Path) -> None:
+    copy = tmp_path / "daily-20990101.sqlite3"
+    copy.touch()
+    os.utime(copy, (0, time.time() + 365 * 86400))
+    assert prune_backups(tmp_path, datetime.now(UTC) - timedelta(days=30)) == 0
+    assert copy.stat().st_mtime <= time.time()
+
+
+def test_backups_dated_ahead_do_not_push_the_newest_out(tmp_path: Path) -> None:
+    for name, days in (("daily-1", 2), ("daily-2", 1), ("daily-9", -365)):
+        path = tmp_path / f"{name}.sqlite3"
+        path.touch()
+        os.utime(path, (0, time.time() - days * 86400))
+    keep_newest(tmp_path, "daily-*.sqlite3", 2)
+    (tmp_path / "daily-3.sqlite3").touch()
+    os.utime(tmp_path / "daily-3.sqlite3", (0, time.time()))
+    keep_newest(tmp_path, "daily-*.sqlite3", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["daily-3.sqlite3"]

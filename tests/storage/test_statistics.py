@@ -1,5 +1,6 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -109,6 +110,23 @@ async def test_each_day_has_its_scans_and_answers(hands: Any, storage: Storage) 
         Daily(1, {"bacterial": 1}),
         Daily(4, {"normal": 1, "": 1, "pneumonia": 2}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "month"),
+    [("Europe/Berlin", 11), ("Europe/Berlin", 4), ("Australia/Lord_Howe", 4), ("Asia/Kolkata", 4)],
+)
+async def test_no_day_loses_an_hour_where_clocks_were_put_forward_or_back(
+    hands: Any, storage: Storage, zone: str, month: int
+) -> None:
+    person = await hands.person()
+    today = datetime(2026, month, 20, tzinfo=ZoneInfo(zone))
+    for day in range(29, -1, -1):
+        for hour, minute in ((0, 0), (23, 59)):
+            at = (today - day * DAY).replace(hour=hour, minute=minute)
+            hands.time = at.astimezone(UTC)
+            await hands.send(person)
+    assert await storage.read(statistics.daily, today, 30) == [Daily(2, {})] * 30
 
 
 async def test_ends_are_told_once_each_from_an_event_on(hands: Any, storage: Storage) -> None:

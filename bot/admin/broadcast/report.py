@@ -46,7 +46,7 @@ def show_progress(tx: Tx, services: Services, broadcast_id: int) -> None:
 def finish(tx: Tx, services: Services, broadcast_id: int) -> None:
     """Report to whoever sent it, or to all admins if they are none any more."""
     show_progress(tx, services, broadcast_id)
-    for member in _readers(tx, broadcast_id):
+    for member in readers(tx, broadcast_id):
         texts = services.texts_in(tx, member.telegram_id)
         text = _in_full(tx, services, texts, _get(tx, broadcast_id))
         button = [[(texts("broadcast.file"), f"{FILE}:{broadcast_id}")]]
@@ -56,12 +56,13 @@ def finish(tx: Tx, services: Services, broadcast_id: int) -> None:
 def source_gone(tx: Tx, services: Services, broadcast_id: int) -> None:
     """Tell that there is nothing to copy any more."""
     note(tx, audit.SYSTEM, "broadcast_cancelled", broadcast_id)
-    for member in _readers(tx, broadcast_id):
+    for member in readers(tx, broadcast_id):
         text = services.texts_in(tx, member.telegram_id)("broadcast.gone", number=broadcast_id)
         say(tx, f"broadcast_gone:{broadcast_id}:{member.id}", member.telegram_id, text)
 
 
-def _readers(tx: Tx, broadcast_id: int) -> list[Member]:
+def readers(tx: Tx, broadcast_id: int) -> list[Member]:
+    """Give whoever sends it, or all admins if they are none any more."""
     sender = _sender(tx, broadcast_id)
     return [sender] if sender.revoked_at is None else staff.members(tx, Role.ADMIN)
 

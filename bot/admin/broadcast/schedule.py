@@ -12,7 +12,8 @@ from bot.admin.broadcast.words import drop_button, heading, when
 from bot.context import Context, Services
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
 from bot.say import edit_here, say
-from storage import broadcasts, dialogs
+from storage import audit, broadcasts, dialogs
+from storage.broadcasts import Broadcast
 from storage.dialogs import Dialog
 from storage.staff import Role
 from storage.transaction import Tx
@@ -20,6 +21,8 @@ from storage.transaction import Tx
 AT = "cast_at"
 TIME = "broadcast.time"
 TIME_TO_ANSWER = timedelta(hours=1)
+# Later than that, because the bot was off, what it says may be no longer so.
+LATEST = timedelta(hours=1)
 
 
 async def ask_time(update: Update, context: Context) -> None:
@@ -93,3 +96,27 @@ async def schedule(update: Update, context: Context) -> None:
             edit_here(tx, key, update, *report.status(tx, services, texts, broadcast_id))
 
     await reply_as(Role.ADMIN, update, context, reply)
+
+
+def is_too_late(broadcast: Broadcast, now: datetime) -> bool:
+    """Tell whether its time was missed for long; a safety notice goes out however late."""
+    assert broadcast.due_at is not None
+    return not broadcast.safety and broadcast.due_at + LATEST < now
+
+
+def ask_again(tx: Tx, services: Services, missed: Broadcast) -> None:
+    """Send nothing, and show it anew to whoever scheduled it, or to an admin if they are none."""
+    assert missed.due_at is not None and missed.audience is not None
+    broadcasts.discard(tx, missed.id)
+    report.note(tx, audit.SYSTEM, "broadcast_missed", missed.id)
+    for member in report.readers(tx, missed.id)[:1]:
+        acting = Acting(member, services.texts_in(tx, member.telegram_id))
+        again = broadcasts.draft(tx, member.id, missed.content).id
+        broadcasts.address(tx, again, missed.audience)
+        broadcasts.weigh(tx, again, safety=False)
+        due = when(services, acting.texts, missed.due_at)
+        told = acting.texts("broadcast.missed", number=missed.id, when=due)
+        say(tx, f"broadcast_missed:{missed.id}", acting.chat, told)
+        draft = confirm.draft(tx, again)
+        assert draft is not None
+        confirm.show(tx, services, acting, draft)

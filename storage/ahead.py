@@ -1,0 +1,38 @@
+"""After a clock that ran ahead is put right: what it dated waits no longer than if it began now."""
+
+from datetime import timedelta
+
+from storage.reviews import SKIPPED_FOR
+from storage.transaction import Tx
+
+# The longest that words and cases are put off, unless Telegram asks for more: then it asks again.
+LONGEST_BACKOFF = timedelta(minutes=10)
+_HOUR = timedelta(hours=1) // timedelta(microseconds=1)
+
+
+def put_right(tx: Tx, lease: timedelta, undo: timedelta) -> int:
+    """Cap the times still to come, for the start; gives how many were too far away."""
+    capped = (
+        ("outbox", "next_try_at", "state = 'pending'", LONGEST_BACKOFF),
+        ("cases", "next_try_at", "state IN ('received', 'read', 'classified')", LONGEST_BACKOFF),
+        ("cases", "lease_until_at", "state = 'under_review'", max(lease, undo)),
+        ("opinions", "final_at", "state = 'given'", undo),
+        ("review_skips", "until_at", "TRUE", SKIPPED_FOR),
+        ("doctor_preferences", "reminded_at", "TRUE", timedelta(0)),
+        ("broadcasts", "told_at", "state IN ('running', 'paused')", timedelta(0)),
+    )
+    return _put_right_queue(tx) + sum(_cap(tx, *each) for each in capped)
+
+
+def _cap(tx: Tx, table: str, column: str, where: str, longest: timedelta) -> int:
+    sql = f"UPDATE {table} SET {column} = :latest WHERE {where} AND {column} > :latest"
+    return tx.run(sql, latest=tx.time + longest)
+
+
+def _put_right_queue(tx: Tx) -> int:
+    """Let cases wait for a doctor since now: each hour that they are dated ahead set them back."""
+    return tx.run(
+        """UPDATE review_queue SET urgency = urgency + (since_at - :now) / :hour, since_at = :now
+           WHERE since_at > :now""",
+        hour=float(_HOUR),
+    )

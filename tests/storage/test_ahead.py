@@ -1,0 +1,146 @@
+"""A clock that ran ahead by a year and was put right."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from storage import Storage, ahead, broadcasts, doctors, history, opinions, outbox, reviews, staff
+from storage import work as queue
+from storage.ahead import LONGEST_BACKOFF
+from storage.cases import Case
+from storage.doctors import Preferences
+from storage.opinions import Verdict
+from storage.outbox import Outgoing, OutKind
+from storage.recipients import Audience, Crowd, Speech, Written
+from storage.reviews import SKIPPED_FOR
+from storage.staff import Member, Role
+from storage.transaction import Tx
+
+YEAR, MINUTE = timedelta(days=365), timedelta(minutes=1)
+LEASE, UNDO = timedelta(minutes=15), timedelta(minutes=1)
+
+
+async def put_right(hands: Any) -> int:
+    """Start again with a clock that is right."""
+    hands.time -= YEAR
+    return int(await hands.storage.write(ahead.put_right, LEASE, UNDO))
+
+
+async def waiting(hands: Any, patient: int) -> Case:
+    case: Case = await hands.answered(await hands.person(patient))
+    await hands.storage.write(reviews.enter, case.id)
+    return case
+
+
+async def a_doctor(storage: Storage, number: int) -> Member:
+    return await storage.write(staff.add, number, Role.DOCTOR, "Dr. Li")
+
+
+async def test_messages_put_off_go_out_after_the_longest_wait_there_is(
+    hands: Any, storage: Storage
+) -> None:
+    hands.time += YEAR
+    await storage.write(outbox.enqueue, Outgoing(key="m", chat_id=1, kind=OutKind.MESSAGE))
+    [row] = await storage.write(outbox.lease_due)
+    await storage.write(outbox.retry, row.id, hands.time + MINUTE)
+    assert await put_right(hands) == 1
+    hands.wait(LONGEST_BACKOFF)
+    assert [row.key for row in await storage.write(outbox.lease_due)] == ["m"]
+
+
+async def test_pictures_are_worked_on_and_more_are_taken_in(hands: Any, storage: Storage) -> None:
+    hands.time += YEAR
+    person = await hands.person()
+    case = await hands.send(person)
+    assert await put_right(hands) == 1
+    hands.wait(LONGEST_BACKOFF)
+    assert (await hands.take()).id == case.id
+    assert await storage.read(history.received_since, person.id, hands.time - YEAR) == 0
+    assert await storage.read(queue.unfinished) == 1
+
+
+async def test_what_a_doctor_holds_or_put_aside_comes_back(hands: Any, storage: Storage) -> None:
+    hands.time += YEAR
+    doctor = await a_doctor(storage, 71)
+    held, skipped = await waiting(hands, 1), await waiting(hands, 2)
+
+    def look(tx: Tx) -> None:
+        reviews.skip(tx, doctor, reviews.take(tx, doctor, skipped.number, LEASE))
+        reviews.take(tx, doctor, held.number, LEASE)
+
+    await storage.write(look)
+    assert await put_right(hands) == 4
+    hands.wait(LEASE)
+    assert [case.id for case in await storage.write(reviews.expire_leases)] == [held.id]
+    hands.wait(SKIPPED_FOR)
+    offered = [await storage.write(reviews.take_next, doctor, LEASE)]
+    other = await a_doctor(storage, 72)
+    offered.append(await storage.write(reviews.take_next, other, LEASE))
+    assert {case.id for case in offered if case} == {held.id, skipped.id}
+
+
+async def test_a_verdict_gets_final_in_the_time_to_take_it_back(
+    hands: Any, storage: Storage
+) -> None:
+    hands.time += YEAR
+    doctor, case = await a_doctor(storage, 71), await waiting(hands, 1)
+
+    def judge(tx: Tx) -> None:
+        opinions.draft(tx, doctor, reviews.take(tx, doctor, case.number, LEASE), Verdict.NORMAL)
+        opinion = opinions.open_of(tx, case.id)
+        assert opinion is not None
+        opinions.give(tx, doctor, opinion, UNDO, second=False)
+
+    await storage.write(judge)
+    await put_right(hands)
+    hands.wait(UNDO)
+    [settled] = await storage.write(opinions.settle_due)
+    assert settled.case.id == case.id
+
+
+async def test_what_came_in_the_wrong_time_does_not_wait_behind_all_that_comes_later(
+    hands: Any, storage: Storage
+) -> None:
+    hands.time += YEAR
+    early = await waiting(hands, 1)
+    assert await put_right(hands) == 1
+    hands.wait(MINUTE)
+    await waiting(hands, 2)
+    taken = await storage.write(reviews.take_next, await a_doctor(storage, 71), LEASE)
+    assert taken is not None and taken.id == early.id
+
+
+async def test_doctors_are_reminded_again(hands: Any, storage: Storage) -> None:
+    doctor = await a_doctor(storage, 71)
+    told = Preferences("UTC", digested_on=date(2027, 7, 4), reminded_at=hands.time + YEAR)
+    await storage.write(doctors.prefer, doctor.id, told)
+    hands.time += YEAR
+    await put_right(hands)
+    kept = await storage.read(doctors.preferences, doctor.id, "UTC")
+    assert kept.reminded_at == hands.time
+
+
+async def test_an_announcement_under_way_shows_its_progress_again(
+    hands: Any, storage: Storage
+) -> None:
+    hands.time += YEAR
+    admin = await storage.write(staff.add, 9, Role.ADMIN, "Admin")
+
+    def begin(tx: Tx) -> int:
+        made = broadcasts.draft(tx, admin.id, Written({"en": "Closed"}))
+        broadcasts.address(tx, made.id, Audience(Crowd.PATIENTS))
+        broadcasts.weigh(tx, made.id, safety=False)
+        broadcasts.start(tx, made.id, Speech(("en",), "en"))
+        broadcasts.told(tx, made.id)
+        return made.id
+
+    number = await storage.write(begin)
+    assert await put_right(hands) == 1
+    found = await storage.read(broadcasts.get, number)
+    assert found is not None and found.told_at == hands.time
+
+
+async def test_with_a_clock_that_was_right_nothing_is_changed(hands: Any, storage: Storage) -> None:
+    await storage.write(outbox.enqueue, Outgoing(key="m", chat_id=1, kind=OutKind.MESSAGE))
+    await hands.send(await hands.person())
+    await waiting(hands, 2)
+    assert await storage.write(ahead.put_right, LEASE, UNDO) == 0
