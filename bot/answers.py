@@ -178,7 +178,8 @@ def reviewed(tx: Tx, services: Services, case: Case) -> None:
     assert word is not None
     say(tx, f"{REVIEW}{case.id}:0", chat, word, case_id=case.id)
     shown = [row for row in outbox.of_case(tx, case.id) if row.key.startswith(RESULT)]
-    if any(row.kind is OutKind.PHOTO for row in shown):
+    was_shown = any(row.kind is OutKind.PHOTO for row in shown)
+    if was_shown or not redrawn.can_show(tx, services, case):
         return
     text = texts("word.picture", number=case.number)
     buttons = [[(texts("button.meaning"), f"meaning:{case.number}")], [_delete(texts, case)]]

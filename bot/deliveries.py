@@ -41,7 +41,7 @@ def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
     if not undelivered(tx, row, reason) or row.case_id is None:
         return
     if "instead" in row.payload and reason != MISSING:
-        _say_instead(tx, row)
+        _say_instead(tx, services, row)
     if not row.key.startswith(ANSWERS):
         return
     # Once for all the pictures of an album.
@@ -59,12 +59,16 @@ def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
     )
 
 
-def _say_instead(tx: Tx, row: OutRow) -> None:
-    """Let the words under a picture that cannot be sent stand alone."""
+def _say_instead(tx: Tx, services: Services, row: OutRow) -> None:
+    """Let the words of a doctor's card stand alone, not to be judged by; tell the admins once."""
     payload: Any = row.payload
     text = f"{payload['instead']}\n\n{payload['text']}"
-    key = f"{row.key}:text"
-    say.say(tx, key, row.chat_id, text, payload["buttons"], case_id=row.case_id)
+    buttons = payload.get("instead_buttons", ())
+    say.say(tx, f"{row.key}:text", row.chat_id, text, buttons, case_id=row.case_id)
+    assert row.case_id is not None
+    number = cases.get(tx, row.case_id).number
+    key = f"unseen:{row.case_id}"
+    notices.tell(tx, services, Role.ADMIN, key, "admin.unseen", number=number)
 
 
 def undelivered(tx: Tx, row: OutRow, reason: str) -> bool:

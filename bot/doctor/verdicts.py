@@ -35,7 +35,8 @@ async def note(update: Update, context: Context) -> None:
     verdict = Verdict(tapped_number(update).partition(":")[2])
 
     def act(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
-        if _open(tx, case, OpinionState.GIVEN) is None:
+        unseen = card.is_unseen(tx, acting.member, case)
+        if not unseen and _open(tx, case, OpinionState.GIVEN) is None:
             opinions.draft(tx, acting.member, case, verdict)
             _ask_comment(tx, services, acting, case)
         card.refresh(tx, services, acting, case, key)
@@ -154,7 +155,7 @@ def _give(
     tx: Tx, services: Services, acting: Acting, case: Case, key: str, *, second: bool = False
 ) -> None:
     opinion = _open(tx, case, OpinionState.DRAFT)
-    if opinion is not None:
+    if opinion is not None and not card.is_unseen(tx, acting.member, case):
         opinions.give(tx, acting.member, opinion, services.settings.undo, second=second)
         _ask_no_more(tx, acting)
     card.refresh(tx, services, acting, case, key)
