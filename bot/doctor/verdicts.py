@@ -70,6 +70,22 @@ async def take_comment(update: Update, context: Context, dialog: Dialog) -> None
     await reply_as(Role.DOCTOR, update, context, reply)
 
 
+async def cancel(update: Update, context: Context, dialog: Dialog) -> None:
+    """Wait for no comment, and forget the verdict noted: a comment taken back must not go out."""
+
+    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
+        dialogs.end(tx, acting.chat)
+        said, case = acting.texts("cancel.dialog"), cases.get(tx, int(str(dialog.payload["case"])))
+        opinion = _open(tx, case, OpinionState.DRAFT)
+        if opinion is not None and opinion.doctor_id == acting.member.id:
+            opinions.discard(tx, opinion)
+            card.refresh(tx, services, acting, case, f"{key}:card")
+            said += "\n" + acting.texts("cancel.draft", number=case.number)
+        say(tx, key, acting.chat, said)
+
+    await reply_as(Role.DOCTOR, update, context, reply)
+
+
 async def send(update: Update, context: Context) -> None:
     """Give the verdict that was noted."""
     await with_case(update, context, _give)

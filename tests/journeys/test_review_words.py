@@ -22,6 +22,7 @@ class TestCommenting:
         await doctor.sees("Noted for case")
         await doctor.says("better this")
         await doctor.sees("With it the patient gets your comment:\nbetter this")
+        await doctor.sees("editing the old one changes nothing")
         assert clinic.stage.value("SELECT count(*) FROM cases") == 1
 
     async def test_taking_a_question_back_leaves_the_doctors_own_picture_alone(
@@ -41,6 +42,26 @@ class TestCommenting:
         await doctor.sees("I no longer wait for your answer")
         await clinic.stage.sim.quiet(1.2)
         assert clinic.stage.value("SELECT state FROM cases WHERE id = 2") == "answered"
+
+    async def test_a_comment_taken_back_does_not_go_out_and_the_verdict_is_chosen_anew(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        number = await clinic.case(ann)
+        await takes(doctor)
+        await doctor.taps("Normal")
+        await doctor.sees("editing your message later changes nothing")
+        await doctor.says("healthy, no doubt")
+        draft = await doctor.sees("With it the patient gets your comment")
+        await doctor.says("/cancel")
+        await doctor.sees(f"Your verdict on case {number} and any comment are dropped")
+        card = await doctor.sees("Model ")
+        assert card.id == draft.id and card.button("Send") is None
+        assert clinic.stage.value("SELECT count(*) FROM opinions") == 0
+        assert clinic.state(number) == "under_review"
+        await says(doctor, "Viral pneumonia")
+        assert "healthy" not in (await ann.sees("A doctor has looked")).text
 
     async def test_a_comment_that_comes_too_late_is_not_lost_silently(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
