@@ -15,7 +15,7 @@ from bot.errors import report
 from bot.replies import Acting, reply_as, tapped_number
 from bot.say import say
 from bot.wake import rest
-from storage import cases, dialogs, opinions, reviews, staff
+from storage import cases, dialogs, opinions, people, reviews, staff
 from storage.cases import Case
 from storage.clock import utc_now
 from storage.dialogs import Dialog
@@ -200,8 +200,10 @@ def _tell_doctor(tx: Tx, services: Services, settled: Settled) -> None:
     doctor = staff.get(tx, opinion.doctor_id)
     texts = services.texts_in(tx, doctor.telegram_id)
     review = opinions.review_of(tx, case.id)
+    patient = people.get(tx, case.person_id) if case.person_id else None
+    is_untold = review is not None and patient is not None and patient.blocked_at is not None
     text = texts(
-        f"settled.{settled.outcome}",
+        "settled.untold" if is_untold else f"settled.{settled.outcome}",
         number=case.number,
         own=texts(f"verdict.{opinion.verdict}"),
         verdict=texts(f"verdict.{review.verdict}") if review else "",

@@ -2,6 +2,13 @@
 
 from .clinic import POLLING, Clinic, says, takes
 from .pictures import BACTERIAL, NORMAL, UNSURE, xray
+from .stage import ADMIN
+
+
+def told_of(clinic: Clinic) -> list[str]:
+    """What the audit says of the ways answers went."""
+    sql = "SELECT action FROM audit WHERE action GLOB '*deliver*' OR action = 'sent_again'"
+    return [row["action"] for row in clinic.stage.rows(sql)]
 
 
 @POLLING
@@ -190,6 +197,67 @@ class TestThePatient:
         await ann.blocks()
         await takes(doctor)
         await says(doctor, "Normal")
-        await doctor.sees("the patient was told")
+        await doctor.sees("The patient has blocked the bot and has not heard it")
         await clinic.stage.sim.quiet()
         assert clinic.state(number) == "reviewed"
+        assert told_of(clinic) == ["not_delivered"]
+        await doctor.says(f"/case {number}")
+        await doctor.sees("could not deliver an answer · blocked the bot")
+
+        await ann.unblocks()
+        heard = await ann.sees("A doctor has looked at your picture")
+        assert number in heard.text
+        await ann.starts()
+        await clinic.stage.sim.quiet()
+        told = [each for each in await ann.messages() if "A doctor has looked" in each.text]
+        assert len(told) == 1
+        assert told_of(clinic) == ["not_delivered", "sent_again"]
+        assert not any("has not heard the verdict" in each.text for each in await doctor.messages())
+
+    async def test_a_doctor_told_too_early_is_corrected_and_whoever_writes_again_hears_it(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        number = await clinic.case(ann)
+        # Of this block Telegram does not tell by itself.
+        await clinic.stage.sim.fault("sendMessage", code=403, chat_id=1)
+        await takes(doctor)
+        await says(doctor, "Normal")
+        await doctor.sees("the patient was told: Normal")
+        await doctor.sees(f"Case {number}: the patient has blocked the bot and has not heard")
+        assert told_of(clinic) == ["not_delivered"]
+        await ann.says("/help")
+        await ann.sees("A doctor has looked at your picture")
+        await ann.sees("Send a chest X-ray")
+        await ann.says("/help")
+        await clinic.stage.sim.quiet()
+        assert told_of(clinic) == ["not_delivered", "sent_again"]
+
+    async def test_whoever_is_back_gets_the_picture_too_that_never_came(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await clinic.stage.sim.fault("sendPhoto", code=403, chat_id=1)
+        await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+        await clinic.stage.sim.until(bool, "sendPhoto")
+        await ann.blocks()
+        await clinic.stage.sim.quiet()
+        await takes(doctor)
+        await says(doctor, "Normal")
+        await doctor.sees("has not heard it")
+        await clinic.stage.sim.quiet()
+        await ann.unblocks()
+        await ann.sees("A doctor has looked at your picture")
+        assert "the estimate of the program" in (await ann.hears_photo()).text
+        assert told_of(clinic) == ["not_delivered", "not_delivered", "sent_again"]
+
+    async def test_a_word_that_may_not_have_arrived_has_its_line(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        await clinic.case(await clinic.stage.agreed(1))
+        await clinic.stage.sim.fault("sendMessage", drop=True, chat_id=1)
+        await takes(doctor)
+        await says(doctor, "Normal")
+        await clinic.stage.sim.user(ADMIN).sees("may or may not have arrived")
+        assert told_of(clinic) == ["delivery_unknown"]
