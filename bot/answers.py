@@ -329,7 +329,7 @@ def _send(
 def _wait_for_review(tx: Tx, texts: Texts, case: Case, person: Person) -> None:
     cases.ask_doctor(tx, case.id)
     _progress(tx, texts("progress.review", number=case.number), case, person, "end")
-    is_there = bool(staff.members(tx, Role.DOCTOR))
+    is_there = bool(staff.reachable(tx, Role.DOCTOR))
     text = unanswered(texts, texts("result.after_review" if is_there else "result.no_doctor"))
     say(tx, f"{RESULT}{case.id}:0", person.telegram_id, text, case_id=case.id)
 

@@ -123,6 +123,17 @@ class TestThePatient:
         await ann.taps("Ask a doctor")
         await ann.sees("There is no doctor on this bot at the moment")
 
+    async def test_a_doctor_whom_nobody_reaches_is_not_promised(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens(results="after_review")
+        await doctor.blocks()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+        await ann.sees("Here a doctor looks before you get the answer, but there is no doctor")
+        await clinic.stage.restart(results="immediate")
+        await clinic.case(ann, NORMAL)
+        await ann.taps("Ask a doctor")
+        await ann.sees("There is no doctor on this bot at the moment")
+
     async def test_the_doctors_word_stands_in_history_and_comes_again(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
         ann = await clinic.stage.agreed(1)
