@@ -7,7 +7,7 @@ from html import escape
 
 from bot import doctors_word, notices, redrawn
 from bot.context import Services
-from bot.deliveries import AGAIN, RESULT, REVIEW
+from bot.deliveries import AGAIN, BLOCKED, RESULT, REVIEW
 from bot.say import Buttons, edit, say, show, unanswered
 from bot.settings import Results
 from bot.texts.catalogue import Texts
@@ -15,7 +15,7 @@ from classifier.classifier import Answer
 from classifier.labels import Finding, Label, Modality, gravest
 from classifier.refusals import RefusalReason
 from classifier.report_texts import WORDS, percent
-from storage import cases, history, images, outbox, people, staff, work
+from storage import audit, cases, history, images, outbox, people, staff, work
 from storage.cases import UNFINISHED, Case, CaseState, Saliency, StoredFinding, UploadedFile
 from storage.errors import LeaseLost
 from storage.images import ImageKind, Sealed
@@ -171,19 +171,33 @@ def _refuse_again(tx: Tx, texts: Texts, case: Case, chat: int, key: str) -> None
 def reviewed(tx: Tx, services: Services, case: Case) -> None:
     """Tell what doctors said, and show the answer now if it waited for that."""
     person = people.get(tx, case.person_id) if case.person_id else None
-    if person is None:
-        return
+    if person is not None:
+        _tell_review(tx, services, case, person, f"{REVIEW}{case.id}")
+
+
+def catch_up(tx: Tx, services: Services, person: Person) -> None:
+    """Tell somebody who is back what doctors said while they had blocked the bot."""
+    for case_id in outbox.kept_back(tx, person, REVIEW):
+        case = cases.get(tx, case_id)
+        audit.record(tx, audit.SYSTEM, "sent_again", case.id)
+        key = f"{REVIEW}{case.id}:{tx.time.timestamp()}"
+        _tell_review(tx, services, case, person, key)
+
+
+def _tell_review(tx: Tx, services: Services, case: Case, person: Person, key: str) -> None:
     texts, chat = services.texts_of(person), person.telegram_id
     word = doctors_word.text(tx, texts, case)
     assert word is not None
-    say(tx, f"{REVIEW}{case.id}:0", chat, word, case_id=case.id)
-    shown = [row for row in outbox.of_case(tx, case.id) if row.key.startswith(RESULT)]
-    if any(row.kind is OutKind.PHOTO for row in shown):
+    say(tx, f"{key}:0", chat, word, case_id=case.id)
+    was_shown = any(
+        row.kind is OutKind.PHOTO and row.key.startswith(RESULT) and row.reason != BLOCKED
+        for row in outbox.of_case(tx, case.id)
+    )
+    if was_shown or not redrawn.can_show(tx, services, case):
         return
     text = texts("word.picture", number=case.number)
     buttons = [[(texts("button.meaning"), f"meaning:{case.number}")], [_delete(texts, case)]]
-    key = f"{REVIEW}{case.id}:picture"
-    redrawn.show_again(tx, key, chat, case, texts.language, text, buttons)
+    redrawn.show_again(tx, f"{key}:picture", chat, case, texts.language, text, buttons)
 
 
 def waits_for_doctor(services: Services, case: Case) -> bool:
@@ -314,7 +328,7 @@ def _send(
 def _wait_for_review(tx: Tx, texts: Texts, case: Case, person: Person) -> None:
     cases.ask_doctor(tx, case.id)
     _progress(tx, texts("progress.review", number=case.number), case, person, "end")
-    is_there = bool(staff.members(tx, Role.DOCTOR))
+    is_there = bool(staff.reachable(tx, Role.DOCTOR))
     text = unanswered(texts, texts("result.after_review" if is_there else "result.no_doctor"))
     say(tx, f"{RESULT}{case.id}:0", person.telegram_id, text, case_id=case.id)
 

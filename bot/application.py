@@ -1,5 +1,7 @@
 """The python-telegram-bot application: which handler hears what, and in which order."""
 
+from typing import Any
+
 from telegram import Update
 from telegram.ext import (
     Application,
@@ -53,6 +55,9 @@ def _add_handlers(application: BotApplication) -> None:
     staff = Holds(application.services.roles, *Role)
     # Before all others: what a member of staff was asked for is no patient's message.
     add(MessageHandler(staff & PRIVATE & ~filters.COMMAND, asked), group=-1)
+    # What is taken back with its question is more than the question.
+    taken_back: Any = staff & PRIVATE & filters.UpdateType.MESSAGE
+    add(CommandHandler("cancel", listener(doctor.TAKEN_BACK), taken_back), group=-1)
     add(ChatMemberHandler(others.membership, chat_member_types=ChatMemberHandler.MY_CHAT_MEMBER))
     add(MessageHandler(~PRIVATE, others.group))
     for role, room in ((Role.DOCTOR, doctor), (Role.ADMIN, admin)):

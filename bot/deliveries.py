@@ -6,7 +6,7 @@ from typing import Any
 
 from bot import notices, say
 from bot.context import Services
-from storage import audit, cases, outbox, people, reviews, work
+from storage import audit, cases, opinions, outbox, people, reviews, staff, work
 from storage.cases import Case, CaseState
 from storage.outbox import OutRow, OutState
 from storage.staff import Role
@@ -19,8 +19,12 @@ AGAIN = "again:"
 # What doctors said.
 REVIEW = "review:"
 ANSWERS = (RESULT, AGAIN, REVIEW)
+# What the audit says of that, the last being how it stands.
+_TOLD = ("case_reviewed", "not_delivered", "sent_again")
 # The reason of a row that asks for what is there no more, or not for its chat.
 MISSING = "Missing"
+# And of one whose person blocked the bot.
+BLOCKED = "blocked"
 
 
 def arrived(tx: Tx, row: OutRow, *message_ids: int) -> None:
@@ -41,7 +45,7 @@ def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
     if not undelivered(tx, row, reason) or row.case_id is None:
         return
     if "instead" in row.payload and reason != MISSING:
-        _say_instead(tx, row)
+        _say_instead(tx, services, row)
     if not row.key.startswith(ANSWERS):
         return
     # Once for all the pictures of an album.
@@ -59,12 +63,16 @@ def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
     )
 
 
-def _say_instead(tx: Tx, row: OutRow) -> None:
-    """Let the words under a picture that cannot be sent stand alone."""
+def _say_instead(tx: Tx, services: Services, row: OutRow) -> None:
+    """Let the words of a doctor's card stand alone, not to be judged by; tell the admins once."""
     payload: Any = row.payload
     text = f"{payload['instead']}\n\n{payload['text']}"
-    key = f"{row.key}:text"
-    say.say(tx, key, row.chat_id, text, payload["buttons"], case_id=row.case_id)
+    buttons = payload.get("instead_buttons", ())
+    say.say(tx, f"{row.key}:text", row.chat_id, text, buttons, case_id=row.case_id)
+    assert row.case_id is not None
+    number = cases.get(tx, row.case_id).number
+    key = f"unseen:{row.case_id}"
+    notices.tell(tx, services, Role.ADMIN, key, "admin.unseen", number=number)
 
 
 def undelivered(tx: Tx, row: OutRow, reason: str) -> bool:
@@ -75,12 +83,29 @@ def undelivered(tx: Tx, row: OutRow, reason: str) -> bool:
     return True
 
 
-def blocked(tx: Tx, telegram_id: int) -> None:
+def blocked(tx: Tx, services: Services, telegram_id: int) -> None:
     """Note that a person blocked the bot; answers on their way to them end with that."""
+    was_known = people.is_blocked(tx, telegram_id)
     people.block(tx, telegram_id)
     person = people.by_telegram_id(tx, telegram_id)
-    for case in work.unfinished_of(tx, person.id) if person else ():
+    if person is None:
+        return
+    for case in work.unfinished_of(tx, person.id):
         settle(tx, case)
+    for case_id in outbox.kept_back(tx, person, REVIEW):
+        _keep_back(tx, services, cases.get(tx, case_id), tell=not was_known)
+
+
+def _keep_back(tx: Tx, services: Services, case: Case, *, tell: bool) -> None:
+    """Note once that a doctor's word did not arrive, and correct what its doctor was told."""
+    known = [line.action for line in audit.of_case(tx, case.id) if line.action in _TOLD]
+    if known[-1:] == ["not_delivered"]:
+        return
+    audit.record(tx, audit.SYSTEM, "not_delivered", case.id, BLOCKED)
+    doctor = staff.get(tx, opinions.final_of(tx, case.id)[-1].doctor_id)
+    if tell and doctor.revoked_at is None:
+        text = services.texts_in(tx, doctor.telegram_id)("review.untold", number=case.number)
+        say.say(tx, f"untold:{case.id}:{tx.time.timestamp()}", doctor.telegram_id, text)
 
 
 def settle(tx: Tx, case: Case) -> None:
@@ -112,9 +137,10 @@ def report_doubtful(tx: Tx, services: Services) -> None:
 
 
 def _answered(tx: Tx, row: OutRow, doubt: str | None = None) -> None:
-    if row.case_id is None or not row.key.startswith(RESULT):
+    if row.case_id is None or not row.key.startswith((RESULT, REVIEW)):
         return
-    if doubt:
+    # What a block keeps back of a review is noted as a whole.
+    if doubt and not (row.key.startswith(REVIEW) and row.reason == BLOCKED):
         audit.record(tx, audit.SYSTEM, doubt, row.case_id, row.reason)
     if cases.get(tx, row.case_id).state is CaseState.CLASSIFIED:
         cases.advance(tx, row.case_id, CaseState.ANSWERED)

@@ -5,6 +5,7 @@ from html import escape
 from bot.texts.catalogue import Texts
 from storage import opinions
 from storage.cases import Case
+from storage.opinions import How
 from storage.transaction import Tx
 
 
@@ -14,7 +15,6 @@ def text(tx: Tx, texts: Texts, case: Case) -> str | None:
     if review is None:
         return None
     said = opinions.final_of(tx, case.id)
-    # An admin may have decided on the word of one.
     title = "word.title" if len(said) == 1 else "word.title_several"
     comments = [
         texts("word.comment", comment=escape(each.comment))
@@ -23,8 +23,22 @@ def text(tx: Tx, texts: Texts, case: Case) -> str | None:
     ]
     parts = (
         texts(title, number=case.number),
+        *_how(texts, review.how, len(said)),
         texts(f"word.{review.verdict}"),
         *comments,
         texts("word.limits"),
     )
     return "\n\n".join(parts)
+
+
+def differs(how: How, said: int) -> bool:
+    """Tell whether what a patient reads is the view of one where doctors had several."""
+    # An admin may also have decided on the word of one.
+    return how is How.ADMIN and said > 1
+
+
+def _how(texts: Texts, how: How, said: int) -> tuple[str, ...]:
+    """Say how far the doctors agree: nobody is to take the view of some for that of all."""
+    if how is How.ONE:
+        return ()
+    return (texts("word.differ" if differs(how, said) else f"word.how.{how}"),)

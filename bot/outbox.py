@@ -151,7 +151,7 @@ class Outbox:
             self.pace.stop_all(wait)
             return lambda tx: outbox.retry(tx, row.id, tx.time + wait)
         except Forbidden:
-            return lambda tx: _blocked(tx, row)
+            return lambda tx: _blocked(tx, self.services, row)
         except BadRequest as error:
             if "not modified" in error.message.lower():
                 return lambda tx: deliveries.arrived(tx, row)
@@ -318,6 +318,6 @@ def _again(row: OutRow) -> Mark:
     return lambda tx: outbox.retry(tx, row.id, tx.time + wait)
 
 
-def _blocked(tx: Tx, row: OutRow) -> None:
-    deliveries.undelivered(tx, row, "blocked")
-    deliveries.blocked(tx, row.chat_id)
+def _blocked(tx: Tx, services: Services, row: OutRow) -> None:
+    deliveries.undelivered(tx, row, deliveries.BLOCKED)
+    deliveries.blocked(tx, services, row.chat_id)

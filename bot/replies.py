@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from telegram import Update
 from telegram.error import TelegramError
 
+from bot import answers
 from bot.context import Command, Context, Sender, Services
 from bot.say import edit_here
 from bot.texts.catalogue import Texts
@@ -41,7 +42,10 @@ async def reply_once(update: Update, context: Context, reply: Reply) -> None:
 
     def record(tx: Tx) -> None:
         if updates.first_time(tx, update.update_id):
+            is_back = people.is_blocked(tx, sender.telegram_id)
             person = people.seen(tx, sender.telegram_id, sender.language_code)
+            if is_back:
+                answers.catch_up(tx, context.services, person)
             reply(tx, context.services, person, f"u{update.update_id}")
 
     await context.storage.write(record)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.context import Services
 from bot.notices import tell
-from storage import alarms, queues, troubles, updates
+from storage import alarms, queues, reviews, staff, troubles, updates
 from storage.backups import SUFFIX, keep_newest, prune_backups
 from storage.clock import utc_now
 from storage.database import BACKUPS
@@ -73,8 +73,9 @@ def _watch_disk(tx: Tx, services: Services, free: int, wanted: int) -> None:
 
 
 async def find_stuck(services: Services) -> None:
-    """Warn when pictures or words hang, once until nothing does any more."""
+    """Warn when pictures, words or reviews hang, once until nothing does any more."""
     await services.storage.write(_find_stuck, services)
+    await services.storage.write(_find_unread, services)
 
 
 def _find_stuck(tx: Tx, services: Services) -> None:
@@ -89,6 +90,16 @@ def _find_stuck(tx: Tx, services: Services) -> None:
             alarms.end(tx, name)
         elif alarms.begin(tx, name):
             _warn(tx, services, f"alarm.{name}", count=queue.length, minutes=minutes)
+
+
+def _find_unread(tx: Tx, services: Services) -> None:
+    """Remind the admins of cases that wait too long where no doctor can be reminded."""
+    overdue = reviews.waiting(tx, tx.time - services.settings.service_level).overdue
+    if not overdue or staff.reachable(tx, Role.DOCTOR):
+        alarms.end(tx, "doctors")
+    elif alarms.begin(tx, "doctors"):
+        hours = services.settings.service_level_hours
+        _warn(tx, services, "alarm.doctors", count=overdue, hours=hours)
 
 
 def _minutes(tx: Tx, queue: Queue) -> int:

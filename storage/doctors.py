@@ -77,18 +77,24 @@ def remind(tx: Tx, doctor_id: int, wanted: Preferences, until: datetime) -> int:
     """Count the cases that began to wait before a time and were not counted for this doctor.
 
     Neither those in somebody's hands, nor their own as a patient's, nor those they have judged:
-    they could not take them.
+    they could not take them. One that was in hand when they were last reminded still counts.
     """
+    last = wanted.reminded_at and wanted.reminded_at + (tx.time - until)
     sql = """SELECT count(*) FROM review_queue AS q
              WHERE q.disputed_at IS NULL AND q.since_at <= :until
                AND q.case_id NOT IN (SELECT id FROM cases WHERE state = 'under_review')
-               AND (:told IS NULL OR q.since_at > :told)
+               AND (:told IS NULL OR q.since_at > :told OR 'under_review' = (
+                   SELECT e.step FROM case_events AS e
+                   WHERE e.case_id = q.case_id AND e.at <= :last
+                     AND e.step IN ('answered', 'under_review')
+                   ORDER BY e.id DESC LIMIT 1))
                AND NOT EXISTS (SELECT 1 FROM opinions AS o
                    WHERE o.case_id = q.case_id AND o.doctor_id = :id)
                AND NOT EXISTS (SELECT 1 FROM cases AS c JOIN people AS p ON p.id = c.person_id
                    JOIN staff AS m ON m.telegram_id = p.telegram_id
                    WHERE c.id = q.case_id AND m.id = :id)"""
-    count = int(tx.value(sql, id=doctor_id, until=until, told=wanted.reminded_at))
+    told = wanted.reminded_at
+    count = int(tx.value(sql, id=doctor_id, until=until, told=told, last=last))
     if count:
         prefer(tx, doctor_id, replace(wanted, reminded_at=until))
     return count

@@ -272,6 +272,16 @@ def of_case(tx: Tx, case_id: int) -> list[OutRow]:
     return _rows(tx, "o.case_id = :case", case=case_id)
 
 
+def kept_back(tx: Tx, person: Person, begin: str) -> list[int]:
+    """Name a person's cases of whose messages, keys beginning so, a block kept back the last."""
+    sql = """SELECT case_id FROM outbox WHERE reason = 'blocked' AND id IN (
+                 SELECT max(o.id) FROM cases AS c CROSS JOIN outbox AS o ON o.case_id = c.id
+                 WHERE c.person_id = :person AND o.chat_id = :chat AND o.key GLOB :begin || '*'
+                 GROUP BY c.id)"""
+    rows = tx.rows(sql, person=person.id, chat=person.telegram_id, begin=begin)
+    return [row["case_id"] for row in rows]
+
+
 def elsewhere(tx: Tx, person: Person) -> list[tuple[int, int]]:
     """Name the messages about a person's cases in the chats of others, by chat and message."""
     sql = """SELECT chat_id, message_id FROM outbox

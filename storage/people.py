@@ -86,6 +86,12 @@ def who_chose_a_language(tx: Tx) -> set[int]:
     return {row["telegram_id"] for row in tx.rows(sql)}
 
 
+def is_blocked(tx: Tx, telegram_id: int) -> bool:
+    """Tell whether somebody blocked the bot, as far as we know."""
+    person = by_telegram_id(tx, telegram_id)
+    return person is not None and person.blocked_at is not None
+
+
 def opt_out(tx: Tx, person_id: int, out: bool) -> None:
     """Keep that somebody wants no announcements, or wants them again."""
     sql = """UPDATE people SET opted_out_at = CASE WHEN :out THEN coalesce(opted_out_at, :now) END

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from storage import audit, dialogs
+from storage import audit, dialogs, people
 from storage.clock import from_stored, from_stored_or_none
 from storage.errors import StorageError
 from storage.transaction import Row, Tx
@@ -105,6 +105,11 @@ def members(tx: Tx, role: Role | None = None) -> list[Member]:
     sql = """SELECT * FROM staff WHERE revoked_at IS NULL AND (:role IS NULL OR role = :role)
              ORDER BY id"""
     return [_member(row) for row in tx.rows(sql, role=role)]
+
+
+def reachable(tx: Tx, role: Role) -> list[Member]:
+    """Give those of them who have not blocked the bot."""
+    return [each for each in members(tx, role) if not people.is_blocked(tx, each.telegram_id)]
 
 
 def everybody(tx: Tx) -> list[Member]:

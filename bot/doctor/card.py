@@ -45,13 +45,19 @@ def show(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> No
         buttons,
         case_id=case.id,
         instead=acting.texts("card.no_picture"),
+        instead_buttons=[_moving_on(acting.texts, case)],
     )
     audit.record(tx, acting.member.actor, "case_shown", case.id)
 
 
 def refresh(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
     """Let the card say how things stand now."""
-    change(tx, acting.member, case, key, *_face(tx, services, acting.texts, case))
+    texts = acting.texts
+    if is_unseen(tx, acting.member, case):
+        text = f"{texts('card.no_picture')}\n\n{_caption(tx, texts, case)}"
+        change(tx, acting.member, case, key, text, [_moving_on(texts, case)])
+    else:
+        change(tx, acting.member, case, key, *_face(tx, services, texts, case))
 
 
 def change(tx: Tx, member: Member, case: Case, key: str, text: str, buttons: Buttons = ()) -> None:
@@ -66,6 +72,12 @@ def change(tx: Tx, member: Member, case: Case, key: str, text: str, buttons: But
         return
     captioned = card.kind is OutKind.PHOTO
     edit(tx, key, chat, card.key, text, buttons, case_id=case.id, captioned=captioned)
+
+
+def is_unseen(tx: Tx, member: Member, case: Case) -> bool:
+    """Tell whether the doctor's card came without its picture: nobody judges words."""
+    pictures = [row for row in _cards(tx, member, case.id) if row.kind is OutKind.PHOTO]
+    return bool(pictures) and pictures[-1].state is OutState.FAILED
 
 
 def album(tx: Tx, case_id: int) -> list[str]:
@@ -97,9 +109,12 @@ def _keys(member: Member, case_id: int) -> str:
 
 
 def _latest(tx: Tx, member: Member, case_id: int) -> OutRow | None:
+    return next(reversed(_cards(tx, member, case_id)), None)
+
+
+def _cards(tx: Tx, member: Member, case_id: int) -> list[OutRow]:
     begin = _keys(member, case_id)
-    rows = [row for row in outbox.of_case(tx, case_id) if row.key.startswith(begin)]
-    return rows[-1] if rows else None
+    return [row for row in outbox.of_case(tx, case_id) if row.key.startswith(begin)]
 
 
 def _face(tx: Tx, services: Services, texts: Texts, case: Case) -> tuple[str, Buttons]:
@@ -171,8 +186,13 @@ def _choices(tx: Tx, texts: Texts, case: Case) -> Buttons:
         [choice(Verdict.BACTERIAL), choice(Verdict.VIRAL)],
         [choice(Verdict.UNREADABLE)],
         look,
-        [(texts("card.skip"), f"{SKIP}:{number}"), (texts("card.release"), f"{RELEASE}:{number}")],
+        _moving_on(texts, case),
     ]
+
+
+def _moving_on(texts: Texts, case: Case) -> list[tuple[str, str]]:
+    skip = (texts("card.skip"), f"{SKIP}:{case.number}")
+    return [skip, (texts("card.release"), f"{RELEASE}:{case.number}")]
 
 
 def _draft(tx: Tx, texts: Texts, case: Case, opinion: Opinion) -> tuple[str, Buttons]:

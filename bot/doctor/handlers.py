@@ -31,3 +31,7 @@ TAPS: Mapping[str, Command] = {
 DIALOGS: Mapping[str, Taker] = {
     verdicts.ASKED: verdicts.take_comment,
 }
+# And what takes a /cancel in place of the answer.
+TAKEN_BACK: Mapping[str, Taker] = {
+    verdicts.ASKED: verdicts.cancel,
+}

@@ -15,7 +15,7 @@ from bot.errors import report
 from bot.replies import Acting, reply_as, tapped_number
 from bot.say import say
 from bot.wake import rest
-from storage import cases, dialogs, opinions, reviews, staff
+from storage import cases, dialogs, opinions, people, reviews, staff
 from storage.cases import Case
 from storage.clock import utc_now
 from storage.dialogs import Dialog
@@ -35,7 +35,8 @@ async def note(update: Update, context: Context) -> None:
     verdict = Verdict(tapped_number(update).partition(":")[2])
 
     def act(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
-        if _open(tx, case, OpinionState.GIVEN) is None:
+        unseen = card.is_unseen(tx, acting.member, case)
+        if not unseen and _open(tx, case, OpinionState.GIVEN) is None:
             opinions.draft(tx, acting.member, case, verdict)
             _ask_comment(tx, services, acting, case)
         card.refresh(tx, services, acting, case, key)
@@ -65,6 +66,22 @@ async def take_comment(update: Update, context: Context, dialog: Dialog) -> None
             _ask_comment(tx, services, acting, case)
             card.refresh(tx, services, acting, case, f"{key}:card")
             say(tx, key, acting.chat, texts("comment.noted", number=case.number))
+
+    await reply_as(Role.DOCTOR, update, context, reply)
+
+
+async def cancel(update: Update, context: Context, dialog: Dialog) -> None:
+    """Wait for no comment, and forget the verdict noted: a comment taken back must not go out."""
+
+    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
+        dialogs.end(tx, acting.chat)
+        said, case = acting.texts("cancel.dialog"), cases.get(tx, int(str(dialog.payload["case"])))
+        opinion = _open(tx, case, OpinionState.DRAFT)
+        if opinion is not None and opinion.doctor_id == acting.member.id:
+            opinions.discard(tx, opinion)
+            card.refresh(tx, services, acting, case, f"{key}:card")
+            said += "\n" + acting.texts("cancel.draft", number=case.number)
+        say(tx, key, acting.chat, said)
 
     await reply_as(Role.DOCTOR, update, context, reply)
 
@@ -154,7 +171,7 @@ def _give(
     tx: Tx, services: Services, acting: Acting, case: Case, key: str, *, second: bool = False
 ) -> None:
     opinion = _open(tx, case, OpinionState.DRAFT)
-    if opinion is not None:
+    if opinion is not None and not card.is_unseen(tx, acting.member, case):
         opinions.give(tx, acting.member, opinion, services.settings.undo, second=second)
         _ask_no_more(tx, acting)
     card.refresh(tx, services, acting, case, key)
@@ -183,8 +200,10 @@ def _tell_doctor(tx: Tx, services: Services, settled: Settled) -> None:
     doctor = staff.get(tx, opinion.doctor_id)
     texts = services.texts_in(tx, doctor.telegram_id)
     review = opinions.review_of(tx, case.id)
+    patient = people.get(tx, case.person_id) if case.person_id else None
+    is_untold = review is not None and patient is not None and patient.blocked_at is not None
     text = texts(
-        f"settled.{settled.outcome}",
+        "settled.untold" if is_untold else f"settled.{settled.outcome}",
         number=case.number,
         own=texts(f"verdict.{opinion.verdict}"),
         verdict=texts(f"verdict.{review.verdict}") if review else "",

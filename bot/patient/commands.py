@@ -4,7 +4,7 @@ from html import escape
 
 from telegram import Update
 
-from bot import answers
+from bot import answers, doctors_word
 from bot.context import Context, Sender, Services
 from bot.joining import join
 from bot.menus import commands_of, publish_for
@@ -144,7 +144,9 @@ def _answer(record: CaseRecord, services: Services, person: Person) -> str:
     if not record.findings or record.case.state is CaseState.CLASSIFIED:
         return texts(f"state.{record.case.state}")
     if record.review is not None:
-        return texts("history.doctor", verdict=texts(f"verdict.{record.review.verdict}"))
+        differ = doctors_word.differs(record.review.how, len(record.said))
+        verdict = texts(f"verdict.{record.review.verdict}")
+        return texts("history.differ" if differ else "history.doctor", verdict=verdict)
     finding, words = record.findings[-1], WORDS[texts.language]
     if answers.waits_for_doctor(services, record.case):
         looking = record.case.state is CaseState.UNDER_REVIEW

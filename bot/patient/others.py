@@ -2,7 +2,7 @@
 
 from telegram import ChatMember, Message, Update
 
-from bot import deliveries
+from bot import answers, deliveries
 from bot.context import Context, Services
 from bot.replies import answer_tap, reply_once
 from bot.say import say
@@ -68,7 +68,14 @@ async def membership(update: Update, context: Context) -> None:
     blocked = change.new_chat_member.status in (ChatMember.BANNED, ChatMember.LEFT)
 
     def note(tx: Tx) -> None:
-        if updates.first_time(tx, update.update_id):
-            (deliveries.blocked if blocked else people.unblock)(tx, change.chat.id)
+        if not updates.first_time(tx, update.update_id):
+            return
+        if blocked:
+            deliveries.blocked(tx, context.services, change.chat.id)
+            return
+        people.unblock(tx, change.chat.id)
+        if person := people.by_telegram_id(tx, change.chat.id):
+            answers.catch_up(tx, context.services, person)
 
     await context.storage.write(note)
+    context.services.wake.all()

@@ -54,7 +54,7 @@ def _put_before_doctors(tx: Tx, texts: Texts, case: Case) -> str:
     reviews.enter(tx, case.id)
     if case.state is CaseState.UNDER_REVIEW:
         return unanswered(texts, texts("doctor.looking"))
-    if not staff.members(tx, Role.DOCTOR):
+    if not staff.reachable(tx, Role.DOCTOR):
         return unanswered(texts, texts("doctor.nobody"))
     count = reviews.ahead(tx, case.id)
     ahead = texts("doctor.ahead", count=count) if count else texts("doctor.none_ahead")

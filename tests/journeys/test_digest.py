@@ -186,6 +186,36 @@ async def test_a_case_in_somebodys_hands_is_reminded_of_once_it_is_free(house: H
     assert "waited longer than 24 hours: 1" in text
 
 
+async def test_a_case_in_somebodys_hands_is_not_lost_behind_one_that_was_reminded_of(
+    house: House,
+) -> None:
+    wanted = replace(USUAL, digested_on=datetime(2026, 11, 3).date(), hour=23)
+    await house.doctor(1, wanted)
+    write = house.services.storage.write
+
+    async def steps(case_id: int, *states: str) -> None:
+        sql = "UPDATE cases SET state = :state, changed_at = :now WHERE id = :id"
+        for state in states:
+            await write(lambda tx, state=state: tx.run(sql, state=state, id=case_id))
+
+    for case_id in (1, 2):
+        await house.case_waits(DAWN - 25 * HOUR)
+        await steps(case_id, "read", "classified", "answered")
+    await steps(1, "under_review")
+    house.clock.time += HOUR
+    assert ["hours: 1" in text for _, text in await house.told()] == [True]
+    house.clock.time += HOUR
+    await steps(1, "answered")
+    assert ["hours: 1" in text for _, text in await house.told()] == [True]
+    # Once: what was reminded of while it was free is not told again when it is free again.
+    house.clock.time += HOUR
+    await steps(2, "under_review")
+    house.clock.time += HOUR
+    await steps(2, "answered")
+    house.clock.time += HOUR
+    assert await house.told() == []
+
+
 async def test_who_turned_it_off_and_who_was_revoked_hear_nothing(house: House) -> None:
     await house.doctor(1, replace(USUAL, news=False))
     revoked = await house.doctor(2)

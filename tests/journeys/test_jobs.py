@@ -16,8 +16,9 @@ from bot.sandbox.client import Heard, User
 from classifier.engines import Output
 from classifier.labels import FloatArray, Modality
 from classifier.model import Model
-from storage import ahead
+from storage import Storage, ahead, staff
 from storage.backups import verify
+from storage.staff import Role
 
 from ..classifier.conftest import make_model
 from .pictures import xray
@@ -172,6 +173,31 @@ async def test_stuck_pictures_and_messages_are_told_once(
     await admin.sees("Pictures are stuck: 1 wait for an answer, the oldest for 20 minutes")
     await admin.sees("Messages are stuck: ")
     assert await times_told(admin, "are stuck") == 2
+
+
+async def test_admins_hear_of_what_waits_too_long_while_no_doctor_can_be_reached(
+    off_stage: Stage,
+) -> None:
+    async with await Storage.open(off_stage.data_dir) as storage:
+        await storage.write(staff.add, 71, Role.DOCTOR, "Dr. Li")
+    await off_stage.start()
+    admin, ann = await off_stage.agreed(ADMIN), await off_stage.agreed(1)
+    doctor = off_stage.sim.user(71, language="en")
+    await doctor.says("/status")
+    await doctor.hears()
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    await off_stage.sim.quiet()
+    off_stage.change("UPDATE review_queue SET since_at = since_at - ?", DAY + 1)
+    await again(off_stage, "stuck")
+    assert await times_told(admin, "No doctor can be reached") == 0
+    await doctor.blocks()
+    await off_stage.sim.quiet()
+    for _ in range(2):
+        await again(off_stage, "stuck")
+    await admin.sees("Cases that wait longer than 24 hours: 1")
+    await off_stage.sim.quiet()
+    assert await times_told(admin, "No doctor can be reached") == 1
 
 
 @contextmanager

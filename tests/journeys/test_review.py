@@ -127,6 +127,7 @@ async def test_doctors_who_differ_are_decided_by_a_third(clinic: Clinic) -> None
     assert "viral pneumonia" in heard.text
     assert "ground glass" in heard.text and "both sides" in heard.text
     assert "I see nothing" not in heard.text
+    assert "They did not all agree. Most of them say:" in heard.text
     await second.says(f"/case {number}")
     assert "I see nothing" in (await second.sees("seen by a doctor")).text
 
@@ -149,7 +150,12 @@ async def test_an_admin_decides_what_doctors_cannot_and_sees_no_picture(clinic: 
     assert "Viral pneumonia: 1" in question.text and "Normal: 1" in question.text
     await boss.taps("Viral pneumonia", question)
     await boss.sees(f"Case {number} is closed: Viral pneumonia")
-    assert "ground glass" in (await ann.sees("Several doctors have looked")).text
+    heard = await ann.sees("Several doctors have looked")
+    assert "ground glass" in heard.text
+    assert "They did not agree: please show the picture to a doctor in person." in heard.text
+    assert "chose to pass on what one of them says:" in heard.text
+    await ann.says("/history")
+    await ann.sees("doctors did not agree; one of them says: Viral pneumonia")
     await boss.says("/disputes")
     await boss.sees("There is nothing to decide")
     await clinic.stage.sim.quiet()
@@ -174,4 +180,5 @@ async def test_the_word_of_one_doctor_is_told_as_such_when_an_admin_decides(
     await boss.sees("there is no second doctor")
     await boss.says("/disputes")
     await boss.taps("Viral pneumonia")
-    await ann.sees(f"A doctor has looked at your picture (case {number})")
+    heard = await ann.sees(f"A doctor has looked at your picture (case {number})")
+    assert "there was no other doctor to ask" in heard.text and "did not agree" not in heard.text

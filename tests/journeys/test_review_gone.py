@@ -38,7 +38,7 @@ async def test_mydata_keeps_back_a_word_that_is_not_settled(clinic: Clinic) -> N
     assert (case["said"], case["review"]) == ([], None)
     assert "doctor:" not in json.dumps(case)
     await says(second, "Viral pneumonia")
-    await ann.sees("doctors have looked")
+    assert "They agree:" in (await ann.sees("doctors have looked")).text
     await clinic.stage.sim.quiet()
     said = (await my_data(clinic, ann))["said"]
     assert isinstance(said, list)

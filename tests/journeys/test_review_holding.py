@@ -66,6 +66,21 @@ class TestHoldingACase:
         await first.taps("Viral pneumonia", card)
         await first.sees(f"Case {number} is reviewed")
 
+    async def test_a_doctor_who_blocked_the_bot_is_not_waited_for(self, clinic: Clinic) -> None:
+        first, second = await clinic.opens(2)
+        ann = await clinic.stage.agreed(1)
+        number, later = await clinic.case(ann), await clinic.case(ann)
+        await takes(first, number)
+        await says(first, "Normal", button="Ask for a second opinion")
+        await first.sees("Another doctor is asked now")
+        await second.blocks()
+        await clinic.stage.sim.quiet()
+        # Whoever looks for work has the stranded ones put before the admins.
+        await takes(first, later)
+        await clinic.stage.sim.user(ADMIN).sees(f"The doctors do not agree on case {number}")
+        await says(first, "Normal", button="Ask for a second opinion")
+        await first.sees("There is no other doctor who could look")
+
     async def test_a_tap_on_a_case_of_another_says_so(self, clinic: Clinic) -> None:
         first, second = await clinic.opens(2)
         number = await clinic.case(await clinic.stage.agreed(1))

@@ -15,6 +15,13 @@ from classifier.model import Model
 from ..classifier.conftest import make_model, sure_of_no_kind
 from .clinic import POLLING, Clinic, says, takes
 from .pictures import BACTERIAL, NORMAL, UNSURE, ct_slice, xray, zipped
+from .stage import ADMIN
+
+
+def spoil_pictures(clinic: Clinic) -> None:
+    """Make all that is kept unreadable."""
+    for path in (clinic.stage.data_dir / "images").glob("??/*"):
+        path.write_bytes(b"IMG1")
 
 
 @POLLING
@@ -41,19 +48,72 @@ class TestLookingClosely:
         parts = [await doctor.hears_photo() for _ in range(3)]
         assert len({part.album for part in parts}) == 1 and parts[0].album
 
-    async def test_a_picture_that_cannot_be_opened_leaves_the_words_and_buttons(
+    async def test_a_case_whose_picture_cannot_be_opened_can_only_be_passed_on(
         self, clinic: Clinic
     ) -> None:
         [doctor] = await clinic.opens()
         number = await clinic.case(await clinic.stage.agreed(1))
-        for path in (clinic.stage.data_dir / "images").glob("??/*"):
-            path.write_bytes(b"IMG1")
+        spoil_pictures(clinic)
         await doctor.says("/review")
         card = await doctor.sees("cannot be opened")
         assert number in card.text
-        await doctor.taps("Unreadable", card)
-        await says(doctor, "Unreadable")
-        await doctor.sees("the patient was told: Unreadable")
+        assert [[each.text for each in row] for row in card.buttons] == [["Skip", "Release"]]
+        await clinic.stage.sim.user(ADMIN).sees(f"Case {number}: its picture cannot be opened")
+        await doctor.taps("Skip", card)
+        await doctor.sees("others will look at it")
+        assert clinic.state(number) == "answered"
+
+    async def test_a_verdict_noted_before_is_not_sent_once_the_picture_is_lost(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        number = await clinic.case(await clinic.stage.agreed(1))
+        card = await takes(doctor)
+        await doctor.taps("Normal", card)
+        draft = await doctor.sees("Your verdict:")
+        spoil_pictures(clinic)
+        await clinic.stage.sim.fault("deleteMessage", code=400, times=9)
+        await doctor.says("/review")
+        await doctor.sees("cannot be opened")
+        for button in ("Send", "Ask for a second opinion"):
+            await doctor.taps(button, draft)
+        await clinic.stage.sim.quiet()
+        assert clinic.state(number) == "under_review"
+        assert clinic.stage.value("SELECT state FROM opinions") == "draft"
+        await doctor.taps("Release")
+        await doctor.sees("back in the queue")
+        assert clinic.stage.value("SELECT count(*) FROM opinions") == 0
+
+    async def test_no_verdict_is_noted_on_a_card_that_came_without_its_picture(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        await clinic.case(await clinic.stage.agreed(1))
+        card = await takes(doctor)
+        spoil_pictures(clinic)
+        await clinic.stage.sim.fault("deleteMessage", code=400, times=9)
+        await doctor.says("/review")
+        await doctor.sees("cannot be opened")
+        await doctor.taps("Normal", card)
+        await clinic.stage.sim.quiet()
+        assert clinic.stage.value("SELECT count(*) FROM opinions") == 0
+
+    async def test_a_picture_lost_after_the_verdict_is_not_promised_with_it(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens(results="after_review")
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+        await ann.sees("Here a doctor looks first")
+        await takes(doctor)
+        await doctor.taps("Normal")
+        await doctor.sees("Your verdict:")
+        spoil_pictures(clinic)
+        await doctor.taps("Send")
+        await ann.sees("A doctor has looked")
+        await clinic.stage.sim.quiet()
+        assert not any("went wrong" in each.text for each in await ann.messages())
+        assert clinic.stage.value("SELECT count(*) FROM outbox WHERE state = 'failed'") == 0
 
 
 @POLLING

@@ -2,6 +2,13 @@
 
 from .clinic import POLLING, Clinic, says, takes
 from .pictures import BACTERIAL, NORMAL, UNSURE, xray
+from .stage import ADMIN
+
+
+def told_of(clinic: Clinic) -> list[str]:
+    """What the audit says of the ways answers went."""
+    sql = "SELECT action FROM audit WHERE action GLOB '*deliver*' OR action = 'sent_again'"
+    return [row["action"] for row in clinic.stage.rows(sql)]
 
 
 @POLLING
@@ -22,6 +29,7 @@ class TestCommenting:
         await doctor.sees("Noted for case")
         await doctor.says("better this")
         await doctor.sees("With it the patient gets your comment:\nbetter this")
+        await doctor.sees("editing the old one changes nothing")
         assert clinic.stage.value("SELECT count(*) FROM cases") == 1
 
     async def test_taking_a_question_back_leaves_the_doctors_own_picture_alone(
@@ -41,6 +49,26 @@ class TestCommenting:
         await doctor.sees("I no longer wait for your answer")
         await clinic.stage.sim.quiet(1.2)
         assert clinic.stage.value("SELECT state FROM cases WHERE id = 2") == "answered"
+
+    async def test_a_comment_taken_back_does_not_go_out_and_the_verdict_is_chosen_anew(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        number = await clinic.case(ann)
+        await takes(doctor)
+        await doctor.taps("Normal")
+        await doctor.sees("editing your message later changes nothing")
+        await doctor.says("healthy, no doubt")
+        draft = await doctor.sees("With it the patient gets your comment")
+        await doctor.says("/cancel")
+        await doctor.sees(f"Your verdict on case {number} and any comment are dropped")
+        card = await doctor.sees("Model ")
+        assert card.id == draft.id and card.button("Send") is None
+        assert clinic.stage.value("SELECT count(*) FROM opinions") == 0
+        assert clinic.state(number) == "under_review"
+        await says(doctor, "Viral pneumonia")
+        assert "healthy" not in (await ann.sees("A doctor has looked")).text
 
     async def test_a_comment_that_comes_too_late_is_not_lost_silently(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
@@ -92,6 +120,17 @@ class TestThePatient:
         await clinic.opens(0)
         ann = await clinic.stage.agreed(1)
         await clinic.case(ann)
+        await ann.taps("Ask a doctor")
+        await ann.sees("There is no doctor on this bot at the moment")
+
+    async def test_a_doctor_whom_nobody_reaches_is_not_promised(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens(results="after_review")
+        await doctor.blocks()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+        await ann.sees("Here a doctor looks before you get the answer, but there is no doctor")
+        await clinic.stage.restart(results="immediate")
+        await clinic.case(ann, NORMAL)
         await ann.taps("Ask a doctor")
         await ann.sees("There is no doctor on this bot at the moment")
 
@@ -169,6 +208,67 @@ class TestThePatient:
         await ann.blocks()
         await takes(doctor)
         await says(doctor, "Normal")
-        await doctor.sees("the patient was told")
+        await doctor.sees("The patient has blocked the bot and has not heard it")
         await clinic.stage.sim.quiet()
         assert clinic.state(number) == "reviewed"
+        assert told_of(clinic) == ["not_delivered"]
+        await doctor.says(f"/case {number}")
+        await doctor.sees("could not deliver an answer · blocked the bot")
+
+        await ann.unblocks()
+        heard = await ann.sees("A doctor has looked at your picture")
+        assert number in heard.text
+        await ann.starts()
+        await clinic.stage.sim.quiet()
+        told = [each for each in await ann.messages() if "A doctor has looked" in each.text]
+        assert len(told) == 1
+        assert told_of(clinic) == ["not_delivered", "sent_again"]
+        assert not any("has not heard the verdict" in each.text for each in await doctor.messages())
+
+    async def test_a_doctor_told_too_early_is_corrected_and_whoever_writes_again_hears_it(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        number = await clinic.case(ann)
+        # Of this block Telegram does not tell by itself.
+        await clinic.stage.sim.fault("sendMessage", code=403, chat_id=1)
+        await takes(doctor)
+        await says(doctor, "Normal")
+        await doctor.sees("the patient was told: Normal")
+        await doctor.sees(f"Case {number}: the patient has blocked the bot and has not heard")
+        assert told_of(clinic) == ["not_delivered"]
+        await ann.says("/help")
+        await ann.sees("A doctor has looked at your picture")
+        await ann.sees("Send a chest X-ray")
+        await ann.says("/help")
+        await clinic.stage.sim.quiet()
+        assert told_of(clinic) == ["not_delivered", "sent_again"]
+
+    async def test_whoever_is_back_gets_the_picture_too_that_never_came(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await clinic.stage.sim.fault("sendPhoto", code=403, chat_id=1)
+        await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+        await clinic.stage.sim.until(bool, "sendPhoto")
+        await ann.blocks()
+        await clinic.stage.sim.quiet()
+        await takes(doctor)
+        await says(doctor, "Normal")
+        await doctor.sees("has not heard it")
+        await clinic.stage.sim.quiet()
+        await ann.unblocks()
+        await ann.sees("A doctor has looked at your picture")
+        assert "the estimate of the program" in (await ann.hears_photo()).text
+        assert told_of(clinic) == ["not_delivered", "not_delivered", "sent_again"]
+
+    async def test_a_word_that_may_not_have_arrived_has_its_line(self, clinic: Clinic) -> None:
+        [doctor] = await clinic.opens()
+        await clinic.case(await clinic.stage.agreed(1))
+        await clinic.stage.sim.fault("sendMessage", drop=True, chat_id=1)
+        await takes(doctor)
+        await says(doctor, "Normal")
+        await clinic.stage.sim.user(ADMIN).sees("may or may not have arrived")
+        assert told_of(clinic) == ["delivery_unknown"]

@@ -59,6 +59,7 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
             history.record(tx, case),
             audit.of_case(tx, case),
             outbox.of_case(tx, case),
+            outbox.kept_back(tx, person, "review:"),
         ],
         set(),
     ),
