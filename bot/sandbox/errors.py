@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from starlette.responses import JSONResponse
+
 Json = dict[str, Any]
 
 TOO_MANY = "Too Many Requests: retry after {}"
@@ -36,6 +38,10 @@ class ApiError(Exception):
         """Return the body of the answer."""
         body: Json = {"ok": False, "error_code": self.code, "description": self.description}
         return body | ({"parameters": self.parameters} if self.parameters else {})
+
+    def as_response(self) -> JSONResponse:
+        """Return the answer."""
+        return JSONResponse(self.as_json(), status_code=self.code)
 
 
 def bad_request(text: str) -> ApiError:
