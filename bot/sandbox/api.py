@@ -16,7 +16,7 @@ from bot.sandbox.methods import METHODS, Method
 from bot.sandbox.parameters import Params, read_params
 from bot.sandbox.world import World
 
-_TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
+TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
 _log = logging.getLogger(__name__)
 _NOT_RECORDED = "getupdates"
 
@@ -80,7 +80,7 @@ class Api:
         return Response(content, media_type="application/octet-stream")
 
     def _check(self, token: str) -> None:
-        if not _TOKEN.fullmatch(token):
+        if not TOKEN.fullmatch(token):
             raise ApiError(404, "Not Found")
         if not secrets.compare_digest(token, self._token):
             raise ApiError(401, "Unauthorized")
