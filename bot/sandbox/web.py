@@ -102,7 +102,7 @@ class Web:
     async def qr(self, request: Request) -> Response:
         """Show the QR code of the bot's deep link, where the caller gave one."""
         if self._qr is None:
-            return Response(status_code=404, headers=_HEADERS)
+            return ApiError(404, "Not Found").as_response()
         image = await asyncio.to_thread(self._qr)
         kind = "image/png" if image.startswith(b"\x89PNG") else "image/svg+xml"
         return Response(image, media_type=kind, headers=_HEADERS)
