@@ -9,7 +9,7 @@ Json = dict[str, Any]
 TOO_MANY = "Too Many Requests: retry after {}"
 BLOCKED = "Forbidden: bot was blocked by the user"
 NOT_STARTED = "Forbidden: bot can't initiate conversation with a user"
-KICKED = "Forbidden: bot was kicked from the group chat"
+NOT_MEMBER = "Forbidden: bot is not a member of the supergroup chat"
 NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same "
     "as a current content and reply markup of the message"

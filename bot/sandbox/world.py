@@ -10,7 +10,7 @@ from bot.sandbox.clock import Clock
 from bot.sandbox.entities import Text
 from bot.sandbox.errors import (
     BLOCKED,
-    KICKED,
+    NOT_MEMBER,
     NOT_STARTED,
     QUERY_TOO_OLD,
     ApiError,
@@ -123,7 +123,7 @@ class World:
         if chat.user is not None and not chat.user.started:
             raise ApiError(403, NOT_STARTED)
         if not chat.has_bot:
-            raise ApiError(403, KICKED)
+            raise ApiError(403, NOT_MEMBER)
         return chat
 
     def post(
