@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import timedelta
 from enum import Enum
 from importlib.util import find_spec
@@ -15,6 +16,10 @@ from typer.main import get_command
 from bot import menus
 from bot.jobs import JOBS
 from bot.metrics import Metrics
+from bot.sandbox.control import Control
+from bot.sandbox.faults import Fault
+from bot.sandbox.server import Sandbox
+from bot.sandbox.web import Web
 from bot.settings import Settings
 from run_bot import app
 from storage.staff import Role
@@ -124,6 +129,26 @@ def test_the_command_line_is_told_and_only_what_it_can() -> None:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         assert set(re.findall(r"run_bot\.py ([a-z]+)\b", text)) <= known, page
+
+
+def test_the_routes_of_the_sandbox_stand_in_its_tables_each_with_an_example() -> None:
+    world, page = Sandbox().world, DOCS / "sandbox.md"
+    routes = [
+        (verb, re.sub(r":int}", "}", route.path))
+        for route in Control(world).routes() + Web(world, None).routes()
+        for verb in (route.methods or set()) - {"HEAD"}
+        if route.path.startswith("/sim/")
+    ]
+    told = [code for rows in tables(page, "route") for code in codes(rows)]
+    assert sorted(told) == sorted(f"{verb} {path}" for verb, path in routes)
+    for _, path in routes:
+        shown = re.sub(r"\\{\w+\\}", r"[^/?\\s]+", re.escape(path).replace("/sim", r"\$SIM", 1))
+        assert re.search(shown + r"(?=[\s?\"])", page.read_text(encoding="utf-8")), path
+
+
+def test_the_fields_of_a_fault_stand_in_their_table() -> None:
+    told = codes(table(DOCS / "sandbox.md", "field of a fault"))
+    assert sorted(told) == sorted(field.name for field in fields(Fault))
 
 
 @EACH_PAGE

@@ -11,12 +11,12 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bot.sandbox.errors import ApiError
-from bot.sandbox.faults import Fault
+from bot.sandbox.faults import DOWNLOAD, Fault
 from bot.sandbox.methods import METHODS, Method
 from bot.sandbox.parameters import Params, read_params
 from bot.sandbox.world import World
 
-_TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
+TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
 _log = logging.getLogger(__name__)
 _NOT_RECORDED = "getupdates"
 
@@ -51,10 +51,10 @@ class Api:
             name = request.path_params["method"]
             method = METHODS.get(name.lower())
             if method is None:
-                raise ApiError(404, "Not Found")
+                raise ApiError(404, "Not Found: method not found")
             params = await read_params(request)
         except ApiError as error:
-            return _refusal(error)
+            return error.as_response()
         fault = self._world.faults.take(name.lower(), params.known_chat_id())
         if fault is None:
             return await self._carry_out(name, method, params)
@@ -67,7 +67,7 @@ class Api:
             file = self._world.files.at(request.path_params["path"])
             if file is None:
                 raise ApiError(404, "Not Found")
-            fault = self._world.faults.take("download", None)
+            fault = self._world.faults.take(DOWNLOAD, None)
             if fault is not None:
                 await asyncio.sleep(fault.delay)
                 if fault.drop:
@@ -76,11 +76,11 @@ class Api:
                     raise error
             content = await asyncio.to_thread(self._world.files.content, file)
         except ApiError as error:
-            return _refusal(error)
+            return error.as_response()
         return Response(content, media_type="application/octet-stream")
 
     def _check(self, token: str) -> None:
-        if not _TOKEN.fullmatch(token):
+        if not TOKEN.fullmatch(token):
             raise ApiError(404, "Not Found")
         if not secrets.compare_digest(token, self._token):
             raise ApiError(401, "Unauthorized")
@@ -92,11 +92,11 @@ class Api:
             result = await method(self._world, params)
         except ApiError as error:
             self._record(name, params, str(error.code))
-            return _refusal(error)
+            return error.as_response()
         except Exception:
             _log.exception("the sandbox failed at %s", name)
             self._record(name, params, "500")
-            return _refusal(ApiError(500, "Internal Server Error: the sandbox failed"))
+            return ApiError(500, "Internal Server Error: the sandbox failed").as_response()
         self._record(name, params, "ok")
         return JSONResponse({"ok": True, "result": result})
 
@@ -109,12 +109,8 @@ class Api:
                 return answer
         else:
             self._record(name, params, str(error.code) if error else "lost")
-        return _refusal(error) if error else Dropped()
+        return error.as_response() if error else Dropped()
 
     def _record(self, name: str, params: Params, outcome: str) -> None:
         if name.lower() != _NOT_RECORDED:
             self._world.record(name, params.as_json(), outcome)
-
-
-def _refusal(error: ApiError) -> Response:
-    return JSONResponse(error.as_json(), status_code=error.code)

@@ -105,7 +105,7 @@ class Sim:
         await self._wire.post("/sim/clock", {"advance": seconds})
 
     async def reset(self) -> None:
-        """Forget everything but what the bot set up for itself."""
+        """Forget everything, a moved clock too, but what the bot set up for itself."""
         await self._wire.post("/sim/reset", {})
         self._people.clear()
 
@@ -116,7 +116,7 @@ class Sim:
 
     async def calls(self, method: str = "", after: int = 0) -> list[Called]:
         """Return what the bot called, oldest first (getUpdates is not kept)."""
-        calls = await self._wire.get("/sim/calls", {"method": method, "after": after})
+        calls = await self._wire.get("/sim/outbox", {"method": method, "after": after})
         return [Called(**call) for call in calls]
 
     async def until(

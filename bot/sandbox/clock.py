@@ -16,3 +16,7 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let time pass at once."""
         self._ahead += seconds
+
+    def reset(self) -> None:
+        """Show the machine's time again."""
+        self._ahead = 0.0

@@ -4,7 +4,7 @@ from bot.sandbox.entities import Text, parse_html, with_found
 from bot.sandbox.errors import Json, bad_request
 from bot.sandbox.files import LARGEST_PHOTO
 from bot.sandbox.messages import Chat, Media, Message
-from bot.sandbox.parameters import Params, Upload
+from bot.sandbox.parameters import Params, Upload, checked_list
 from bot.sandbox.world import World
 
 LONGEST_TEXT = 4096
@@ -54,26 +54,41 @@ def _parse(source: str, params: Params, entities: str) -> Text:
         raise bad_request("can't parse entities: the sandbox reads HTML only")
     if mode:
         raise bad_request("unsupported parse_mode")
-    return with_found(Text(source, params.parsed(entities) or []))
+    return with_found(Text(source, [_entity(given) for given in params.records(entities)]))
+
+
+def _entity(given: Json) -> Json:
+    place = (given.get("offset"), given.get("length"))
+    if not isinstance(given.get("type"), str) or not all(type(number) is int for number in place):
+        raise bad_request("can't parse MessageEntity: type, offset and length are needed")
+    return given
 
 
 def markup_of(params: Params) -> Json | None:
     """Return the keyboard; an empty inline keyboard is none."""
-    markup = params.parsed("reply_markup")
+    markup = params.record("reply_markup")
     if not markup:
         return None
-    if not isinstance(markup, dict):
-        raise bad_request("object expected as reply markup")
-    rows = markup.get("inline_keyboard")
-    if rows is None:
+    if "inline_keyboard" not in markup:
+        _check_keys(markup)
         return markup
+    rows = checked_list(markup["inline_keyboard"], list, "inline_keyboard")
     for row in rows:
         for button in row:
             _check_button(button)
     return {"inline_keyboard": [row for row in rows if row]} if any(rows) else None
 
 
-def _check_button(button: Json) -> None:
+def _check_keys(markup: Json) -> None:
+    for row in checked_list(markup.get("keyboard"), list, "keyboard"):
+        for key in row:
+            if not isinstance(key.get("text") if isinstance(key, dict) else key, str):
+                raise bad_request("can't parse keyboard button: a text is needed")
+
+
+def _check_button(button: object) -> None:
+    if not isinstance(button, dict):
+        raise bad_request("can't parse inline keyboard button: expected an Object")
     if not str(button.get("text", "")).strip():
         raise bad_request("can't parse inline keyboard button: Text of the button is empty")
     if not any(name in button for name in _BUTTON_ACTIONS):
@@ -87,11 +102,11 @@ def _check_button(button: Json) -> None:
 
 def reply_of(params: Params, chat: Chat) -> Message | None:
     """Return the message replied to."""
-    reply = params.parsed("reply_parameters") or {}
-    number = reply.get("message_id") or params.integer("reply_to_message_id", 0)
+    reply = params.record("reply_parameters") or {}
+    number = Params(reply).integer("message_id", params.integer("reply_to_message_id", 0))
     if not number:
         return None
-    message = chat.messages.get(int(number))
+    message = chat.messages.get(number)
     lenient = reply.get("allow_sending_without_reply") or params.flag("allow_sending_without_reply")
     if message is None and not lenient:
         raise bad_request("message to be replied not found")
@@ -103,7 +118,7 @@ def media_of(world: World, params: Params, kind: str, value: object) -> Media:
     name = str(value or "")
     upload = params.uploads.get(name.removeprefix("attach://") if name else kind)
     if upload is not None:
-        return add_media(world, kind, upload)
+        return add_media(world, kind, upload, from_bot=True)
     if not name:
         raise bad_request(f"there is no {kind} in the request")
     if name.startswith(("http://", "https://")):
@@ -117,16 +132,16 @@ def media_of(world: World, params: Params, kind: str, value: object) -> Media:
     return Media(kind, world.files.same_photo(file) if file.side else (file,))
 
 
-def add_media(world: World, kind: str, upload: Upload) -> Media:
-    """Keep an uploaded photo or document."""
+def add_media(world: World, kind: str, upload: Upload, *, from_bot: bool) -> Media:
+    """Keep an uploaded photo or document; a person's app makes a large photo small beforehand."""
     if not upload.content:
         raise bad_request("file must be non-empty")
     if kind == "document":
         file = world.files.add_document(upload.content, upload.name, upload.mime)
         return Media(kind, (file,))
-    if len(upload.content) > LARGEST_PHOTO:
+    if from_bot and len(upload.content) > LARGEST_PHOTO:
         raise bad_request(
             f"file of size {len(upload.content)} bytes is too big for a photo; "
             f"the maximum size is {LARGEST_PHOTO} bytes"
         )
-    return Media(kind, world.files.add_photo(upload.content))
+    return Media(kind, world.files.add_photo(upload.content, from_bot=from_bot))

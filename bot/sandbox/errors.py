@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from starlette.responses import JSONResponse
+
 Json = dict[str, Any]
 
 TOO_MANY = "Too Many Requests: retry after {}"
 BLOCKED = "Forbidden: bot was blocked by the user"
 NOT_STARTED = "Forbidden: bot can't initiate conversation with a user"
-KICKED = "Forbidden: bot was kicked from the group chat"
+NOT_MEMBER = "Forbidden: bot is not a member of the supergroup chat"
 NOT_MODIFIED = (
     "message is not modified: specified new message content and reply markup are exactly the same "
     "as a current content and reply markup of the message"
@@ -36,6 +38,10 @@ class ApiError(Exception):
         """Return the body of the answer."""
         body: Json = {"ok": False, "error_code": self.code, "description": self.description}
         return body | ({"parameters": self.parameters} if self.parameters else {})
+
+    def as_response(self) -> JSONResponse:
+        """Return the answer."""
+        return JSONResponse(self.as_json(), status_code=self.code)
 
 
 def bad_request(text: str) -> ApiError:

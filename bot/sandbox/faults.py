@@ -1,11 +1,15 @@
 """What can be made to go wrong between the bot and Telegram."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, fields
 
-from bot.sandbox.errors import BLOCKED, ApiError, Json, too_many
+from bot.sandbox.errors import BLOCKED, ApiError, bad_request, too_many
+from bot.sandbox.given import Given
 
 ANY = "*"
+# The file itself, which no method brings.
+DOWNLOAD = "download"
 _DESCRIPTIONS = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -52,6 +56,32 @@ class Fault:
         return ApiError(self.code, text)
 
 
+def read_fault(given: Given, methods: Container[str]) -> Fault:
+    """Return what is asked for; ApiError if it could not happen, or nothing would."""
+    given.only(*(field.name for field in fields(Fault)))
+    fault = Fault(
+        method=given.text("method", ANY),
+        chat_id=given.integer("chat_id", 0) or None,
+        code=given.integer("code", 0),
+        description=given.text("description", ""),
+        retry_after=given.integer("retry_after", 0, least=0),
+        drop=given.flag("drop", False),
+        delay=given.number("delay", 0.0, least=0),
+        after=given.flag("after", False),
+        times=given.integer("times", 1, least=1),
+        share=given.number("share", 1.0, least=0),
+    )
+    if fault.method not in (ANY, DOWNLOAD) and fault.method.lower() not in methods:
+        raise bad_request(f"there is no method {fault.method!r} that could fail")
+    if fault.code and not 400 <= fault.code <= 599:
+        raise bad_request("code is not from 400 to 599")
+    if not 0 < fault.share <= 1:
+        raise bad_request("share is not above 0 and at most 1")
+    if not (fault.code or fault.retry_after or fault.drop or fault.delay):
+        raise bad_request("a fault has a code, retry_after, drop or delay")
+    return fault
+
+
 class Faults:
     """The faults in wait, first come first."""
 
@@ -60,9 +90,9 @@ class Faults:
         # The same faults hit the same calls in every run.
         self._chance = random.Random(0)
 
-    def add(self, fields: Json) -> None:
-        """Set one up; an unknown field raises TypeError."""
-        self._waiting.append(Fault(**fields))
+    def add(self, fault: Fault) -> None:
+        """Let one wait for its calls."""
+        self._waiting.append(fault)
 
     def clear(self) -> None:
         """Let everything work again."""

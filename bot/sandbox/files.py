@@ -66,12 +66,11 @@ class Files:
         file = StoredFile("", "", digest, len(content), PurePosixPath(name).name or "file", mime)
         return self._register("BQAC", file)
 
-    def add_photo(self, content: bytes) -> tuple[StoredFile, ...]:
+    def add_photo(self, content: bytes, *, from_bot: bool) -> tuple[StoredFile, ...]:
         """Keep a picture in the sizes Telegram makes of it, smallest first."""
         width, height = _dimensions(content)
-        if width + height > LARGEST_SIDES or max(width, height) > LARGEST_RATIO * min(
-            width, height
-        ):
+        too_large = from_bot and width + height > LARGEST_SIDES
+        if too_large or max(width, height) > LARGEST_RATIO * min(width, height):
             raise bad_request("PHOTO_INVALID_DIMENSIONS")
         digest, long = self._keep(content), max(width, height)
         largest = min(long, PHOTO_SIDES[-1])

@@ -3,9 +3,9 @@
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bot.sandbox.errors import ApiError
 from bot.sandbox.webhook import LOOPBACK
 
 
@@ -18,8 +18,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed."""
         if scope["type"] == "http" and not _is_ours(Headers(scope=scope)):
-            refusal = JSONResponse({"error": "this machine only"}, status_code=403)
-            await refusal(scope, receive, send)
+            refusal = ApiError(403, "Forbidden: this machine only")
+            await refusal.as_response()(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

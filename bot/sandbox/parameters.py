@@ -1,14 +1,19 @@
 """The parameters of one call, however they were sent."""
 
 import json
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from bot.sandbox.errors import ApiError, Json, bad_request
 from bot.sandbox.files import LARGEST_UPLOAD
+
+T = TypeVar("T")
+CHAT_ID = re.compile(r"-?[0-9]{1,19}")
+_KINDS: dict[type, str] = {dict: "Object", list: "Array", int: "Integer", str: "String"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Params:
             raise bad_request(f"{name} is empty")
         try:
             return int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise bad_request(f"invalid {name} specified") from None
 
     def flag(self, name: str) -> bool:
@@ -54,20 +59,32 @@ class Params:
         if not value:
             return None
         try:
-            return json.loads(value)
+            return read_json(value)
         except ValueError:
             raise bad_request(f"can't parse {name} JSON object") from None
 
+    def record(self, name: str) -> Json | None:
+        """Return an object; None if it was not given."""
+        value = self.parsed(name)
+        if value is not None and not isinstance(value, dict):
+            raise bad_request(f"object expected as {name}")
+        return value
+
+    def records(self, name: str) -> list[Json]:
+        """Return a list of objects; an empty one if it was not given."""
+        return checked_list(self.parsed(name), dict, name)
+
     def chat_id(self, name: str = "chat_id") -> int:
         """Return the chat meant; the sandbox knows chats by number only."""
-        if self.text(name).startswith("@"):
+        text = self.text(name)
+        if text and not CHAT_ID.fullmatch(text):
             raise bad_request("chat not found")
         return self.integer(name)
 
     def known_chat_id(self) -> int | None:
         """Return the chat meant, if there is a plain one."""
         text = self.text("chat_id")
-        return int(text) if text.removeprefix("-").isdecimal() else None
+        return int(text) if CHAT_ID.fullmatch(text) else None
 
     def as_json(self) -> Json:
         """Return what was sent, of files their names and sizes only."""
@@ -78,16 +95,36 @@ class Params:
         return self.values | files
 
 
+def read_json(source: str | bytes) -> Any:
+    """Read JSON as strict as Telegram's; ValueError for half characters, NaN and too deep."""
+    try:
+        value = json.loads(source)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("too deep") from None
+    return value
+
+
+def checked_list(value: object, kind: type[T], name: str) -> list[T]:
+    """Return a list in which all is of one kind; None is an empty one."""
+    items = [] if value is None else value
+    if not isinstance(items, list) or not all(type(item) is kind for item in items):
+        raise bad_request(f"expected an Array of {_KINDS[kind]} as {name}")
+    return items
+
+
 async def read_params(request: Request) -> Params:
     """Read query, JSON, form or multipart."""
     values: Json = dict(request.query_params)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         try:
-            body = json.loads(await request.body() or b"{}")
+            body = read_json(await request.body() or b"{}")
         except ValueError:
             raise bad_request("can't parse request body as JSON") from None
-        return Params(values | body if isinstance(body, dict) else values)
+        if not isinstance(body, dict):
+            raise bad_request("object expected as request body")
+        return Params(values | body)
     uploads: dict[str, Upload] = {}
     too_large = False
     async with request.form(max_part_size=LARGEST_UPLOAD) as form:

@@ -7,7 +7,7 @@ from bot.sandbox.composing import LONGEST_CAPTION, LONGEST_TEXT, add_media
 from bot.sandbox.entities import Text, with_found
 from bot.sandbox.errors import Json, bad_request
 from bot.sandbox.messages import Chat, Media, Message, User
-from bot.sandbox.parameters import Upload
+from bot.sandbox.parameters import CHAT_ID, Upload
 from bot.sandbox.world import World
 
 LARGEST_ALBUM = 10
@@ -41,6 +41,18 @@ OTHER_KINDS: dict[str, Json] = {
 }
 
 
+def chat_at(world: World, given: str) -> Chat:
+    """Return the chat of a number; a person's is made with the person."""
+    if not CHAT_ID.fullmatch(given):
+        raise bad_request(f"{given} is not the number of a chat")
+    number = int(given)
+    if number > 0:
+        world.user(number)
+    if number not in world.chats:
+        raise bad_request("chat not found")
+    return world.chats[number]
+
+
 def chat_of(world: World, user: User, chat_id: int | None) -> Chat:
     """Return the private chat, or the group with this person in it."""
     chat = world.chats.get(chat_id or user.id)
@@ -58,8 +70,16 @@ def say(world: World, user: User, chat: Chat, text: str, reply_to: int = 0) -> M
         raise bad_request("message text is empty")
     if len(words.plain) > LONGEST_TEXT:
         raise bad_request("message is too long")
+    reply = replied(chat, reply_to)
     open_chat(world, user, chat)
-    return world.post(chat, user, words, reply_to=chat.messages.get(reply_to))
+    return world.post(chat, user, words, reply_to=reply)
+
+
+def replied(chat: Chat, number: int) -> Message | None:
+    """Return the message that is answered; 0 is none."""
+    if number and number not in chat.messages:
+        raise bad_request("message to be replied not found")
+    return chat.messages.get(number)
 
 
 def send_other(world: World, user: User, chat: Chat, kind: str) -> Message:
@@ -80,10 +100,15 @@ def send_files(
     reply_to: int = 0,
 ) -> list[Message]:
     """Send photos or documents; several become albums, each part a message of its own."""
+    if kind not in {"photo", "document"}:
+        raise bad_request("files are sent as photo or document")
+    if not uploads:
+        raise bad_request("there is no file in the request")
     words = with_found(Text(caption))
     if len(words.plain) > LONGEST_CAPTION:
         raise bad_request("message caption is too long")
-    media = [add_media(world, kind, upload) for upload in uploads]
+    reply = replied(chat, reply_to)
+    media = [add_media(world, kind, upload, from_bot=False) for upload in uploads]
     open_chat(world, user, chat)
     sent = []
     for start in range(0, len(media), LARGEST_ALBUM):
@@ -91,7 +116,6 @@ def send_files(
         album = str(next(world.serial) + (world.bot.id << 16)) if len(part) > 1 else ""
         for index, item in enumerate(part, start):
             text = Text() if index else words
-            reply = chat.messages.get(reply_to)
             sent.append(world.post(chat, user, text, item, album=album, reply_to=reply))
     return sent
 
@@ -101,7 +125,11 @@ def edit(world: World, user: User, chat: Chat, number: int, text: str) -> None:
     message = chat.messages.get(number)
     if message is None or message.sender is not user:
         raise bad_request("message to edit not found")
-    message.text = with_found(Text(text))
+    words = with_found(Text(text))
+    most = LONGEST_CAPTION if message.media else LONGEST_TEXT
+    if len(words.plain) > most or not (words.plain or message.media):
+        raise bad_request(f"an edited message has 1-{most} characters")
+    message.text = words
     world.edit(message)
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from bot.sandbox.errors import Json, bad_request
+from bot.sandbox.parameters import Params
 
 MOST_COMMANDS = 100
 LONGEST = {"name": 64, "description": 512, "short_description": 120}
@@ -37,7 +38,7 @@ class Profile:
             if not 1 <= len(str(command.get("description", ""))) <= 256:
                 raise bad_request("BOT_COMMAND_DESCRIPTION_INVALID")
         self.commands[_scope_key(scope), language] = [
-            {"command": str(c["command"]).removeprefix("/"), "description": c["description"]}
+            {"command": str(c["command"]).removeprefix("/"), "description": str(c["description"])}
             for c in commands
         ]
 
@@ -76,7 +77,8 @@ class Profile:
 
 
 def _scope_key(scope: Json | None) -> str:
-    kind = str((scope or {}).get("type", "default"))
+    given = Params(scope or {})
+    kind = given.text("type", "default")
     if kind not in _SCOPES:
         raise bad_request("can't parse BotCommandScope: Unsupported type specified")
-    return " ".join([kind, *(str((scope or {}).get(name)) for name in _SCOPES[kind])])
+    return " ".join([kind, *(str(given.integer(name)) for name in _SCOPES[kind])])

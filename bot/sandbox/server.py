@@ -12,9 +12,13 @@ from typing import Self
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from bot.sandbox.api import Api
 from bot.sandbox.control import Control
+from bot.sandbox.errors import ApiError
 from bot.sandbox.guard import Guard
 from bot.sandbox.messages import User
 from bot.sandbox.personas import PERSONAS, Persona
@@ -53,7 +57,8 @@ class Sandbox:
         self._web = Web(self.world, qr)
         self._port = port
         routes = [*Api(self.world, self.token).routes(), *Control(self.world).routes()]
-        app = Guard(Starlette(routes=routes + self._web.routes()))
+        handlers = {HTTPException: _refuse}
+        app = Guard(Starlette(routes=routes + self._web.routes(), exception_handlers=handlers))
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -121,6 +126,13 @@ class Sandbox:
         self._server.leaving.set()
         if self._task is not None:
             await self._task
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Say in the Bot API's way what Starlette refused by itself."""
+    assert isinstance(error, HTTPException)
+    begin = "Bad Request: " if error.status_code == 400 else ""
+    return ApiError(error.status_code, begin + error.detail).as_response()
 
 
 class _Server(uvicorn.Server):

@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from bot.sandbox.errors import ApiError, Json
+from bot.sandbox import people
+from bot.sandbox.errors import ApiError, Json, bad_request
+from bot.sandbox.messages import Log
 from bot.sandbox.world import World
 
 PAGE = Path(__file__).with_name("page")
@@ -54,17 +56,19 @@ class Web:
 
     async def stream(self, request: Request) -> Response:
         """Send the events of `chats` as they happen, as server-sent events."""
-        numbers = [int(part) for part in request.query_params.get("chats", "").split(",") if part]
+        try:
+            logs = [
+                people.chat_at(self._world, number).log
+                for number in request.query_params.get("chats", "").split(",")
+            ]
+        except ApiError as error:
+            return error.as_response()
         return StreamingResponse(
-            self._events(numbers), media_type="text/event-stream", headers=_HEADERS
+            self._events(logs), media_type="text/event-stream", headers=_HEADERS
         )
 
-    async def _events(self, numbers: list[int]) -> AsyncIterator[str]:
+    async def _events(self, logs: list[Log]) -> AsyncIterator[str]:
         queue: asyncio.Queue[Json] = asyncio.Queue()
-        for number in numbers:
-            if number > 0:
-                self._world.user(number)
-        logs = [self._world.chats[number].log for number in numbers if number in self._world.chats]
         self._queues.add(queue)
         for log in logs:
             log.watch(queue)
@@ -84,11 +88,11 @@ class Web:
         """Show a photo, or hand out a document."""
         file = self._world.files.find(request.path_params["file_id"])
         if file is None:
-            return Response(status_code=404, headers=_HEADERS)
+            return bad_request("there is no such file").as_response()
         try:
             content = await asyncio.to_thread(self._world.files.content, file)
-        except ApiError:
-            return Response(status_code=404, headers=_HEADERS)
+        except ApiError as error:
+            return error.as_response()
         if file.side:
             return Response(content, media_type="image/jpeg", headers=_HEADERS)
         saved = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}"}
@@ -98,7 +102,7 @@ class Web:
     async def qr(self, request: Request) -> Response:
         """Show the QR code of the bot's deep link, where the caller gave one."""
         if self._qr is None:
-            return Response(status_code=404, headers=_HEADERS)
+            return ApiError(404, "Not Found").as_response()
         image = await asyncio.to_thread(self._qr)
         kind = "image/png" if image.startswith(b"\x89PNG") else "image/svg+xml"
         return Response(image, media_type=kind, headers=_HEADERS)

@@ -39,8 +39,8 @@ class Webhook:
 
     async def set(self, url: str, secret: str, connections: int) -> None:
         """Deliver there from now on; an empty address ends it."""
-        if url and urlsplit(url).hostname not in LOOPBACK:
-            raise bad_request("bad webhook: the sandbox delivers to this machine only")
+        if url:
+            _check(url)
         if not _SECRET.fullmatch(secret):
             raise bad_request("secret token contains unallowed characters")
         await self.stop()
@@ -91,13 +91,25 @@ class Webhook:
                 failures += 1
 
 
+def _check(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise bad_request("bad webhook: invalid webhook URL specified") from None
+    if parts.scheme not in ("http", "https"):
+        raise bad_request("bad webhook: an HTTP or HTTPS URL must be provided for webhook")
+    if host not in LOOPBACK:
+        raise bad_request("bad webhook: the sandbox delivers to this machine only")
+
+
 async def _post(
     http: httpx.AsyncClient, url: str, update: Json, headers: dict[str, str]
 ) -> str | None:
     """Return what went wrong, or None."""
     try:
         answer = await http.post(url, json=update, headers=headers)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"Connection failed: {type(error).__name__}"
     if answer.is_success:
         return None

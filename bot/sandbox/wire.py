@@ -32,9 +32,7 @@ class Wire:
 
     async def file(self, file_id: str) -> bytes:
         """Return a file's bytes."""
-        answer = await self._http.get(f"/sim/files/{file_id}")
-        answer.raise_for_status()
-        return answer.content
+        return (await self._send("GET", f"/sim/files/{file_id}")).content
 
     async def get(self, path: str, params: Json | None = None) -> Any:
         """Ask."""
@@ -51,7 +49,10 @@ class Wire:
 
     async def ask(self, verb: str, path: str, **parts: Any) -> Any:
         """Send a request and return its JSON."""
+        return (await self._send(verb, path, **parts)).json()
+
+    async def _send(self, verb: str, path: str, **parts: Any) -> httpx.Response:
         answer = await self._http.request(verb, path, **parts)
         if answer.is_error:
-            raise Refused(answer.json().get("error", answer.status_code))
-        return answer.json()
+            raise Refused(answer.json()["description"])
+        return answer

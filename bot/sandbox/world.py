@@ -10,7 +10,7 @@ from bot.sandbox.clock import Clock
 from bot.sandbox.entities import Text
 from bot.sandbox.errors import (
     BLOCKED,
-    KICKED,
+    NOT_MEMBER,
     NOT_STARTED,
     QUERY_TOO_OLD,
     ApiError,
@@ -29,6 +29,8 @@ from bot.sandbox.webhook import Webhook
 # Telegram tells no figure; bots that answer later than about a minute are refused.
 QUERY_LIVES = 60
 CALLS_KEPT = 200_000
+# An id has at most 52 bits.
+LARGEST_ID = (1 << 52) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,13 @@ class World:
         self.webhook = Webhook(self.updates, self.clock)
 
     def reset(self) -> None:
-        """Forget people, chats, calls and faults; what the bot set up for itself stays."""
+        """Forget people, chats, calls, faults and a moved clock, not what the bot set up."""
         for chat in self.chats.values():
             chat.log.add({"event": "reset", "chat_id": chat.id})
         for kept in (self.users, self.chats, self.queries, self.calls):
             kept.clear()
         self.faults.clear()
+        self.clock.reset()
         self.updates.drop()
         self.flood = None
 
@@ -102,6 +105,8 @@ class World:
         return user
 
     def _newcomer(self, number: int) -> User:
+        if not 0 < number <= LARGEST_ID or number == self.bot.id:
+            raise bad_request(f"a person cannot have the id {number}")
         for persona in self.personas:
             if persona.id == number:
                 language = persona.language
@@ -118,7 +123,7 @@ class World:
         if chat.user is not None and not chat.user.started:
             raise ApiError(403, NOT_STARTED)
         if not chat.has_bot:
-            raise ApiError(403, KICKED)
+            raise ApiError(403, NOT_MEMBER)
         return chat
 
     def post(

@@ -5,7 +5,7 @@ from bot.sandbox.entities import Text
 from bot.sandbox.errors import NOT_MODIFIED, Json, bad_request
 from bot.sandbox.messages import Media, Message
 from bot.sandbox.methods.registry import method
-from bot.sandbox.parameters import Params
+from bot.sandbox.parameters import Params, checked_list
 from bot.sandbox.world import World
 
 LONGEST_ANSWER = 200
@@ -35,7 +35,7 @@ async def edit_caption(world: World, params: Params) -> object:
 async def edit_media(world: World, params: Params) -> object:
     """Replace the picture or file, and the caption with it."""
     message = _own(world, params)
-    item = params.parsed("media") or {}
+    item = params.record("media") or {}
     kind = str(item.get("type"))
     if kind not in {"photo", "document"}:
         raise bad_request("the sandbox sends photos and documents only")
@@ -99,10 +99,10 @@ async def delete_message(world: World, params: Params) -> object:
 async def delete_messages(world: World, params: Params) -> object:
     """Remove several; those that are gone are passed over."""
     chat = world.chat_for_bot(params.chat_id())
-    numbers = params.parsed("message_ids") or []
+    numbers = checked_list(params.parsed("message_ids"), int, "message_ids")
     if not 1 <= len(numbers) <= MOST_DELETED:
         raise bad_request("message identifiers are not specified")
-    for message in chat.present(map(int, numbers)):
+    for message in chat.present(numbers):
         if world.clock.now() - message.date <= DELETABLE_FOR:
             world.delete(message)
     return True

@@ -1,6 +1,5 @@
 """Methods by which a bot tells of itself."""
 
-from bot.sandbox.errors import Json
 from bot.sandbox.methods.registry import Method, method
 from bot.sandbox.parameters import Params
 from bot.sandbox.world import World
@@ -31,7 +30,7 @@ async def leave(world: World, params: Params) -> object:
 async def set_my_commands(world: World, params: Params) -> object:
     """Set the menu of a scope and language."""
     world.profile.set_commands(
-        params.parsed("commands") or [], params.parsed("scope"), params.text("language_code")
+        params.records("commands"), params.record("scope"), params.text("language_code")
     )
     return True
 
@@ -39,13 +38,13 @@ async def set_my_commands(world: World, params: Params) -> object:
 @method("getMyCommands")
 async def get_my_commands(world: World, params: Params) -> object:
     """Return the menu of a scope and language."""
-    return world.profile.get_commands(params.parsed("scope"), params.text("language_code"))
+    return world.profile.get_commands(params.record("scope"), params.text("language_code"))
 
 
 @method("deleteMyCommands")
 async def delete_my_commands(world: World, params: Params) -> object:
     """Remove the menu of a scope and language."""
-    world.profile.delete_commands(params.parsed("scope"), params.text("language_code"))
+    world.profile.delete_commands(params.record("scope"), params.text("language_code"))
     return True
 
 
@@ -73,7 +72,7 @@ for _title, _word in _WORDS.items():
 @method("setChatMenuButton")
 async def set_chat_menu_button(world: World, params: Params) -> object:
     """Choose what the button beside the input field does."""
-    button: Json = params.parsed("menu_button") or {"type": "default"}
+    button = params.record("menu_button") or {"type": "default"}
     world.profile.menu_buttons[params.integer("chat_id", 0)] = button
     return True
 

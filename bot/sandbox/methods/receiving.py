@@ -6,7 +6,7 @@ from pathlib import Path
 from bot.sandbox.errors import Json, bad_request
 from bot.sandbox.files import LARGEST_DOWNLOAD
 from bot.sandbox.methods.registry import method
-from bot.sandbox.parameters import Params
+from bot.sandbox.parameters import Params, checked_list
 from bot.sandbox.updates import MOST_UPDATES
 from bot.sandbox.world import World
 
@@ -14,12 +14,17 @@ from bot.sandbox.world import World
 @method("getUpdates")
 async def get_updates(world: World, params: Params) -> object:
     """Wait for updates."""
-    world.updates.allow(params.parsed("allowed_updates"))
+    world.updates.allow(_kinds(params))
     return await world.updates.poll(
         params.integer("offset", 0),
         min(max(params.integer("limit", MOST_UPDATES), 1), MOST_UPDATES),
         params.integer("timeout", 0),
     )
+
+
+def _kinds(params: Params) -> list[str] | None:
+    given = params.parsed("allowed_updates")
+    return None if given is None else checked_list(given, str, "allowed_updates")
 
 
 @method("setWebhook")
@@ -28,7 +33,7 @@ async def set_webhook(world: World, params: Params) -> object:
     await world.webhook.set(
         params.text("url"), params.text("secret_token"), params.integer("max_connections", 40)
     )
-    world.updates.allow(params.parsed("allowed_updates"))
+    world.updates.allow(_kinds(params))
     if params.flag("drop_pending_updates"):
         world.updates.drop()
     return True

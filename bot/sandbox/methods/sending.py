@@ -12,7 +12,7 @@ from bot.sandbox.composing import (
 from bot.sandbox.errors import Json, bad_request
 from bot.sandbox.messages import Message
 from bot.sandbox.methods.registry import method
-from bot.sandbox.parameters import Params
+from bot.sandbox.parameters import Params, checked_list
 from bot.sandbox.world import World
 
 ALBUM = range(2, 11)
@@ -69,7 +69,7 @@ def _send_media(world: World, params: Params, kind: str) -> object:
 async def send_media_group(world: World, params: Params) -> object:
     """Send an album: two to ten messages with one media_group_id."""
     chat = world.chat_for_bot(params.chat_id())
-    items = params.parsed("media") or []
+    items = params.records("media")
     if len(items) not in ALBUM:
         raise bad_request("group send failed: an album has 2-10 items")
     if len({item.get("type") == "document" for item in items}) > 1:
@@ -119,7 +119,7 @@ def _sources(world: World, params: Params) -> list[Message]:
     chat = world.chats.get(params.chat_id("from_chat_id"))
     if chat is None:
         raise bad_request("chat not found")
-    return chat.present(map(int, params.parsed("message_ids") or []))
+    return chat.present(checked_list(params.parsed("message_ids"), int, "message_ids"))
 
 
 def _source(world: World, params: Params, number: int, word: str) -> Message:

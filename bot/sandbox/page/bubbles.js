@@ -42,7 +42,14 @@ function file(message, words) {
   );
 }
 
-export const summary = (message, words) => message.text || message.caption || message.document?.file_name || words.picture;
+// What a message is that the sandbox only pretends to carry.
+function pretended(message, words) {
+  const kind = Object.keys(words.other).find((name) => name in message);
+  return kind ? `[${words.other[kind]}]` : "";
+}
+
+export const summary = (message, words) =>
+  message.text || message.caption || message.document?.file_name || pretended(message, words) || words.picture;
 
 function quoted(reply, words) {
   const text = summary(reply, words);
@@ -75,8 +82,8 @@ function meta(message, language, words, mine) {
 }
 
 const other = (message, words) => {
-  const kind = Object.keys(words.other).find((name) => name in message);
-  return kind ? make("p", { class: "words" }, `[${words.other[kind]}]`) : null;
+  const text = pretended(message, words);
+  return text ? make("p", { class: "words" }, text) : null;
 };
 
 export function bubble(message, language, words, act) {

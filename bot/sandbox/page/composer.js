@@ -26,7 +26,8 @@ export class Composer {
     this.prepareDrop();
   }
 
-  open(words, language) {
+  // Each chat has its own draft.
+  open(words, language, draft) {
     this.words = words;
     this.text.placeholder = words.text;
     this.text.lang = language;
@@ -41,7 +42,13 @@ export class Composer {
     $("span", file).textContent = words.asFileHint;
     label($("#replying button"), words.noReply);
     this.reply(null);
+    this.write(draft);
     this.offer([]);
+  }
+
+  write(text) {
+    this.text.value = text;
+    this.typed();
   }
 
   // Names the message that what is sent next answers; null for none.
@@ -87,19 +94,20 @@ export class Composer {
     box.replaceChildren(...texts.map((row) => make("div", {}, ...row.map(press))));
   }
 
-  submit(event) {
+  async submit(event) {
     event.preventDefault();
     const text = this.text.value.trim();
     if (!text) return;
-    this.text.value = "";
-    this.typed();
-    this.send.text(text, this.answered());
+    this.write("");
+    const sent = await this.send.text(text, this.answered());
+    if (!sent && !this.text.value) this.write(text);
   }
 
   typed() {
     const value = this.text.value;
     this.text.style.height = "auto";
-    this.text.style.height = `${Math.min(this.text.scrollHeight, TALLEST)}px`;
+    // Hidden it has no height.
+    if (this.text.scrollHeight) this.text.style.height = `${Math.min(this.text.scrollHeight, TALLEST)}px`;
     $("#send").disabled = !value.trim();
     const wanted = /^\/\w*$/.test(value) ? value.slice(1) : null;
     this.offer(wanted === null ? [] : this.menu.filter((item) => item.command.startsWith(wanted)));
@@ -136,8 +144,7 @@ export class Composer {
   }
 
   choose(command) {
-    this.text.value = "";
-    this.typed();
+    this.write("");
     this.send.text(`/${command}`);
   }
 
@@ -149,9 +156,14 @@ export class Composer {
 
   pasted(event) {
     const files = [...event.clipboardData.files];
-    if (!files.length || document.querySelector("dialog[open]")) return;
+    if (!files.length || this.closed()) return;
     event.preventDefault();
     this.ask(files);
+  }
+
+  // Whether nothing can be sent now: a dialog is open, or the bot not started.
+  closed() {
+    return $("#composer").hidden || document.querySelector("dialog[open]") !== null;
   }
 
   async ask(files) {
@@ -171,7 +183,7 @@ export class Composer {
     };
     const hasFiles = (event) => [...event.dataTransfer.types].includes("Files");
     document.addEventListener("dragenter", (event) => {
-      if (!hasFiles(event)) return;
+      if (!hasFiles(event) || this.closed()) return;
       inside += 1;
       const kinds = [...event.dataTransfer.items].map((item) => item.type);
       $("[data-as=photo]", drop).hidden = !kinds.every((kind) => kind.startsWith("image/"));
@@ -187,11 +199,12 @@ export class Composer {
       for (const child of drop.children) child.classList.toggle("over", child === zone(event));
     });
     document.addEventListener("drop", (event) => {
+      if (!hasFiles(event)) return;
       event.preventDefault();
       const as = zone(event)?.dataset.as;
       show(false);
       const files = [...event.dataTransfer.files];
-      if (!files.length) return;
+      if (!files.length || this.closed()) return;
       if (as === "document" || (as === "photo" && areImages(files))) this.send.files(files, as, "", this.answered());
       else this.ask(files);
     });

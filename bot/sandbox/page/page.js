@@ -69,6 +69,7 @@ function followLink(url) {
 async function start() {
   if (current.blocked) await attempt(post(`/sim/users/${current.persona.id}/block`, { blocked: false }));
   await say(`/start ${startToken}`.trim());
+  if (matchMedia("(hover: hover)").matches) $("#text").focus();
   startToken = "";
   history.replaceState(null, "", location.pathname + location.hash);
   await refreshMenu(current);
@@ -109,6 +110,7 @@ const on = {
   deleted(person, event) {
     person.messages.delete(event.message_id);
     if (person === current) log.remove(event.message_id);
+    if (composer.replied?.message_id === event.message_id) composer.reply(null);
     showPeople();
   },
   action(person, event) {
@@ -158,6 +160,7 @@ async function refreshMenu(person) {
 // --- what is shown
 
 function play(person) {
+  if (current) current.draft = $("#text").value;
   current = person;
   person.unread = 0;
   words = wordsFor(person.persona.language);
@@ -168,10 +171,10 @@ function play(person) {
   for (const [id, word] of [["qr-open", "qr"], ["theme", "theme"], ["block", "block"], ["latest", "latest"]])
     label($(`#${id}`), words[word]);
   $("#qr-card figcaption").textContent = words.qrText;
-  composer.open(words, person.persona.language);
   log.open(person, words);
   showPeople();
   showState();
+  composer.open(words, person.persona.language, person.draft ?? "");
   refreshMenu(person);
 }
 

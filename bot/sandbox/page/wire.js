@@ -3,7 +3,7 @@
 async function ask(path, options) {
   const answer = await fetch(path, options);
   const body = await answer.json();
-  if (!answer.ok) throw new Error(body.error);
+  if (!answer.ok) throw new Error(body.description);
   return body;
 }
 

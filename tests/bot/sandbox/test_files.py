@@ -40,6 +40,17 @@ async def test_a_small_photo_is_not_made_larger(ann: User) -> None:
     assert [size["width"] for size in sent["photo"]] == [90, 200]
 
 
+async def test_a_photo_of_a_person_has_no_limit_for_their_app_makes_it_small(
+    bot: Bot, ann: User
+) -> None:
+    heavy = picture(2600, 2600) + bytes(10 * MEGABYTE)
+    for content, size in (heavy, (1280, 1280)), (picture(9000, 3000), (1280, 427)):
+        sent = await ann.sends_photo(content)
+        assert (sent["photo"][-1]["width"], sent["photo"][-1]["height"]) == size
+        file = await bot.get_file(sent["photo"][-1]["file_id"])
+        assert len(await file.download_as_bytearray()) < MEGABYTE
+
+
 async def test_a_turned_photo_is_set_upright(bot: Bot, ann: User) -> None:
     out = io.BytesIO()
     exif = Image.Exif()

@@ -1,6 +1,9 @@
 """Only this machine, and only its own page."""
 
+import asyncio
 import socket
+import sys
+from asyncio.subprocess import PIPE
 
 import httpx
 import pytest
@@ -61,3 +64,16 @@ async def test_a_qr_code_is_shown_where_there_is_one() -> None:
         assert answer.headers["Content-Type"].startswith("image/svg+xml")
     async with Sandbox() as sandbox, httpx.AsyncClient() as http:
         assert (await http.get(f"{sandbox.url}/sim/qr")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "asked", [["--token", "letters"], ["--port", "65536"], ["--port", "taken"]]
+)
+async def test_a_start_that_cannot_be_says_why_in_a_line(
+    sandbox: Sandbox, asked: list[str]
+) -> None:
+    taken = sandbox.url.rpartition(":")[2]
+    command = ["-m", "bot.sandbox", *(taken if word == "taken" else word for word in asked)]
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, stderr=PIPE)
+    _, told = await process.communicate()
+    assert process.returncode == 2 and b"Traceback" not in told and b"Invalid value" in told

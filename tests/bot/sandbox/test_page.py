@@ -1,6 +1,7 @@
 """The page in a real browser."""
 
 import base64
+import re
 import shutil
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,6 +18,7 @@ from telegram import (
 )
 
 from bot.sandbox.client import Sim
+from bot.sandbox.people import OTHER_KINDS
 from bot.sandbox.personas import CHINESE_PATIENT, DOCTOR, PATIENT
 from bot.sandbox.server import Sandbox
 
@@ -184,3 +186,74 @@ async def test_a_file_of_the_bot_can_be_saved_under_its_name(page: Any, bot: Bot
     saved = await saving.value
     assert saved.suggested_filename == "audit.csv"
     assert (await saved.path()).read_bytes() == b"a,b\n1,2\n"
+
+
+async def test_what_is_typed_stays_with_who_typed_it_and_until_it_is_sent(
+    page: Any, sim: Sim
+) -> None:
+    expect, text = playwright.expect, page.get_by_role("textbox", name="Message")
+    await sim.user(PATIENT.id).starts()
+    await sim.user(DOCTOR.id).starts()
+    await text.fill("I cough")
+    await page.get_by_role("button", name=DOCTOR.name).click()
+    await expect(text).to_have_value("")
+    await page.get_by_role("button", name=PATIENT.name).click()
+    await expect(text).to_have_value("I cough")
+    # The fixture lets a 404 on the console pass.
+    gone = {"ok": False, "error_code": 404, "description": "Not Found"}
+    await page.route("**/messages", lambda route: route.fulfill(status=404, json=gone))
+    await page.get_by_role("button", name="Send", exact=True).click()
+    await expect(page.locator("#toast")).to_contain_text("Not sent: Not Found")
+    await expect(text).to_have_value("I cough")
+
+
+async def test_files_fall_only_where_they_can_be_sent(page: Any, bot: Bot, sim: Sim) -> None:
+    expect, ann = playwright.expect, sim.user(PATIENT.id)
+    scan = ["document", "IM1.dcm", encoded(b"DICM"), ""]
+    await page.evaluate(DROP, scan)
+    await page.get_by_role("button", name="START", exact=True).click()
+    await page.get_by_role("textbox", name="Message").wait_for()
+    picked = {"name": "scan.png", "mimeType": "image/png", "buffer": picture()}
+    await page.set_input_files("#picker", [picked])
+    await page.evaluate(DROP, scan)
+    await page.get_by_role("button", name="Send", exact=True).last.click()
+    await expect(page.locator("#log .mine img")).to_have_count(1)
+    assert [heard.text or bool(heard.photo) for heard in await ann.messages()] == ["/start", True]
+
+
+async def test_an_answer_to_what_is_deleted_is_none(page: Any, bot: Bot, sim: Sim) -> None:
+    expect, ann = playwright.expect, sim.user(PATIENT.id)
+    await ann.starts()
+    asked = await bot.send_message(PATIENT.id, "Your comment?", reply_markup=ForceReply())
+    await expect(page.locator("#replying")).to_contain_text("Your comment?")
+    await bot.delete_message(PATIENT.id, asked.message_id)
+    await expect(page.locator("#replying")).to_be_hidden()
+
+
+async def test_each_kind_of_message_has_a_word(page: Any, sim: Sim) -> None:
+    expect, ann = playwright.expect, sim.user(PATIENT.id)
+    await ann.starts()
+    for count, kind in enumerate(OTHER_KINDS, 2):
+        await ann.sends(kind)
+        await expect(page.locator("#log .mine .words")).to_have_count(count)
+        await expect(page.locator(".patient small").first).to_have_text(re.compile(r"\[.+\]"))
+
+
+async def test_on_a_phone_nothing_lies_over_a_name_and_a_toast_is_wide(
+    page: Any, bot: Bot, sim: Sim
+) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await sim.user(DOCTOR.id).starts()
+    for _ in range(12):
+        await bot.send_message(DOCTOR.id, "A case waits")
+    unread = page.locator(".doctor .unread")
+    await playwright.expect(unread).to_have_text("12")
+    over, name = [await place.bounding_box() for place in (unread, page.locator(".doctor em"))]
+    assert over["x"] + over["width"] <= name["x"]
+    await page.get_by_role("button", name="Doctor").click()
+    await bot.send_message(DOCTOR.id, "Well?", reply_markup=MARKUP)
+    await page.get_by_role("button", name="I agree").click()
+    (query,) = [u.callback_query for u in await bot.get_updates(timeout=2) if u.callback_query]
+    await bot.answer_callback_query(query.id, "word " * 30)
+    toast = await page.locator("#toast").bounding_box()
+    assert toast["width"] > 300

@@ -122,6 +122,9 @@ async def test_a_webhook_is_tried_again_until_it_accepts(
 async def test_a_webhook_stays_on_this_machine(bot: Bot) -> None:
     with pytest.raises(BadRequest, match="this machine only"):
         await bot.set_webhook("https://example.org/hook")
+    for address in ("http://127.0.0.1:99999/", "http://[", "ftp://127.0.0.1/"):
+        with pytest.raises(BadRequest, match=r"(?i)bad webhook: .*URL"):
+            await bot.set_webhook(address)
     with pytest.raises(BadRequest, match="unallowed characters"):
         await bot.set_webhook("http://127.0.0.1:1/", secret_token="not good")
 
