@@ -40,6 +40,7 @@ class Doubt(StrEnum):
     TOO_BRIGHT = "too_bright"
     CLIPPED = "clipped"
     FLAT = "flat"
+    EDITED = "edited"
     PHOTOGRAPHED = "photographed"
     OTHERS_UNSEEN = "others_unseen"
     # Only in answers of earlier builds, which are kept and drawn again.

@@ -1,15 +1,17 @@
-"""How good a picture is, from its pixels alone: its size, sharpness, exposure and contrast.
+"""How good a picture is, from its pixels alone: size, sharpness, exposure, contrast, and edits.
 
 The limits lie beyond what 995 of 1000 pictures of each training source keep; `training.quality`
 measures them.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from classifier.labels import Doubt, FloatArray, Greys, Modality
-from classifier.preprocess import to_input
+from classifier.preprocess import to_input, to_levels
 
 # All but the size is measured on a copy of so many pixels a side: sharper the network never sees.
 SIDE = 224
@@ -19,6 +21,10 @@ DARK = 0.36
 BRIGHT = 0.66
 WHITE = 0.04
 BLACK = 0.32
+# Of these measures see `Quality`.
+PLAIN = 0.06
+SPARSE = 0.15
+EQUALISED = 0.05
 FLAT = {Modality.XRAY: 0.115, Modality.CT: 0.08}
 # What noise of variance 1 leaves of squared gradients after blurs of 1 and of 2 pixels.
 NOISE_LEFT = {1: 0.0514, 2: 0.00466}
@@ -32,6 +38,11 @@ class Quality:
     those after two: about 2 for the sharpest edges, near 1 for none. `shadows` and `lights` are the
     greys that a quarter of the picture is below and above, `white` and `black` the shares of it
     that are lost there, `contrast` is the spread of its greys: all in [0, 1].
+
+    Edits: `plain` is the share covered by one grey, neither black nor white, `fullness` compares
+    how many greys are used (exponential of their entropy) with a normal distribution of the same
+    spread, and `unevenness` is how far the greys are from each being used alike (Kolmogorov and
+    Smirnov's distance).
     """
 
     side: int
@@ -41,6 +52,9 @@ class Quality:
     white: float
     black: float
     contrast: float
+    plain: float
+    fullness: float
+    unevenness: float
 
 
 def measure(shown: Greys, side: int | None = None) -> Quality:
@@ -61,6 +75,8 @@ def measure(shown: Greys, side: int | None = None) -> Quality:
         white=float((grey > 0.99).mean()),
         black=float((grey < 0.01).mean()),
         contrast=float(soft.std()),
+        plain=_plain(grey, soft.std()),
+        **_greys(shown),
     )
 
 
@@ -76,8 +92,44 @@ def doubts(quality: Quality, modality: Modality) -> frozenset[Doubt]:
             Doubt.TOO_DARK: quality.lights < DARK,
             Doubt.TOO_BRIGHT: quality.shadows > BRIGHT,
             Doubt.CLIPPED: quality.white > WHITE or quality.black > BLACK,
+            # What is flat says so, and that is enough.
+            Doubt.EDITED: not holds[Doubt.FLAT] and _is_edited(quality),
         }
     return frozenset(doubt for doubt, is_so in holds.items() if is_so)
+
+
+def _is_edited(quality: Quality) -> bool:
+    return quality.plain > PLAIN or quality.fullness < SPARSE or quality.unevenness < EQUALISED
+
+
+def _plain(grey: FloatArray, contrast: float) -> float:
+    """Give the share of places that all 24 around are like, as where something was covered."""
+    low, high = _around(grey, np.minimum), _around(grey, np.maximum)
+    plain = (high - low < contrast / 80) & (low > 0.03) & (high < 0.97)
+    return float(plain.mean())
+
+
+def _around(grey: FloatArray, extreme: np.ufunc) -> FloatArray:
+    """Give the lowest or the highest grey of each square of 5 by 5."""
+    for _ in range(2):
+        rows = len(grey) - 4
+        grey = reduce(extreme, [grey[top : top + rows] for top in range(5)]).T
+    return grey
+
+
+def _greys(shown: Greys) -> dict[str, float]:
+    """Measure which greys are used, on some of the pixels."""
+    step = max(1, min(shown.shape) // SIDE)
+    levels = to_levels(shown[::step, ::step])
+    shares = np.bincount(levels.ravel(), minlength=256) / levels.size
+    used = shares[shares > 0]
+    count = np.exp(-(used * np.log(used)).sum())
+    usual = np.sqrt(2 * np.pi * np.e) * max(float(levels.std()), 1.0)
+    even = np.arange(1, 257) / 256
+    return {
+        "fullness": float(count / usual),
+        "unevenness": float(np.abs(shares.cumsum() - even).max()),
+    }
 
 
 def _blurred(grey: FloatArray, radius: int) -> FloatArray:
@@ -87,7 +139,7 @@ def _blurred(grey: FloatArray, radius: int) -> FloatArray:
     weights /= weights.sum()
     for _ in range(2):
         wide = np.pad(grey, ((reach, reach), (0, 0)), mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(wide, len(weights), axis=0)
+        windows = sliding_window_view(wide, len(weights), axis=0)
         grey = np.ascontiguousarray((windows @ weights).T)
     return grey
 

@@ -121,6 +121,10 @@ CHINESE = Words(
             "图片几乎没有明暗对比，看不出结构。请避开雾气和反光再拍一张，"
             "或者发送医院导出的原始文件。"
         ),
+        Doubt.EDITED: (
+            "图片像是被处理过或过度压缩：有的地方被遮住，或者灰度有缺失。请发送未经修改的图片，"
+            "或者医院导出的原始文件。"
+        ),
         Doubt.PHOTOGRAPHED: (
             "我们从您的照片里裁出了片子，并把它拉正了。翻拍的片子一律不下结论；"
             "如果有医院导出的原始文件，请发送它。"
@@ -261,6 +265,10 @@ ENGLISH = Words(
         Doubt.FLAT: (
             "The picture has hardly any contrast. Take another one without haze or reflections, "
             "or send the original file from the hospital."
+        ),
+        Doubt.EDITED: (
+            "The picture looks edited or strongly compressed: parts are covered, or greys are "
+            "missing. Please send it as it was, or the original file from the hospital."
         ),
         Doubt.PHOTOGRAPHED: (
             "We cut the film out of your photo and straightened it. From a photo no answer is "

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from classifier import quality
 from classifier.labels import Doubt, FloatArray, Modality
@@ -33,6 +33,7 @@ DOUBTS = (
     Doubt.TOO_BRIGHT,
     Doubt.CLIPPED,
     Doubt.FLAT,
+    Doubt.EDITED,
 )
 EVERY = 4
 BLURS = (1, 1.5, 2, 3, 4)
@@ -42,6 +43,8 @@ GAINS = (3, 2, 1.5, 0.4, 0.2)
 STEPS = (0.3, -0.3, 0.5, -0.5)
 SIDES = (160, 140, 100)
 JPEGS = (60, 30, 10)
+LEVELS = (32, 16, 8)
+COVERED = (0.08, 0.2)
 Worse = Callable[[Grey], Grey]
 
 
@@ -56,6 +59,9 @@ def degraded() -> dict[str, Worse]:
         **{f"exposure {step:+}": partial(_bent, lambda x, by: x + by, step) for step in STEPS},
         **{f"{side} px a side": partial(_sized, side) for side in SIDES},
         **{f"JPEG of quality {jpeg}": partial(_compressed, jpeg) for jpeg in JPEGS},
+        **{f"{levels} greys": partial(_posterised, levels) for levels in LEVELS},
+        **{f"{share:.0%} covered": partial(_covered, share) for share in COVERED},
+        "equalised": _equalised,
     }
 
 
@@ -88,6 +94,24 @@ def _compressed(jpeg: int, grey: Grey) -> Grey:
     file = io.BytesIO()
     Image.fromarray(grey).save(file, "JPEG", quality=jpeg)
     return np.asarray(Image.open(file))
+
+
+def _posterised(levels: int, grey: Grey) -> Grey:
+    step = 256 // levels
+    return grey // step * step
+
+
+def _covered(share: float, grey: Grey) -> Grey:
+    """Lay a grey rectangle over a lung's place, as one who hides a name would."""
+    covered, side = grey.copy(), share**0.5
+    rows, columns = grey.shape
+    top, left = int((0.45 - side / 2) * rows), int((0.3 - side / 2) * columns)
+    covered[top : top + int(side * rows), left : left + int(side * columns)] = 70
+    return covered
+
+
+def _equalised(grey: Grey) -> Grey:
+    return np.asarray(ImageOps.equalize(Image.fromarray(grey)))
 
 
 def read(example: Example) -> FloatArray:

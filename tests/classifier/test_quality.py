@@ -2,21 +2,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from classifier import quality
 from classifier.labels import Doubt, FloatArray, Modality
-from classifier.preprocess import to_grey
+from classifier.preprocess import to_grey, to_unit
 from classifier.reading.picture import read_picture
 from classifier.report_texts import WORDS
 
 
 def chest(side: int = 400) -> FloatArray:
-    """A bright body with two dark lungs behind ribs."""
+    """A bright body, less so to its sides, with two dark lungs behind ribs."""
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     lungs = np.minimum(abs(x - 0.42), abs(x + 0.42)) ** 2 / 0.1 + y**2 / 0.5 < 1
     ribs = np.sin(25 * y + 4 * x**2) > 0.3
-    return np.where(lungs, 0.25 + 0.15 * ribs, 0.7).astype(np.float32)
+    shade = 0.1 * x**2 + 0.15 * y
+    return (np.where(lungs, 0.3 + 0.15 * ribs, 0.75) - shade).astype(np.float32)
 
 
 def doubts(shown: FloatArray, modality: Modality = Modality.XRAY) -> frozenset[Doubt]:
@@ -52,10 +53,27 @@ def test_noise_over_a_blurred_picture_does_not_make_it_sharp() -> None:
 def test_each_fault_has_its_own_doubt() -> None:
     good = chest()
     assert doubts(good[:, :149]) >= {Doubt.TOO_SMALL}
-    assert doubts(good**3) == {Doubt.TOO_DARK}
+    assert doubts(good**4) == {Doubt.TOO_DARK}
     assert doubts(0.7 + 0.5 * (good - 0.25)) >= {Doubt.TOO_BRIGHT}
     assert doubts(np.clip(good * 1.5, 0, 1)) >= {Doubt.CLIPPED}
     assert doubts(0.5 + 0.1 * good) == {Doubt.FLAT}
+
+
+@pytest.mark.parametrize("levels", [8, 16])
+def test_few_greys_are_told_as_edited(levels: int) -> None:
+    assert doubts(np.floor(noisy(chest()) * levels) / levels) == {Doubt.EDITED}
+
+
+def test_equalised_greys_are_told_as_edited() -> None:
+    image = Image.fromarray(np.rint(255 * noisy(chest())).astype(np.uint8))
+    assert Doubt.EDITED in doubts(to_unit(np.asarray(ImageOps.equalize(image))))
+
+
+@pytest.mark.parametrize("grey", [0.1, 0.4])
+def test_a_lung_covered_with_one_grey_is_told_as_edited(grey: float) -> None:
+    covered = chest()
+    covered[80:300, 60:160] = grey
+    assert doubts(covered) == {Doubt.EDITED}
 
 
 def test_a_blank_picture_is_flat_and_not_blurred() -> None:
