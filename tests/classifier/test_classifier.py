@@ -30,9 +30,10 @@ class Reader:
 
 
 def picture(brightness: float, **changes: object) -> Scan:
-    """A checkered picture of a mean brightness, 200 pixels a side."""
+    """A checkered picture of a mean brightness, darker upwards, 200 pixels a side."""
     rows, columns = np.indices((200, 200)) // 10 % 2
-    pixels = (brightness - 0.2 + 0.4 * (rows == columns)).astype(np.float32)
+    shade = np.linspace(-0.06, 0.06, 200)[:, np.newaxis]
+    pixels = (brightness - 0.2 + 0.4 * (rows == columns) + shade).astype(np.float32)
     values: dict[str, object] = {"modality": None, "spacing": None} | changes
     return Scan(pixels, Units.GREY, **values)  # type: ignore[arg-type]  # a test's shorthand
 
@@ -166,7 +167,7 @@ class Sideways(BrightnessGate):
 
 async def test_a_sideways_picture_is_shown_and_judged_upright(xray_model: Model) -> None:
     pixels = picture(0.7).pixels[:, :160].copy()
-    pixels[:40] = 0.9
+    pixels[:40] = 0.9 - np.linspace(0, 0.2, 160)
     study = Study((Scan(pixels, Units.GREY, None, None),))
     given = await answer(study, xray_model, gate=Sideways())
     assert given.shown is not None and given.finding is not None

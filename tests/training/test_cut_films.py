@@ -26,11 +26,12 @@ class TopGate(BrightnessGate):
 def data(tmp_path: Path) -> Path:
     """Chequered films, the healthy ones darker, sixteen patients each, a white line at the top."""
     chequers = 100 * (np.indices((224, 224)) // 10 % 2).sum(0) % 200
+    shade = np.linspace(-15, 15, 224)
     for label, grey in (("normal", 30), ("bacterial", 120), ("viral", 125)):
         folder = tmp_path / "films" / label
         folder.mkdir(parents=True)
         for number in range(16):
-            film = (chequers + grey).astype(np.uint8)
+            film = (chequers + grey + shade + shade[:, np.newaxis]).astype(np.uint8)
             film[:8], film[8, number] = 255, 0
             Image.fromarray(film).save(folder / f"{number}.png")
     return tmp_path / "films"
