@@ -83,6 +83,14 @@ def test_a_webhook_without_its_secret_is_named_beside_all_else(
         assert f"  {name}: " in str(error.value)
 
 
+def test_a_stand_in_for_telegram_may_give_tokens_of_another_form(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TELEGRAM_API_URL", "http://127.0.0.1:8081")
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "test-token")
+    assert load_settings().secrets == ("test-token",)
+
+
 @pytest.mark.parametrize(
     "name, value",
     [
