@@ -15,7 +15,7 @@ from bot.models import Models
 from bot.sandbox.client import User
 from bot.settings import load_settings
 from bot.wake import Wake
-from storage import Storage, doctors, staff
+from storage import Storage, doctors, people, staff
 from storage.doctors import Preferences
 from storage.staff import Member, Role
 from storage.transaction import Tx
@@ -46,8 +46,12 @@ class House:
         self.services = services
         self.clock = clock
 
-    async def doctor(self, number: int, wanted: Preferences = USUAL) -> Member:
+    async def doctor(
+        self, number: int, wanted: Preferences = USUAL, *, has_written: bool = True
+    ) -> Member:
         def add(tx: Tx) -> Member:
+            if has_written:
+                people.seen(tx, number, None)
             member = staff.add(tx, number, Role.DOCTOR, "Dr. Li")
             doctors.prefer(tx, member.id, wanted)
             return member
@@ -137,6 +141,20 @@ async def test_a_doctor_who_travels_loses_no_morning_and_has_none_twice(
         house.clock.time = DAWN + passed * HOUR
         heard += [passed for _, text in await house.told() if "Daily" in text]
     assert heard == [heard_at, heard_at + 24]
+
+
+async def test_who_never_wrote_or_blocked_the_bot_is_told_nothing_until_they_write(
+    house: House,
+) -> None:
+    await house.doctor(1, has_written=False)
+    await house.doctor(2)
+    await house.services.storage.write(people.block, 2)
+    await house.case_waits(DAWN - 30 * HOUR)
+    house.clock.time += HOUR
+    assert await house.told() == []
+    for number in (1, 2):
+        await house.services.storage.write(people.seen, number, None)
+    assert [chat for chat, _ in await house.told()] == [1, 2, 1, 2]
 
 
 async def test_the_digest_tells_what_waits(house: House) -> None:
