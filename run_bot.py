@@ -194,7 +194,7 @@ def try_out(
 @app.command()
 @_told_plainly()
 def check() -> None:
-    """Look at settings, database, model and Telegram; each is ok or says what mends it."""
+    """Look at all that a bot needs, Telegram included; each is ok or says what mends it."""
     from bot.check import check_all
 
     checks = asyncio.run(check_all())

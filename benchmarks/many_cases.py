@@ -3,7 +3,7 @@
 `python benchmarks/many_cases.py` takes a few minutes, most of them to make the database. Runs the
 bot's own handlers in this process, on both databases in turn, with a sandbox in another: from the
 update going in to the reply standing in the outbox. Nothing is sent, but the pictures are made that
-would be. Prints Markdown; ends with an error if the median of what the issue names is over 100 ms.
+would be. Prints Markdown; ends with an error if a median of `ASKED_OF` is over 100 ms.
 """
 
 import asyncio
