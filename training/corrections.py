@@ -39,7 +39,7 @@ from training.carry_likeness import CarriedLikeness
 from training.dataset import LABELS, Example, Split, load_pictures
 from training.figures import Predictions
 from training.loop import Progress, fit
-from training.network import trained_network
+from training.network import fastest_policy, trained_network
 from training.not_worse import MARGIN, Difference, difference
 from training.package import Run, package
 from training.recipe import Phase, Recipe
@@ -144,7 +144,7 @@ def too_few(parts: Split) -> str:
 def fine_tune(model: Model, base: Path, parts: Split, run: Path) -> tuple[keras.Model, Progress]:
     """Train on from the base's weights, slowly; gives the network in float32."""
     recipe = _recipe(model.card.input_size)
-    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_dtype_policy(fastest_policy())
     network = resnet.build()
     resnet.load_weights(network, check_file(base, model.card, WEIGHTS))
 
