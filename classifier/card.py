@@ -39,9 +39,9 @@ class Card:
 
     `temperature` divides the logits; an answer whose highest probability is under that label's
     `sure_from` names no label. It is still "pneumonia" if bacterial and viral together reach
-    `pneumonia_from`, where 1 means never, else "unsure". `files` maps each file of the folder to
-    its sha256. `figures` maps a metric to its value and the lower and upper end of its 95 %
-    interval. A `trunk` names the folder beside this one whose network, `engine_file` and
+    `pneumonia_from`, else "unsure". Of either limit 1 means never. `files` maps each file of the
+    folder to its sha256. `figures` maps a metric to its value and the lower and upper end of its
+    95 % interval. A `trunk` names the folder beside this one whose network, `engine_file` and
     `weights.npz`, this model's head sits on.
     """
 

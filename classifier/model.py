@@ -68,12 +68,11 @@ class Model:
         label = tuple(Label)[int(probabilities.argmax())]
         if is_close(probabilities):
             doubts |= {Doubt.LOW_MARGIN}
-        sure = probabilities.max() >= self.card.sure_from[label] and not doubts
+        sure = _reaches(probabilities.max(), self.card.sure_from[label]) and not doubts
         is_pneumonia = (
             not sure
             and doubts <= {Doubt.LOW_MARGIN}
-            and self.card.pneumonia_from < 1
-            and bool(pneumonia_share(probabilities) >= self.card.pneumonia_from)
+            and _reaches(pneumonia_share(probabilities), self.card.pneumonia_from)
         )
         if is_pneumonia:
             # That two kinds are close is what this answer says already.
@@ -88,6 +87,11 @@ class Model:
             slices=slices,
             is_pneumonia=is_pneumonia,
         )
+
+
+def _reaches(share: FloatArray, limit: float) -> bool:
+    """Tell whether a share is enough; a limit of 1 is never reached, however sure the network."""
+    return limit < 1 and bool(share >= limit)
 
 
 def build_name(name: str, digest: str) -> str:

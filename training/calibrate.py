@@ -9,7 +9,8 @@ arXiv 2110.01052).
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from scipy.stats import beta
 
 from classifier.labels import FloatArray, Label
 from classifier.model import calibrated, is_close, pneumonia_share
+from training.acquisitions import gives_away
 from training.arrays import Arrays
 from training.dataset import MAY_BE, WRITTEN
 
@@ -25,16 +27,19 @@ CERTAINTY = 0.95
 # Told to who is told no label: surely pneumonia, of whatever kind.
 PNEUMONIA = "pneumonia"
 # Of the patients told an answer as sure, at most this share is something else. Normal or pneumonia
-# weighs most; between bacterial and viral one written label in ten is doubtful by itself.
+# weighs most.
 AT_MOST: dict[str, float] = {
     Label.NORMAL: 0.02,
     Label.BACTERIAL: 0.2,
     Label.VIRAL: 0.2,
     PNEUMONIA: 0.02,
 }
-# So many patients make the strictest threshold. Fewer could not prove 2 % even with none wrong; nor
-# 20 % with five of them wrong, which is half of what is promised.
-FIRST: dict[str, int] = {Label.NORMAL: 149, Label.BACTERIAL: 50, Label.VIRAL: 50, PNEUMONIA: 149}
+# Of those told a kind whose picture does not give it away by how it was taken.
+AT_MOST_UNAIDED = 1 / 3
+# So many patients make the strictest threshold. Fewer could not prove 2 % of those told "normal"
+# even with none wrong, of those told "pneumonia" (a wrong alarm weighs less) with one wrong; nor
+# 20 % with five wrong, which is half of what is promised.
+FIRST: dict[str, int] = {Label.NORMAL: 149, Label.BACTERIAL: 50, Label.VIRAL: 50, PNEUMONIA: 236}
 LEAST, NEVER = 0.5, 1.0
 PARTS = 5
 CAUSE_UNKNOWN = WRITTEN.index(None)
@@ -111,15 +116,39 @@ def sure_from(
     """Find for each label the lowest top probability from which `AT_MOST` is proven.
 
     `probabilities` (n, 3), `classes` (n,) indices into `WRITTEN`; 1 if nothing is proven. Pneumonia
-    of unknown cause proves nothing about its kind and is left out there.
+    of unknown cause proves nothing about its kind and is left out there. Of a kind
+    `AT_MOST_UNAIDED` is proven as well.
     """
     found = {}
     for index, label in enumerate(Label):
         mine = (probabilities.argmax(1) == index) & _tells(classes, label)
-        confidence = probabilities[mine, index]
+        confidence, whose = probabilities[mine, index], patients[mine]
         wrong = ~MAY_BE[classes[mine], index]
-        found[label] = _lowest(*_by_patient(confidence, wrong, patients[mine]), label)
+        found[label] = _lowest(*_by_patient(confidence, wrong, whose), FIRST[label], AT_MOST[label])
+        if odds := unaided_odds(label, classes, patients):
+            rows = ~gives_away(whose)
+            unaided = _by_patient(confidence[rows], wrong[rows], whose[rows])
+            least = _lowest(*unaided, FIRST[label], AT_MOST_UNAIDED, odds)
+            found[label] = max(found[label], least)
     return found
+
+
+def unaided_odds(label: Label, classes: Classes, patients: NDArray[np.str_]) -> float | None:
+    """Tell how often one wrongly told a kind counts, pictures that give theirs away left out.
+
+    So that either kind is as frequent as with them, the bacterial ones that stay stand for all: who
+    is told "viral" wrongly counts that often, who is told "bacterial" rightly too. None where
+    nothing is left out.
+    """
+    every, left = (
+        len(np.unique(patients[(classes == WRITTEN.index(Label.BACTERIAL)) & rows]))
+        for rows in (True, ~gives_away(patients))
+    )
+    if label is Label.NORMAL or every == left:
+        return None
+    if not left:
+        return np.inf
+    return every / left if label is Label.VIRAL else left / every
 
 
 def pneumonia_from(answered: Answered, limits: Limits) -> float:
@@ -132,12 +161,16 @@ def pneumonia_from(answered: Answered, limits: Limits) -> float:
     mine = _unnamed(shares, limits)
     wrong = _is_normal(answered.classes[mine])
     by_patient = _by_patient(pneumonia_share(shares[mine]), wrong, answered.patients[mine])
-    return _lowest(*by_patient, PNEUMONIA)
+    return _lowest(*by_patient, FIRST[PNEUMONIA], AT_MOST[PNEUMONIA])
 
 
-def upper_bound(wrong: int, count: int) -> float:
-    """Bound the share that is wrong with 95 % certainty, on one side (Clopper and Pearson 1934)."""
-    return float(beta.ppf(CERTAINTY, wrong + 1, count - wrong)) if wrong < count else 1.0
+def upper_bound(wrong: int, count: int, odds: float = 1.0) -> float:
+    """Bound the share that is wrong with 95 % certainty, on one side (Clopper and Pearson 1934).
+
+    Each who is wrong counts `odds` times.
+    """
+    share = float(beta.ppf(CERTAINTY, wrong + 1, count - wrong)) if wrong < count else 1.0
+    return share / (share + (1 - share) / odds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +205,29 @@ def told(answered: Answered, measured: Measured) -> dict[str, Told]:
     return counts
 
 
+def told_unaided(answered: Answered, measured: Measured) -> dict[str, Told]:
+    """Count the same for the kinds without the pictures that give theirs away.
+
+    The bound is at the ratio of kinds with them; no rows where there are none.
+    """
+    rows = ~gives_away(answered.patients)
+    counts = told(answered.of(rows), measured.of(rows))
+    return {
+        label: _with_odds(counts[label], odds)
+        for label in Label
+        if (odds := unaided_odds(label, answered.classes, answered.patients))
+    }
+
+
 def is_sure(probabilities: FloatArray, limits: Limits) -> NDArray[np.bool_]:
     """Tell which of (n, 3) probabilities are enough to name a label as sure."""
     needed = np.array([limits.sure_from[label] for label in Label])[probabilities.argmax(1)]
-    sure: NDArray[np.bool_] = probabilities.max(1) >= needed
+    sure: NDArray[np.bool_] = (probabilities.max(1) >= needed) & (needed < NEVER)
     return sure
+
+
+def _with_odds(found: Told, odds: float) -> Told:
+    return replace(found, wrong_at_most=upper_bound(found.wrong, found.patients, odds))
 
 
 def _unnamed(probabilities: FloatArray, limits: Limits) -> NDArray[np.bool_]:
@@ -200,7 +251,7 @@ def measure_with(limits: Limits, answered: Answered) -> Measured:
 
 def calibrate(
     tuning: Answered, held_out: Answered, out_of_fold: Answered | None
-) -> tuple[Limits, Measured, dict[str, Told]]:
+) -> tuple[Limits, Measured, dict[str, Any]]:
     """Give the limits that ship, the held-out answers as read without them, and their proof.
 
     `out_of_fold` are answers of the same recipe's networks to patients who are not held out; with
@@ -208,11 +259,20 @@ def calibrate(
     """
     if out_of_fold:
         limits = fit_limits(out_of_fold)
-        proof = told(out_of_fold, measure_with(limits, out_of_fold))
-        return limits, measure_with(limits, held_out), proof
+        return limits, measure_with(limits, held_out), proof(limits, out_of_fold)
     both = Answered.joined([tuning, held_out])
     limits = fit_limits(both)
-    return limits, cross_fit(tuning, held_out), told(both, measure_with(limits, both))
+    return limits, cross_fit(tuning, held_out), proof(limits, both)
+
+
+def proof(limits: Limits, answered: Answered) -> dict[str, Any]:
+    """Tell for a card which patients prove the promises: all, and those unaided."""
+    measured = measure_with(limits, answered)
+    rows = {"proof": told(answered, measured), "unaided": told_unaided(answered, measured)}
+    return {
+        name: {answer: asdict(each) for answer, each in counts.items()}
+        for name, counts in rows.items()
+    }
 
 
 def cross_fit(tuning: Answered, held_out: Answered) -> Measured:
@@ -261,12 +321,18 @@ def _by_patient(
     return highest[order], any_wrong[order]
 
 
-def _lowest(confidence: FloatArray, wrong: NDArray[np.bool_], answer: str) -> float:
+def _lowest(
+    confidence: FloatArray,
+    wrong: NDArray[np.bool_],
+    first: int,
+    at_most: float,
+    odds: float = 1.0,
+) -> float:
     """Go down from the strictest threshold, patient by patient, as long as the promise is kept."""
     lowest = NEVER
-    for count in range(FIRST[answer], len(confidence) + 1):
+    for count in range(first, len(confidence) + 1):
         here = float(confidence[count - 1])
-        if here < LEAST or upper_bound(int(wrong[:count].sum()), count) > AT_MOST[answer]:
+        if here < LEAST or upper_bound(int(wrong[:count].sum()), count, odds) > at_most:
             break
         if count == len(confidence) or confidence[count] < here:
             lowest = here

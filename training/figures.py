@@ -15,7 +15,7 @@ from training.calibrate import CAUSE_UNKNOWN, Answered, Classes, Measured, told
 from training.dataset import Pictures
 from training.stress import STRESSES, stressed
 
-NORMAL = tuple(Label).index(Label.NORMAL)
+NORMAL, BACTERIAL, VIRAL = range(len(Label))
 BINS = 15
 STRESS_FIGURES = ("accuracy", "pneumonia_accuracy", "sensitivity", "specificity")
 

@@ -88,10 +88,7 @@ def package(
         files={name: sha256(folder / name) for name in (file, WEIGHTS, HEAD, LIKENESS)},
         details=_details(run, split, agreed)
         | {
-            "calibration": {
-                "on": "out-of-fold" if out_of_fold else "tuning and held-out",
-                "proof": {label: asdict(each) for label, each in proof.items()},
-            },
+            "calibration": {"on": "out-of-fold" if out_of_fold else "tuning and held-out"} | proof,
             "sure": sure_by_source(held_out.sources, answered, measured),
             "stress": _stressed(engine, held_out.of(is_own), measured.of(is_own)),
             "other_sources": {source: figures(by_source[source]) for source in others},

@@ -8,7 +8,8 @@
 - *answer*: how well the probability of pneumonia does. 0.5 means that, among the healthy or among
   the ill, the answer does not hang on the source;
 - *within*: pneumonia against normal within each source. A network that had merely learned the
-  source would be at chance, 0.5, there.
+  source would be at chance, 0.5, there;
+- *kind*: viral against bacterial, apart by whether the way a picture was taken gives the kind away.
 """
 
 from pathlib import Path
@@ -25,9 +26,11 @@ from sklearn.preprocessing import StandardScaler
 from classifier.labels import FloatArray
 from classifier.model import calibrated, load_model
 from training import dataset
+from training.acquisitions import gives_away
 from training.answering import run_engine
+from training.calibrate import Classes
 from training.dataset import load_pictures
-from training.figures import NORMAL, Interval, auroc, intervals
+from training.figures import BACTERIAL, NORMAL, VIRAL, Interval, auroc, intervals
 from training.model_card import note
 from training.sections import source_section
 
@@ -49,10 +52,12 @@ def main(
     examples = parts.tuning + parts.held_out
     pictures = load_pictures(examples, loaded.card.input_size)
     output = run_engine(loaded.engine, pictures.inputs())
-    answers = 1 - calibrated(output.logits, loaded.card.temperature)[:, NORMAL]
+    shares = calibrated(output.logits, loaded.card.temperature)
+    classes, patients = pictures.classes, pictures.patients
     found = {"pictures": len(examples)} | probe(
-        output.features, answers, pictures.classes, pictures.sources, pictures.patients
+        output.features, 1 - shares[:, NORMAL], classes, pictures.sources, patients
     )
+    found["kind"] = kind(shares, classes, patients)
     note(model, "source_probe", found)
     print(source_section(found))
 
@@ -73,16 +78,30 @@ def probe(
     is_second, is_ill = sources == second, classes != NORMAL
     found: dict[str, dict[str, Interval]] = {"features": {}, "answer": {}, "within": {}}
     for name, rows in (("normal", ~is_ill), ("pneumonia", is_ill)):
-        scores = _probed(features[rows], is_second[rows], patients[rows])
-        found["features"][name] = _area(is_second[rows], scores, patients[rows])
-        found["answer"][name] = _area(is_second[rows], answers[rows], patients[rows])
+        scores = probed(features[rows], is_second[rows], patients[rows])
+        found["features"][name] = area(is_second[rows], scores, patients[rows])
+        found["answer"][name] = area(is_second[rows], answers[rows], patients[rows])
     for source in (first, second):
         rows = sources == source
-        found["within"][source] = _area(is_ill[rows], answers[rows], patients[rows])
+        found["within"][source] = area(is_ill[rows], answers[rows], patients[rows])
     return found
 
 
-def _probed(features: FloatArray, is_second: Rows, patients: NDArray[np.str_]) -> FloatArray:
+def kind(shares: FloatArray, classes: Classes, patients: NDArray[np.str_]) -> dict[str, Interval]:
+    """Give the area for viral against the bacterial pictures of either acquisition.
+
+    `shares` (n, 3) the probabilities.
+    """
+    score = shares[:, VIRAL] / shares[:, [BACTERIAL, VIRAL]].sum(1)
+    away, is_viral = gives_away(patients), classes == VIRAL
+    found = {}
+    for name, rows in (("given away", away), ("not given away", (classes == BACTERIAL) & ~away)):
+        mine = is_viral | rows
+        found[name] = area(is_viral[mine], score[mine], patients[mine])
+    return found
+
+
+def probed(features: FloatArray, is_second: Rows, patients: NDArray[np.str_]) -> FloatArray:
     """Score each picture with a probe that was fitted to other patients."""
     fit = make_pipeline(
         StandardScaler(),
@@ -95,11 +114,13 @@ def _probed(features: FloatArray, is_second: Rows, patients: NDArray[np.str_]) -
     return scores
 
 
-def _area(truth: Rows, scores: FloatArray, patients: NDArray[np.str_]) -> Interval:
-    def area(rows: NDArray[np.int64]) -> dict[str, float]:
+def area(truth: Rows, scores: FloatArray, patients: NDArray[np.str_]) -> Interval:
+    """Give the area under the ROC curve, with its interval over patients."""
+
+    def under(rows: NDArray[np.int64]) -> dict[str, float]:
         return {"auroc": auroc(truth[rows], scores[rows])}
 
-    return intervals(patients, area)["auroc"]
+    return intervals(patients, under)["auroc"]
 
 
 if __name__ == "__main__":

@@ -78,10 +78,14 @@ async def test_close_answers_are_a_doubt(xray_model: Model) -> None:
 
 
 def concluded(
-    shares: list[float], model: Model, *doubts: Doubt, pneumonia_from: float = 0.9
+    shares: list[float],
+    model: Model,
+    *doubts: Doubt,
+    sure_from: float = 0.95,
+    pneumonia_from: float = 0.9,
 ) -> Finding:
     """Conclude from calibrated probabilities; a label is sure from 0.95 on."""
-    limits = {"sure_from": dict.fromkeys(Label, 0.95), "pneumonia_from": pneumonia_from}
+    limits = {"sure_from": dict.fromkeys(Label, sure_from), "pneumonia_from": pneumonia_from}
     model = replace(model, card=replace(model.card, **limits))
     features = np.zeros((2, 2, 1), np.float32)
     return model.finding(np.log(shares), features, 1, frozenset(doubts))
@@ -123,6 +127,9 @@ def test_a_limit_of_one_is_never_reached(xray_model: Model) -> None:
     with np.errstate(divide="ignore"):
         assert not concluded(shares, xray_model, pneumonia_from=1.0).is_pneumonia
         assert concluded(shares, xray_model, pneumonia_from=0.999).is_pneumonia
+        certain = [0.0, 1.0, 0.0]
+        assert concluded(certain, xray_model, sure_from=1.0).label is None
+        assert concluded(certain, xray_model, sure_from=0.999).label is Label.BACTERIAL
 
 
 async def test_what_is_unlike_the_training_pictures_is_never_sure(xray_model: Model) -> None:

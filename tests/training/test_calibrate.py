@@ -9,6 +9,7 @@ from classifier.model import calibrated
 from training import calibrate
 from training.calibrate import (
     AT_MOST,
+    AT_MOST_UNAIDED,
     CAUSE_UNKNOWN,
     FIRST,
     NEVER,
@@ -24,8 +25,10 @@ from training.calibrate import (
     pneumonia_from,
     sure_from,
     told,
+    told_unaided,
     upper_bound,
 )
+from training.dataset import LABELS
 
 
 def drawn(rng: np.random.Generator, count: int = 5000) -> tuple[FloatArray, Classes]:
@@ -122,6 +125,62 @@ def test_pneumonia_of_unknown_cause_proves_no_kind_but_breaks_normal() -> None:
     assert sure_from(certain(Label.NORMAL, 300), unknown, alone(300))[Label.NORMAL] == NEVER
 
 
+def told_a_kind(kind: Label, right: int, wrong: int, early: int = 0, missed: int = 0) -> Answered:
+    """Patients told a kind, those wrongly told evenly among the others.
+
+    The `early` bacterial ones are told the kind if it is theirs, else normal, as are `missed` ones.
+    """
+    index = tuple(Label).index(kind)
+    order = np.argsort(np.concatenate([np.linspace(0, 1, each) for each in (right, wrong)]))
+    classes = np.repeat([index, 3 - index], [right, wrong])[order]
+    numbered = [f"{LABELS[each]}/{number}" for number, each in enumerate(classes, 2000)]
+    told_early = kind if kind is Label.BACTERIAL else Label.NORMAL
+    bacterial = [f"bacterial/{number}" for number in [*range(early), *range(9000, 9000 + missed)]]
+    told_as = [(told_early, early), (Label.NORMAL, missed), (kind, right + wrong)]
+    return Answered(
+        np.log(np.concatenate([certain(*each) for each in told_as])),
+        np.append(np.full(early + missed, 1), classes),
+        np.array(bacterial + numbered),
+    )
+
+
+def fitted(answered: Answered) -> dict[Label, float]:
+    return sure_from(calibrated(answered.logits, 1.0), answered.classes, answered.patients)
+
+
+def test_a_kind_that_only_the_acquisition_tells_is_never_sure() -> None:
+    given_away = told_a_kind(Label.BACTERIAL, 50, 60, early=900, missed=350)
+    assert fitted(given_away)[Label.BACTERIAL] == NEVER
+    named_otherwise = replace(given_away, patients=alone(len(given_away.classes)))
+    assert fitted(named_otherwise)[Label.BACTERIAL] < NEVER
+
+
+def test_bacterial_ones_that_stay_stand_for_those_left_out() -> None:
+    # Of those that stay half are wrong, but each right one counts ten times.
+    half_wrong = told_a_kind(Label.BACTERIAL, 100, 100, early=900)
+    assert fitted(half_wrong)[Label.BACTERIAL] < NEVER
+    limits = Limits(1.0, dict.fromkeys(Label, 0.9))
+    found = told_unaided(half_wrong, measure_with(limits, half_wrong))[Label.BACTERIAL]
+    assert (found.patients, found.wrong) == (200, 100)
+    assert found.wrong_at_most == pytest.approx(upper_bound(100, 200, odds=1 / 10))
+    assert found.wrong_at_most < AT_MOST_UNAIDED
+
+
+def test_bacterial_ones_told_viral_count_for_those_left_out_too() -> None:
+    assert fitted(told_a_kind(Label.VIRAL, 300, 15))[Label.VIRAL] < NEVER
+    # Each of the fifteen now counts twenty times.
+    assert fitted(told_a_kind(Label.VIRAL, 300, 15, early=285))[Label.VIRAL] == NEVER
+
+
+def test_without_others_of_the_kind_nothing_unaided_is_proven() -> None:
+    assert fitted(told_a_kind(Label.BACTERIAL, 0, 0, early=300))[Label.BACTERIAL] == NEVER
+
+
+def test_where_nothing_is_given_away_there_is_nothing_unaided_to_tell() -> None:
+    answered = ill(200)
+    assert told_unaided(answered, measure_with(NO_LABEL, answered)) == {}
+
+
 NO_LABEL = Limits(1.0, dict.fromkeys(Label, NEVER))
 
 
@@ -132,14 +191,14 @@ def ill(count: int) -> Answered:
     return Answered(np.log(shares), np.arange(count) % 2 + 1, alone(count))
 
 
-def test_who_is_healthy_ends_what_may_be_told_as_pneumonia() -> None:
-    answered = ill(200)
+def test_the_second_who_is_healthy_ends_what_may_be_told_as_pneumonia() -> None:
+    answered = ill(300)
     assert pneumonia_from(answered, NO_LABEL) == pytest.approx(0.8)
-    answered.classes[180] = 0
+    answered.classes[[180, 250]] = 0
     limit = pneumonia_from(answered, NO_LABEL)
-    assert limit == pytest.approx(1 - np.linspace(0.02, 0.2, 200)[179])
+    assert limit == pytest.approx(1 - np.linspace(0.02, 0.2, 300)[249])
     counts = told(answered, measure_with(replace(NO_LABEL, pneumonia_from=limit), answered))
-    assert (counts[PNEUMONIA].patients, counts[PNEUMONIA].wrong) == (180, 0)
+    assert (counts[PNEUMONIA].patients, counts[PNEUMONIA].wrong) == (250, 1)
 
 
 def test_a_healthy_patient_told_pneumonia_is_wrongly_told() -> None:
@@ -151,11 +210,11 @@ def test_a_healthy_patient_told_pneumonia_is_wrongly_told() -> None:
 
 
 def test_pneumonia_of_unknown_cause_proves_that_it_is_pneumonia() -> None:
-    unknown = replace(ill(200), classes=np.full(200, CAUSE_UNKNOWN))
+    unknown = replace(ill(300), classes=np.full(300, CAUSE_UNKNOWN))
     limit = pneumonia_from(unknown, NO_LABEL)
-    assert limit == pneumonia_from(ill(200), NO_LABEL) < NEVER
+    assert limit == pneumonia_from(ill(300), NO_LABEL) < NEVER
     counts = told(unknown, measure_with(replace(NO_LABEL, pneumonia_from=limit), unknown))
-    assert (counts[PNEUMONIA].patients, counts[PNEUMONIA].wrong) == (200, 0)
+    assert (counts[PNEUMONIA].patients, counts[PNEUMONIA].wrong) == (300, 0)
 
 
 def test_too_few_patients_prove_no_pneumonia() -> None:
@@ -173,9 +232,9 @@ def test_who_is_told_a_kind_neither_proves_nor_is_told_pneumonia() -> None:
 
 def test_two_close_kinds_are_told_as_pneumonia_however_low_the_limit_of_a_kind() -> None:
     low = Limits(1.0, dict.fromkeys(Label, 0.4))
-    limit = pneumonia_from(ill(200), low)
+    limit = pneumonia_from(ill(300), low)
     assert limit == pytest.approx(0.8)
-    assert measure_with(replace(low, pneumonia_from=limit), ill(200)).pneumonia.all()
+    assert measure_with(replace(low, pneumonia_from=limit), ill(300)).pneumonia.all()
 
 
 def test_a_limit_that_proves_nothing_tells_nobody() -> None:
@@ -222,7 +281,7 @@ def test_limits_from_answers_out_of_fold_hang_on_no_held_out_patient() -> None:
     limits, measured, proof = calibrate.calibrate(tuning, held_out, others)
     assert limits == fit_limits(others)
     np.testing.assert_array_equal(measured.sure, measure_with(limits, held_out).sure)
-    assert proof == told(others, measure_with(limits, others))
+    assert proof == calibrate.proof(limits, others)
 
 
 def test_who_is_told_what_is_counted_by_patient() -> None:

@@ -35,7 +35,11 @@ def card() -> Card:
             "run": {"seed": 0, "fold": 0, "epochs": 3, "minutes": 2.0},
             "sources": {"children": counts, "adults": counts},
             "other_sources": {"adults": {"sensitivity": one, "specificity": (0.7, 0.6, 0.8)}},
-            "calibration": {"on": "tuning and held-out", "proof": proof},
+            "calibration": {
+                "on": "tuning and held-out",
+                "proof": proof,
+                "unaided": {"bacterial": {"patients": 90, "wrong": 40, "wrong_at_most": 0.31}},
+            },
             "sure": {"children": {"share": one, "named": (0.5, 0.4, 0.6), "told": proof}},
             "stress": {"blur": {"accuracy": 0.81, "sensitivity": 0.9, "specificity": 0.9}},
             "int8_agreement": {"same_label": 0.99, "mean_difference": 0.01},
@@ -54,6 +58,7 @@ def card() -> Card:
                 "features": {"normal": one},
                 "answer": {"normal": one},
                 "within": {"adults": (0.83, 0.7, 0.9)},
+                "kind": {"not given away": (0.67, 0.6, 0.7)},
             },
         },
     )
@@ -77,11 +82,13 @@ def test_a_page_tells_each_source_the_promises_and_what_later_commands_found(car
     assert "| blur | 0.8100 | 0.9000 | 0.9000 |" in page
     assert "| normal | ≤ 2% | 0.970 | 200 patients | 1 |" in page
     assert "| pneumonia | ≤ 2% | 0.850 | 200 patients | 1 |" in page
+    assert "| bacterial | 90 patients | 40 | ≤ 31.0% |" in page
     assert "| `children` | any | 90.0% (80.0% – 95.0%) of pictures | | |" in page
     assert "| `children` | a label | 50.0% (40.0% – 60.0%) of pictures | | |" in page
     assert "| `children` | pneumonia | 200 patients | 1 | ≤ 2.4% |" in page
     assert "| `fc` and all above it random | 0.010 (-0.100 – 0.100) | 0.410" in page
     assert "| pneumonia against normal, within `adults` | 0.830" in page
+    assert "| viral against bacterial, the kind not given away by how" in page
 
 
 def test_an_answer_that_is_never_sure_is_told_so(card: Card) -> None:
@@ -90,7 +97,11 @@ def test_an_answer_that_is_never_sure_is_told_so(card: Card) -> None:
 
 def test_a_card_of_an_earlier_version_still_makes_a_page(card: Card) -> None:
     sure = {"children": {"share": (0.5, 0.4, 0.6), "told": {}}}
-    page = figures_page(replace(card, details=card.details | {"sure": sure}))
+    calibration = {"on": "tuning and held-out", "proof": {}}
+    probed = {name: each for name, each in card.details["source_probe"].items() if name != "kind"}
+    older = {"sure": sure, "calibration": calibration, "source_probe": probed}
+    page = figures_page(replace(card, details=card.details | older))
+    assert "a third of those told a kind" not in page
     assert "| `children` | any | 50.0% (40.0% – 60.0%) of pictures | | |" in page
     assert "a label" not in page
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from classifier.labels import FloatArray
 from training.calibrate import CAUSE_UNKNOWN
-from training.source_probe import probe
+from training.source_probe import kind, probe
 
 
 def answers(rng: np.random.Generator, by_source: float, by_class: float) -> dict[str, np.ndarray]:
@@ -34,3 +34,17 @@ def test_an_answer_that_knows_the_illness_holds_within_each_source() -> None:
     assert all(value > 0.99 for value, *_ in found["within"].values())
     for _, low, high in found["answer"].values():
         assert low < 0.5 < high
+
+
+def test_a_kind_told_by_the_acquisition_alone_is_found_out() -> None:
+    rng = np.random.default_rng(0)
+    # Early bacterial, later bacterial, viral.
+    groups = np.repeat([0, 1, 2], 200)
+    score = 8 * (groups > 0) + rng.normal(size=600)
+    shares = np.stack([np.full(600, 0.0), 1 / (1 + np.exp(score)), 1 / (1 + np.exp(-score))], 1)
+    names = ("bacterial/{}", "bacterial/1{:03}7", "viral/{}")
+    patients = np.array([names[group].format(row + 1) for row, group in enumerate(groups)])
+    found = kind(shares, np.where(groups == 2, 2, 1), patients)
+    assert found["given away"][0] > 0.99
+    _, low, high = found["not given away"]
+    assert low < 0.5 < high

@@ -15,7 +15,7 @@ from classifier.card import read_card
 from classifier.engines import Output
 from classifier.labels import FloatArray, Label, Modality
 from classifier.model import EngineKind, load_model
-from training import dataset, evaluate, network, pneumonia_limit, sizes, train
+from training import dataset, evaluate, limits, network, sizes, train
 from training.augment import augment
 from training.batches import workers
 from training.dataset import Pictures
@@ -85,7 +85,7 @@ def test_the_model_can_be_measured_on_any_labelled_folder(
     assert (tmp_path / "out" / "reliability.png").stat().st_size > 1000
 
 
-def test_a_model_of_before_gets_the_limit_of_pneumonia_and_stays_else_as_it_was(
+def test_an_installed_model_gets_its_limits_anew_and_stays_else_as_it_was(
     trained: Path,
     labelled_folder: Path,
     adults_folder: Path,
@@ -94,25 +94,27 @@ def test_a_model_of_before_gets_the_limit_of_pneumonia_and_stays_else_as_it_was(
 ) -> None:
     folder = Path(shutil.copytree(trained / "resnet34_tiny", tmp_path / "resnet34_tiny"))
     card = read_card(folder)
-    proof = card.details["calibration"]["proof"]
-    before = dict(card.details["calibration"], proof={label: proof[label] for label in Label})
+    before = {"on": card.details["calibration"]["on"]}
     replace(card, details=card.details | {"calibration": before, "sure": {}}).write(folder)
-    monkeypatch.setattr(pneumonia_limit, "pneumonia_from", lambda *given: 0.8)
+    found = {Label.NORMAL: 0.9, Label.BACTERIAL: 0.7, Label.VIRAL: 1.0}
+    monkeypatch.setattr(limits, "sure_from", lambda *given: found)
+    monkeypatch.setattr(limits, "pneumonia_from", lambda *given: 0.8)
     old = (folder / "card.json").read_bytes()
     with pytest.raises(typer.BadParameter, match="other pictures"):
-        pneumonia_limit.main(folder, [labelled_folder])
+        limits.main(folder, [labelled_folder])
     assert (folder / "card.json").read_bytes() == old
-    later = "fitted after all else"
-    assert later not in (folder / "MODEL_CARD.md").read_text()
-    pneumonia_limit.main(folder, [labelled_folder, adults_folder])
-    assert later in (folder / "MODEL_CARD.md").read_text()
+    limits.main(folder, [labelled_folder, adults_folder])
+    page = (folder / "MODEL_CARD.md").read_text()
+    assert "fitted after all else" in page and "| pneumonia | ≤ 2% | 0.800 |" in page
     given = read_card(folder)
-    assert (card.pneumonia_from, given.pneumonia_from) == (1, 0.8)
+    assert (given.sure_from, given.pneumonia_from) == (found, 0.8)
     assert set(given.details["calibration"]["proof"]) == {*Label, "pneumonia"}
+    # All bacterial patients there have numbers below 1307.
+    assert set(given.details["calibration"]["unaided"]) == {Label.BACTERIAL, Label.VIRAL}
     # The same pictures and engine, read as when the model was packaged.
     assert given.details["sure"] == card.details["sure"]
-    assert replace(given, pneumonia_from=1.0, details={}) == replace(card, details={})
-    assert "| pneumonia | ≤ 2% | 0.800 |" in (folder / "MODEL_CARD.md").read_text()
+    unlimited = {"sure_from": card.sure_from, "pneumonia_from": card.pneumonia_from, "details": {}}
+    assert replace(given, **unlimited) == replace(card, details={})
 
 
 def test_sizes_are_compared_on_tuning_pictures(
