@@ -1,10 +1,10 @@
-"""For chest X-rays from elsewhere: far augmentation, doubtful labels allowed for, adults joined.
+"""For chest X-rays from elsewhere: far augmentation, doubtful kinds allowed for, adults joined.
 
 `python -m training.train recipes/shift --data CHILDREN --data ADULTS --run RUN --start NPZ`
 
 Three hours on 2 idle cores. A constant rate with averaged weights and a short fall at the end: what
-a stopped run leaves in `RUN/best.npz` is of use. About one label in ten between bacterial and viral
-is doubtful: hence `flips`. The results of a whole run are not known yet.
+a stopped run leaves in `RUN/best.npz` is of use. Of later bacterial pictures every second looks
+viral: hence `flips`. The results of a whole run are not known yet.
 """
 
 import keras
