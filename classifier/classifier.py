@@ -21,7 +21,7 @@ from classifier.reading.isolated import IsolatedReader, Progress
 from classifier.reading.scan import FileKind, Study
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
-from classifier.study import Looked, conclude, look_at
+from classifier.study import conclude, left_unseen, look_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ class Classifier:
         """Look at a picture, or a series' middle slice; a film is cut out of a photograph."""
         scan = study.scans[len(study.scans) // 2]
         shown = as_shown(scan)
-        small, doubts = shrunk(shown), _unseen(study)
+        small, doubts = shrunk(shown), left_unseen(study)
         look = self._gate.look(small)
         if scan.came_as is not FileKind.DICOM:
             found = film.find(shown, look.likeness, self._gate.likeness)
@@ -163,10 +163,6 @@ class Classifier:
         if modality is Modality.XRAY and look.is_part:
             doubts |= {Doubt.UNLIKE_TRAINING}
         return _Seen(look.mended(shown), small, to_input(small, size), modality, doubts)
-
-
-def _unseen(study: Study) -> frozenset[Doubt]:
-    return frozenset({Doubt.OTHERS_UNSEEN} if study.unseen else ())
 
 
 async def _of_xray(lineup: Lineup, seen: _Seen) -> Finding:
@@ -188,13 +184,4 @@ async def _of_ct(lineup: Lineup, study: Study) -> tuple[Finding, tuple[FloatArra
     model = lineup.models[Modality.CT]
     looked = await asyncio.to_thread(look_at, study.scans, model.card.input_size)
     output = await lineup.run(Modality.CT, looked.inputs)
-    return await asyncio.to_thread(_conclude, model, study, looked, output)
-
-
-def _conclude(
-    model: Model, study: Study, looked: Looked, output: Output
-) -> tuple[Finding, tuple[FloatArray, ...]]:
-    """Weigh what the network says of a series against how good its first slice is."""
-    finding, deciding = conclude(model, study, looked, output)
-    doubts = finding.doubts | quality.doubts(quality.measure(deciding[0]), Modality.CT)
-    return replace(finding, doubts=doubts | _unseen(study)), deciding
+    return await asyncio.to_thread(conclude, model, study, looked, output)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from classifier import quality
 from classifier.classifier import Answer, Classifier
 from classifier.gate import Gate, Look
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
@@ -238,12 +239,26 @@ async def test_with_other_pictures_beside_it_an_x_ray_gets_no_label(xray_model: 
     assert given.finding.doubts == {Doubt.OTHERS_UNSEEN}
 
 
-async def test_lost_slices_of_a_series_are_a_doubt(xray_model: Model, ct_model: Model) -> None:
+async def test_with_lost_slices_a_series_gets_no_label(
+    xray_model: Model, ct_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality, "SMALLEST", 96)
     scans = (ct_slice(False), ct_slice(True), ct_slice(True))
     for unseen in (0, 2):
         given = await answer(Study(scans, unseen=unseen), xray_model, ct_model)
         assert given.finding is not None
         assert (Doubt.OTHERS_UNSEEN in given.finding.doubts) == bool(unseen)
+        assert (given.finding.label is None) == bool(unseen)
+
+
+async def test_of_a_series_that_shows_little_no_class_is_named(
+    xray_model: Model, ct_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(quality.FLAT, Modality.CT, 1.0)
+    given = await answer(Study((ct_slice(True),) * 3), xray_model, ct_model)
+    assert given.finding is not None
+    assert given.finding.doubts >= {Doubt.FLAT}
+    assert given.finding.label is None
 
 
 async def test_without_a_ct_model_a_series_is_shown_but_not_estimated(xray_model: Model) -> None:
