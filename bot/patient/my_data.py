@@ -12,11 +12,11 @@ from telegram import Update
 
 from bot import answers
 from bot.building import Built
-from bot.context import Context, Sender, Services
-from bot.replies import answer_tap, reply_once
+from bot.context import Context, Services
+from bot.replies import answer_tap, erase_once, reply_once
 from bot.say import delete, edit_here, say, send_file
-from storage import Storage, erasure, history, outbox, people, updates
-from storage.erasure import NOTHING, Erased
+from storage import Storage, erasure, history, outbox
+from storage.erasure import Erased
 from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong
 from storage.history import PersonRecord
 from storage.outbox import OutRow
@@ -108,28 +108,21 @@ async def ask_to_forget(update: Update, context: Context) -> None:
 async def forget(update: Update, context: Context) -> None:
     """Erase everything; the last words leave no trace."""
     await answer_tap(update, context)
-    await context.storage.erase(_forget, context.services, update)
-    context.application.create_task(context.storage.database.scrub())
-    context.services.wake.all()
 
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> Erased:
+        texts, chat = services.texts_of(person), person.telegram_id
+        text = texts("forget.done")
+        if services.roles.of(chat):
+            text += "\n\n" + texts("forget.staff")
+        elsewhere = outbox.elsewhere(tx, person)
+        erased = erasure.forget(tx, person.id)
+        for others_chat, message_id in elsewhere:
+            delete(tx, key, others_chat, message_id)
+        say(tx, key, chat, text, fleeting=True)
+        edit_here(tx, f"{key}:edit", update, "…", fleeting=True)
+        return erased
 
-def _forget(tx: Tx, services: Services, update: Update) -> Erased:
-    """Erase and say so, once and all in one; who was forgotten before hears it again."""
-    if not updates.first_time(tx, update.update_id):
-        return NOTHING
-    sender, key = Sender.of(update), f"u{update.update_id}"
-    person = people.seen(tx, sender.telegram_id, sender.language_code)
-    texts = services.texts_of(person)
-    text = texts("forget.done")
-    if services.roles.of(sender.telegram_id):
-        text += "\n\n" + texts("forget.staff")
-    elsewhere = outbox.elsewhere(tx, person)
-    erased = erasure.forget(tx, person.id)
-    for chat, message_id in elsewhere:
-        delete(tx, f"{key}:{chat}:{message_id}", chat, message_id)
-    say(tx, key, sender.telegram_id, text, fleeting=True)
-    edit_here(tx, f"{key}:edit", update, "…", fleeting=True)
-    return erased
+    await erase_once(update, context, reply)
 
 
 def _plain(value: Any) -> Any:
