@@ -1,8 +1,10 @@
 """Take everything out, erase everything."""
 
+import asyncio
 import io
 import json
 import zipfile
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -50,7 +52,8 @@ async def build(services: Services, row: OutRow) -> Built | None:
     record, texts = _without_waiting(services, record), services.texts_of(record.person)
     buffer, left_out = io.BytesIO(), []
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("my-data.json", as_json(record))
+        words = await asyncio.to_thread(as_json, record)
+        await asyncio.to_thread(archive.writestr, "my-data.json", words, zipfile.ZIP_DEFLATED)
         async for name, picture in _pictures(storage, record):
             if picture is None:
                 left_out.append(texts("mydata.unreadable", name=name))
@@ -128,4 +131,4 @@ async def forget(update: Update, context: Context) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
-    return list(value) if isinstance(value, bytes) else str(value)
+    return b64encode(value).decode() if isinstance(value, bytes) else str(value)
