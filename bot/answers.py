@@ -231,6 +231,9 @@ def finish(
         cases.advance(tx, case.id, CaseState.CLASSIFIED, worker=worker)
         if services.settings.results is Results.AFTER_REVIEW:
             _wait_for_review(tx, texts, case, person)
+            refused = [each for each in drawn if each.answer.finding is None]
+            for index, each in enumerate(refused, start=1):
+                _send(tx, services, case, person, each, None, f"{RESULT}{case.id}:{index}")
             return
     for index, each in enumerate(drawn):
         _send(tx, services, case, person, each, entered[index], f"{RESULT}{case.id}:{index}")
