@@ -106,7 +106,7 @@ def _ask(
     lines.append(texts("export.names"))
     if services.settings.export_dir is not None:
         lines.append(texts("export.or_folder"))
-    buttons = [[(texts("export.send"), f"{SEND}:")], [(texts("export.keep"), f"{KEEP}:")]]
+    buttons = [[(texts("export.send"), f"{SEND}:")], [(texts("button.no"), f"{KEEP}:")]]
     say(tx, key, acting.chat, "\n".join(lines), buttons)
 
 
