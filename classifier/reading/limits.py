@@ -27,6 +27,8 @@ MEMORY_BYTES = 1024 * MIB
 SECONDS_PER_FILE = 2.0
 # A file of many frames is a series in one file: each frame that comes out earns the next its time.
 SECONDS_PER_FRAME = 0.05
+# Of all children together; 1000 slices in JPEG 2000, the slowest of all, take them 35 seconds.
+SECONDS_PER_STUDY = 180.0
 START_SECONDS = 30.0
 
 
