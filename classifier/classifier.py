@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +68,8 @@ class Classifier:
         self._reader = reader
         self._gate = gate
         self._lineup = Lineup(models)
+        # Its own, because many may wait for the reader, long, and the rest needs threads meanwhile.
+        self._reading = ThreadPoolExecutor(thread_name_prefix="to-be-read")
 
     async def __aenter__(self) -> Self:
         """Start the batchers."""
@@ -80,6 +83,7 @@ class Classifier:
         traceback: TracebackType | None,
     ) -> None:
         """Stop the batchers."""
+        self._reading.shutdown(wait=False, cancel_futures=True)
         await self._lineup.close()
 
     @property
@@ -107,11 +111,13 @@ class Classifier:
 
     async def sources(self, paths: Sequence[Path]) -> list[Source]:
         """Find what there is to read in files and folders."""
-        return await asyncio.to_thread(self._reader.sources, paths)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reading, self._reader.sources, paths)
 
     async def read(self, source: Source, progress: Progress | None = None) -> Study:
         """Read one source in a child process; raises Refusal."""
-        return await asyncio.to_thread(self._reader.read, source, progress)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reading, self._reader.read, source, progress)
 
     async def answer(self, study: Study) -> Answer:
         """Answer what was read; `seconds` is for the caller to fill. Raises `batching.Busy`."""

@@ -1,5 +1,9 @@
+import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -224,6 +228,20 @@ async def test_a_refused_file_is_an_answer(xray_model: Model) -> None:
     assert given.refusal is RefusalReason.EMPTY
     assert (given.shown, given.modality, given.slices) == (None, None, 0)
     assert given.model == xray_model.name
+
+
+async def test_what_waits_to_be_read_takes_no_thread_from_the_rest(xray_model: Model) -> None:
+    reads = threading.Event()
+    reader: Any = SimpleNamespace(read=lambda *_: reads.wait(20))
+    async with Classifier(reader, {Modality.XRAY: xray_model}, BrightnessGate()) as classifier:
+        waiting = [asyncio.create_task(classifier.read(SOURCE)) for _ in range(40)]
+        await asyncio.sleep(0)  # until all of them wait
+        try:
+            async with asyncio.timeout(5):
+                await asyncio.to_thread(int)
+        finally:
+            reads.set()
+            await asyncio.gather(*waiting)
 
 
 async def test_of_several_x_rays_in_one_file_none_is_answered(xray_model: Model) -> None:
