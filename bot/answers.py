@@ -222,7 +222,7 @@ def finish(
     entered = {index: _enter_images(tx, case, drawn[index]) for index in order}
     done = texts("progress.done" if found else "progress.refused", number=case.number)
     if found is None:
-        reason = drawn[0].answer.refusal if drawn else RefusalReason.NOTHING_INSIDE
+        reason = drawn[0].answer.refusal
         cases.advance(tx, case.id, CaseState.REFUSED, worker=worker, reason=reason)
     else:
         if cases.get(tx, case.id).state is CaseState.RECEIVED:

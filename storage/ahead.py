@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from storage.cases import IS_UNFINISHED
 from storage.reviews import SKIPPED_FOR
 from storage.transaction import Tx
 
@@ -15,7 +16,7 @@ def put_right(tx: Tx, lease: timedelta, undo: timedelta) -> int:
     capped = (
         ("outbox", "next_try_at", "state = 'pending'", LONGEST_BACKOFF),
         ("outbox", "changed_at", "TRUE", timedelta(0)),
-        ("cases", "next_try_at", "state IN ('received', 'read', 'classified')", LONGEST_BACKOFF),
+        ("cases", "next_try_at", IS_UNFINISHED, LONGEST_BACKOFF),
         ("cases", "lease_until_at", "state = 'under_review'", max(lease, undo)),
         ("opinions", "final_at", "state = 'given'", undo),
         ("review_skips", "until_at", "TRUE", SKIPPED_FOR),
@@ -43,7 +44,7 @@ def _put_right_queue(tx: Tx) -> int:
 def _put_back(tx: Tx) -> int:
     """Let cases age from now on, but as old as limits do not count: nobody waits for these."""
     return tx.run(
-        """UPDATE cases SET received_at = :before WHERE received_at > :now
-           AND state NOT IN ('received', 'read', 'classified')""",
+        f"""UPDATE cases SET received_at = :before
+            WHERE received_at > :now AND NOT {IS_UNFINISHED}""",
         before=tx.time - timedelta(days=1),
     )
