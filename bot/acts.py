@@ -33,7 +33,7 @@ class Words:
 
     def what(self, action: str) -> str:
         """Tell what was done."""
-        return self._known(f"audit.did.{action}", action)
+        return self.texts.known(f"audit.did.{action}", action)
 
     def detail(self, detail: str | None) -> str:
         """Tell what the codes of a detail mean, and name the members of staff it points to."""
@@ -42,14 +42,8 @@ class Words:
     def why(self, step: str, reason: str) -> str:
         """Tell why a case took a step."""
         refused = step == CaseState.REFUSED
-        return self._known(f"refused.{reason}" if refused else f"event.{step}.{reason}", reason)
+        key = f"refused.{reason}" if refused else f"event.{step}.{reason}"
+        return self.texts.known(key, reason)
 
     def _code(self, code: str) -> str:
-        return self.names.get(code) or self._known(f"audit.code.{code}", code)
-
-    def _known(self, key: str, code: str) -> str:
-        """Find the words of a code; one of another version stays as it is."""
-        try:
-            return self.texts(key)
-        except KeyError:
-            return code
+        return self.names.get(code) or self.texts.known(f"audit.code.{code}", code)

@@ -222,7 +222,7 @@ def finish(
     entered = {index: _enter_images(tx, case, drawn[index]) for index in order}
     done = texts("progress.done" if found else "progress.refused", number=case.number)
     if found is None:
-        reason = drawn[0].answer.refusal if drawn else RefusalReason.NOTHING_INSIDE
+        reason = drawn[0].answer.refusal
         cases.advance(tx, case.id, CaseState.REFUSED, worker=worker, reason=reason)
     else:
         if cases.get(tx, case.id).state is CaseState.RECEIVED:
@@ -231,6 +231,9 @@ def finish(
         cases.advance(tx, case.id, CaseState.CLASSIFIED, worker=worker)
         if services.settings.results is Results.AFTER_REVIEW:
             _wait_for_review(tx, texts, case, person)
+            refused = [each for each in drawn if each.answer.finding is None]
+            for index, each in enumerate(refused, start=1):
+                _send(tx, services, case, person, each, None, f"{RESULT}{case.id}:{index}")
             return
     for index, each in enumerate(drawn):
         _send(tx, services, case, person, each, entered[index], f"{RESULT}{case.id}:{index}")

@@ -33,7 +33,7 @@ def arrived(tx: Tx, row: OutRow, *message_ids: int) -> None:
     if not outbox.sent(tx, row.id, first) and message_ids:
         # Its case or its person was erased while it was on its way.
         for each in message_ids:
-            say.delete(tx, f"late:{row.id}:{each}", row.chat_id, each)
+            say.delete(tx, f"late:{row.id}", row.chat_id, each)
         return
     for each in further:
         outbox.sent_with(tx, row, each)

@@ -39,6 +39,13 @@ def draw_qr(link: str, side: int) -> Image.Image:
     return drawn.resize((side, side), Image.Resampling.NEAREST)
 
 
+def qr_png(link: str, side: int) -> bytes:
+    """Draw the code alone, as a PNG."""
+    buffer = io.BytesIO()
+    draw_qr(link, side).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def _code(link: str) -> "QRCode":
     # Imported here, because no start of the bot needs it.
     from qrcode import QRCode

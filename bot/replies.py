@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from telegram import Update
 from telegram.error import TelegramError
@@ -12,12 +13,15 @@ from bot.context import Command, Context, Sender, Services
 from bot.say import edit_here
 from bot.texts.catalogue import Texts
 from storage import people, staff, updates
+from storage.erasure import NOTHING, Erased
 from storage.people import Person
 from storage.staff import Member, Role
 from storage.transaction import Tx
 
+T = TypeVar("T")
+
 # Writes the reply to an update, all of whose keys begin as given.
-Reply = Callable[[Tx, Services, Person, str], None]
+Reply = Callable[[Tx, Services, Person, str], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +40,28 @@ class Acting:
 StaffReply = Callable[[Tx, Services, Acting, str], None]
 
 
-async def reply_once(update: Update, context: Context, reply: Reply) -> None:
+async def reply_once(update: Update, context: Context, reply: Reply[None]) -> None:
     """Record the update and write the reply in one transaction; a repeated update does nothing."""
-    sender = Sender.of(update)
-
-    def record(tx: Tx) -> None:
-        if updates.first_time(tx, update.update_id):
-            is_back = people.is_blocked(tx, sender.telegram_id)
-            person = people.seen(tx, sender.telegram_id, sender.language_code)
-            if is_back:
-                answers.catch_up(tx, context.services, person)
-            reply(tx, context.services, person, f"u{update.update_id}")
-
-    await context.storage.write(record)
+    await context.storage.write(_once, context.services, update, reply, None)
     context.services.wake.answers()
+
+
+async def erase_once(update: Update, context: Context, reply: Reply[Erased]) -> None:
+    """Reply once by erasing: with the images go their files, and what the log still has of it."""
+    await context.storage.erase(_once, context.services, update, reply, NOTHING)
+    context.application.create_task(context.storage.database.scrub())
+    context.services.wake.all()
+
+
+def _once(tx: Tx, services: Services, update: Update, reply: Reply[T], otherwise: T) -> T:
+    if not updates.first_time(tx, update.update_id):
+        return otherwise
+    sender = Sender.of(update)
+    is_back = people.is_blocked(tx, sender.telegram_id)
+    person = people.seen(tx, sender.telegram_id, sender.language_code)
+    if is_back:
+        answers.catch_up(tx, services, person)
+    return reply(tx, services, person, f"u{update.update_id}")
 
 
 async def reply_as(role: Role, update: Update, context: Context, reply: StaffReply) -> None:

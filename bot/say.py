@@ -94,9 +94,9 @@ def edit_here(
 
 
 def delete(tx: Tx, key: str, chat: int, message_id: int) -> None:
-    """Have a message taken out of the chat."""
+    """Have a message taken out of the chat; its own number comes to the key."""
     payload = {"message_id": message_id}
-    _write(tx, key, chat, OutKind.DELETE, payload, fleeting=True)
+    _write(tx, f"{key}:{chat}:{message_id}", chat, OutKind.DELETE, payload, fleeting=True)
 
 
 def show(

@@ -78,7 +78,7 @@ class Shadow:
 
     async def _until_nobody_waits(self) -> None:
         # Looked at again and again: no bell rings when the last case is done.
-        while (await self.services.storage.read(work.queue)).length:  # noqa: ASYNC110
+        while await self.services.storage.read(work.unfinished):  # noqa: ASYNC110
             await asyncio.sleep(REST_SECONDS)
 
     async def _estimate(self, answered: _Answered) -> None:

@@ -1,6 +1,5 @@
 """The bot beside a local Telegram and a chat in the browser: for trying, without a token."""
 
-import io
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +11,7 @@ from bot import app
 from bot.lock import only_one
 from bot.logs import set_up_logs
 from bot.networks import Networks
-from bot.poster import draw_qr
+from bot.poster import qr_png
 from bot.sandbox.personas import PERSONAS
 from bot.sandbox.server import Sandbox
 from bot.settings import BadSettings, Settings
@@ -28,6 +27,8 @@ USERNAME = "sandbox__bot"
 CLINIC = "Demo clinic"
 # Long enough to see how it is done, short enough to wait for.
 UNDO_SECONDS = 10
+# Pixels of the code beside the chat.
+CODE_SIDE = 480
 # A file in the data dirs of trials: in any other the personas' roles would be strangers'.
 MARK = "trial"
 
@@ -52,8 +53,11 @@ async def try_out(data_dir: Path | None, port: int, language: Language) -> None:
     with ExitStack() as stack:
         folder = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         token = await _prepare(folder)
-        link = f"?start={token}"
-        sandbox = Sandbox(port=port, username=USERNAME, qr=lambda: _qr(f"{sandbox.page_url}{link}"))
+
+        def qr() -> bytes:
+            return qr_png(f"{sandbox.page_url}?start={token}", CODE_SIDE)
+
+        sandbox = Sandbox(port=port, username=USERNAME, qr=qr)
         async with sandbox:
             settings = _settings(sandbox, folder, language)
             set_up_logs(settings.secrets)
@@ -90,9 +94,3 @@ def seed(tx: Tx) -> str:
             staff.add(tx, persona.id, Role(persona.role), persona.name)
     clinic = sources.by_name(tx, CLINIC) or sources.create(tx, CLINIC)
     return clinic.token
-
-
-def _qr(link: str) -> bytes:
-    buffer = io.BytesIO()
-    draw_qr(link, 480).save(buffer, "PNG")
-    return buffer.getvalue()

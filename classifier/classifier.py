@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from classifier.reading.isolated import IsolatedReader, Progress
 from classifier.reading.scan import FileKind, Study
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
-from classifier.study import Looked, conclude, look_at
+from classifier.study import conclude, left_unseen, look_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,8 @@ class Classifier:
         self._reader = reader
         self._gate = gate
         self._lineup = Lineup(models)
+        # Its own, because many may wait for the reader, long, and the rest needs threads meanwhile.
+        self._reading = ThreadPoolExecutor(thread_name_prefix="to-be-read")
 
     async def __aenter__(self) -> Self:
         """Start the batchers."""
@@ -80,6 +83,7 @@ class Classifier:
         traceback: TracebackType | None,
     ) -> None:
         """Stop the batchers."""
+        self._reading.shutdown(wait=False, cancel_futures=True)
         await self._lineup.close()
 
     @property
@@ -107,11 +111,13 @@ class Classifier:
 
     async def sources(self, paths: Sequence[Path]) -> list[Source]:
         """Find what there is to read in files and folders."""
-        return await asyncio.to_thread(self._reader.sources, paths)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reading, self._reader.sources, paths)
 
     async def read(self, source: Source, progress: Progress | None = None) -> Study:
         """Read one source in a child process; raises Refusal."""
-        return await asyncio.to_thread(self._reader.read, source, progress)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reading, self._reader.read, source, progress)
 
     async def answer(self, study: Study) -> Answer:
         """Answer what was read; `seconds` is for the caller to fill. Raises `batching.Busy`."""
@@ -150,7 +156,7 @@ class Classifier:
         """Look at a picture, or a series' middle slice; a film is cut out of a photograph."""
         scan = study.scans[len(study.scans) // 2]
         shown = as_shown(scan)
-        small, doubts = shrunk(shown), _unseen(study)
+        small, doubts = shrunk(shown), left_unseen(study)
         look = self._gate.look(small)
         if scan.came_as is not FileKind.DICOM:
             found = film.find(shown, look.likeness, self._gate.likeness)
@@ -163,10 +169,6 @@ class Classifier:
         if modality is Modality.XRAY and look.is_part:
             doubts |= {Doubt.UNLIKE_TRAINING}
         return _Seen(look.mended(shown), small, to_input(small, size), modality, doubts)
-
-
-def _unseen(study: Study) -> frozenset[Doubt]:
-    return frozenset({Doubt.OTHERS_UNSEEN} if study.unseen else ())
 
 
 async def _of_xray(lineup: Lineup, seen: _Seen) -> Finding:
@@ -188,13 +190,4 @@ async def _of_ct(lineup: Lineup, study: Study) -> tuple[Finding, tuple[FloatArra
     model = lineup.models[Modality.CT]
     looked = await asyncio.to_thread(look_at, study.scans, model.card.input_size)
     output = await lineup.run(Modality.CT, looked.inputs)
-    return await asyncio.to_thread(_conclude, model, study, looked, output)
-
-
-def _conclude(
-    model: Model, study: Study, looked: Looked, output: Output
-) -> tuple[Finding, tuple[FloatArray, ...]]:
-    """Weigh what the network says of a series against how good its first slice is."""
-    finding, deciding = conclude(model, study, looked, output)
-    doubts = finding.doubts | quality.doubts(quality.measure(deciding[0]), Modality.CT)
-    return replace(finding, doubts=doubts | _unseen(study)), deciding
+    return await asyncio.to_thread(conclude, model, study, looked, output)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
+from classifier import quality
 from classifier.engines import Output
-from classifier.labels import Doubt, Finding, FloatArray, Label, Places
+from classifier.labels import Doubt, Finding, FloatArray, Label, Modality, Places
 from classifier.lungs import GRID, Masks, find_lungs, lung_box, lung_input
 from classifier.model import Model
 from classifier.preprocess import to_grey
@@ -69,17 +70,23 @@ def conclude(
 ) -> tuple[Finding, tuple[FloatArray, ...]]:
     """Make the finding of a study; gives the slices that decided as shown, too, the first most."""
     logits, deciding = aggregate(output.logits)
-    first, doubts = deciding[0], frozenset[Doubt]()
+    first, indices = deciding[0], [looked.indices[each] for each in deciding]
+    shown = tuple(to_grey(study.scans[index]) for index in indices)
+    doubts = quality.doubts(quality.measure(shown[0]), Modality.CT) | left_unseen(study)
     if _is_odd(study, looked) or model.likeness.distance(output.features.mean(0)) > 1:
         doubts |= {Doubt.UNLIKE_TRAINING}
     finding = model.finding(logits, output.features[first], len(study.scans), doubts)
-    indices = [looked.indices[each] for each in deciding]
     finding = replace(
         finding,
         saliency=over_slice(finding.saliency, looked.masks[first]),
         places=_places(study, indices, output.logits) if len(study.scans) > 1 else None,
     )
-    return finding, tuple(to_grey(study.scans[index]) for index in indices)
+    return finding, shown
+
+
+def left_unseen(study: Study) -> frozenset[Doubt]:
+    """Doubt an answer to less than was sent."""
+    return frozenset({Doubt.OTHERS_UNSEEN} if study.unseen else ())
 
 
 def over_slice(saliency: FloatArray, mask: Masks) -> FloatArray:

@@ -1,7 +1,8 @@
-"""After a clock that ran ahead is put right: what it dated waits no longer than if it began now."""
+"""After a clock that ran ahead is put right: what it dated waits and is kept no longer."""
 
 from datetime import timedelta
 
+from storage.cases import IS_UNFINISHED
 from storage.reviews import SKIPPED_FOR
 from storage.transaction import Tx
 
@@ -14,14 +15,16 @@ def put_right(tx: Tx, lease: timedelta, undo: timedelta) -> int:
     """Cap the times still to come, for the start; gives how many were too far away."""
     capped = (
         ("outbox", "next_try_at", "state = 'pending'", LONGEST_BACKOFF),
-        ("cases", "next_try_at", "state IN ('received', 'read', 'classified')", LONGEST_BACKOFF),
+        ("outbox", "changed_at", "TRUE", timedelta(0)),
+        ("cases", "next_try_at", IS_UNFINISHED, LONGEST_BACKOFF),
         ("cases", "lease_until_at", "state = 'under_review'", max(lease, undo)),
         ("opinions", "final_at", "state = 'given'", undo),
         ("review_skips", "until_at", "TRUE", SKIPPED_FOR),
         ("doctor_preferences", "reminded_at", "TRUE", timedelta(0)),
         ("broadcasts", "told_at", "state IN ('running', 'paused')", timedelta(0)),
+        ("troubles", "told_at", "TRUE", timedelta(0)),
     )
-    return _put_right_queue(tx) + sum(_cap(tx, *each) for each in capped)
+    return _put_right_queue(tx) + _put_back(tx) + sum(_cap(tx, *each) for each in capped)
 
 
 def _cap(tx: Tx, table: str, column: str, where: str, longest: timedelta) -> int:
@@ -35,4 +38,13 @@ def _put_right_queue(tx: Tx) -> int:
         """UPDATE review_queue SET urgency = urgency + (since_at - :now) / :hour, since_at = :now
            WHERE since_at > :now""",
         hour=float(_HOUR),
+    )
+
+
+def _put_back(tx: Tx) -> int:
+    """Let cases age from now on, but as old as limits do not count: nobody waits for these."""
+    return tx.run(
+        f"""UPDATE cases SET received_at = :before
+            WHERE received_at > :now AND NOT {IS_UNFINISHED}""",
+        before=tx.time - timedelta(days=1),
     )

@@ -11,7 +11,7 @@ PATIENT = "patient"
 # Whoever has the machine.
 OPERATOR = "operator"
 # Above every id.
-_NEWEST = 2**63 - 1
+NEWEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ def record(
     tx.insert("audit", at=tx.time, actor=actor, action=action, case_id=case_id, detail=detail)
 
 
-def lines(tx: Tx, limit: int = 50, before: int | None = None) -> list[AuditLine]:
+def lines(tx: Tx, limit: int = 50, before: int = NEWEST) -> list[AuditLine]:
     """Give the newest lines first; `before` is the last id of the page before."""
     sql = """SELECT a.*, c.number AS case_number
              FROM audit AS a LEFT JOIN cases AS c ON c.id = a.case_id
              WHERE a.id < :before ORDER BY a.id DESC LIMIT :limit"""
-    return [_line(row) for row in tx.rows(sql, before=before or _NEWEST, limit=limit)]
+    return [_line(row) for row in tx.rows(sql, before=before, limit=limit)]
 
 
 def of_case(tx: Tx, case_id: int) -> list[AuditLine]:

@@ -46,6 +46,8 @@ STEPS: Mapping[CaseState, frozenset[CaseState]] = {
     CaseState.WITHDRAWN: frozenset(),
 }
 UNFINISHED = frozenset({CaseState.RECEIVED, CaseState.READ, CaseState.CLASSIFIED})
+# The same in SQL, in the words of the index `cases_unfinished`.
+IS_UNFINISHED = "state IN ('received', 'read', 'classified')"
 
 # The reason of a case that turned out to be an earlier one.
 DUPLICATE = "duplicate"

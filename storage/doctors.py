@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from storage.agreement import Share
 from storage.clock import from_stored_or_none
+from storage.staff import Member
 from storage.transaction import Tx
 
 
@@ -73,7 +74,7 @@ def prefer(tx: Tx, doctor_id: int, wanted: Preferences) -> None:
     )
 
 
-def remind(tx: Tx, doctor_id: int, wanted: Preferences, until: datetime) -> int:
+def remind(tx: Tx, doctor: Member, wanted: Preferences, until: datetime) -> int:
     """Count the cases that began to wait before a time and were not counted for this doctor.
 
     Neither those in somebody's hands, nor their own as a patient's, nor those they have judged:
@@ -88,15 +89,14 @@ def remind(tx: Tx, doctor_id: int, wanted: Preferences, until: datetime) -> int:
                    WHERE e.case_id = q.case_id AND e.at <= :last
                      AND e.step IN ('answered', 'under_review')
                    ORDER BY e.id DESC LIMIT 1))
-               AND NOT EXISTS (SELECT 1 FROM opinions AS o
-                   WHERE o.case_id = q.case_id AND o.doctor_id = :id)
+               AND NOT EXISTS (SELECT 1 FROM opinions AS o JOIN staff AS m ON m.id = o.doctor_id
+                   WHERE o.case_id = q.case_id AND m.telegram_id = :person)
                AND NOT EXISTS (SELECT 1 FROM cases AS c JOIN people AS p ON p.id = c.person_id
-                   JOIN staff AS m ON m.telegram_id = p.telegram_id
-                   WHERE c.id = q.case_id AND m.id = :id)"""
-    told = wanted.reminded_at
-    count = int(tx.value(sql, id=doctor_id, until=until, told=told, last=last))
+                   WHERE c.id = q.case_id AND p.telegram_id = :person)"""
+    told, person = wanted.reminded_at, doctor.telegram_id
+    count = int(tx.value(sql, person=person, until=until, told=told, last=last))
     if count:
-        prefer(tx, doctor_id, replace(wanted, reminded_at=until))
+        prefer(tx, doctor.id, replace(wanted, reminded_at=until))
     return count
 
 

@@ -23,7 +23,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from storage import audit
-from storage.cases import add_event, duplicates_of, fresh_number, get
+from storage.cases import IS_UNFINISHED, add_event, duplicates_of, fresh_number, get
 from storage.errors import CaseGone
 from storage.transaction import Tx
 
@@ -123,7 +123,7 @@ def _erase(tx: Tx, case_ids: list[int], why: Why) -> Erased:
     tx.run(
         f"""UPDATE cases SET
                 state = CASE
-                    WHEN state IN ('received', 'read', 'classified') THEN 'withdrawn'
+                    WHEN {IS_UNFINISHED} THEN 'withdrawn'
                     WHEN state = 'under_review' THEN 'answered'
                     ELSE state END,
                 changed_at = :now, note = NULL, content = NULL, album = NULL,

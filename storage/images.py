@@ -178,14 +178,14 @@ class Images:
 
     def _sweep(self, known: set[str], older_than: timedelta) -> int:
         limit = time.time() - older_than.total_seconds()
-        strays = [
-            path
-            for path in self._folder.glob("??/*")
-            if path.name not in known and path.stat().st_mtime < limit
-        ]
-        for path in strays:
-            path.unlink(missing_ok=True)
-        return len(strays)
+        count = 0
+        for path in self._folder.glob("??/*"):
+            # It may be deleted or renamed just now.
+            with suppress(FileNotFoundError):
+                if path.name not in known and path.stat().st_mtime < limit:
+                    path.unlink()
+                    count += 1
+        return count
 
 
 def open_image(folder: Path, image_id: str, key: bytes) -> bytes:

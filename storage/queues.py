@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from storage.cases import IS_UNFINISHED
 from storage.clock import from_stored
 from storage.outbox import OutState
 from storage.transaction import Row, Tx
@@ -28,8 +29,7 @@ class Queues:
 def look(tx: Tx) -> Queues:
     """Count all of them."""
     cases = tx.row(
-        """SELECT count(*) AS length, min(received_at) AS since FROM cases
-           WHERE state IN ('received', 'read', 'classified')"""
+        f"SELECT count(*) AS length, min(received_at) AS since FROM cases WHERE {IS_UNFINISHED}"
     )
     assert cases is not None
     # In two parts, each in the words of an index.

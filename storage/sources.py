@@ -4,11 +4,10 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from storage.audit import NEWEST
 from storage.clock import from_stored, from_stored_or_none
 from storage.transaction import Row, Tx
 
-# Above every id.
-_NEWEST = 2**63 - 1
 _COUNTED = """SELECT s.*,
        (SELECT count(*) FROM people WHERE source_id = s.id) AS people,
        (SELECT count(*) FROM cases WHERE source_id = s.id) AS cases
@@ -60,7 +59,7 @@ def listing(tx: Tx) -> list[Source]:
     return [source for source in found if source is not None]
 
 
-def tallies(tx: Tx, limit: int, before: int = _NEWEST) -> list[Tally]:
+def tallies(tx: Tx, limit: int, before: int = NEWEST) -> list[Tally]:
     """Give a page of sources with counts, newest first; `before` is the last of the page before."""
     sql = f"{_COUNTED} WHERE s.id < :before ORDER BY s.id DESC LIMIT :limit"
     return [_tally(row) for row in tx.rows(sql, before=before, limit=limit)]

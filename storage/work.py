@@ -9,15 +9,13 @@ import statistics
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.cases import Case, CaseState, add_event, advance, get, holds, to_case
+from storage.cases import IS_UNFINISHED, Case, CaseState, add_event, advance, get, holds, to_case
 from storage.clock import from_stored_or_none
 from storage.errors import CaseGone, LeaseLost
 from storage.transaction import Tx
 
-# The states of `cases.UNFINISHED`, in the words of the index `cases_unfinished`.
-_UNFINISHED = "state IN ('received', 'read', 'classified')"
 # The oldest unfinished case of each person: their later ones wait for it.
-_FIRST = f"(SELECT min(id) AS id FROM cases WHERE {_UNFINISHED} GROUP BY person_id)"
+_FIRST = f"(SELECT min(id) AS id FROM cases WHERE {IS_UNFINISHED} GROUP BY person_id)"
 # How many findings the pace is taken from.
 _RECENT = 20
 # So soon after a start the updates that came meanwhile are taken in.
@@ -108,12 +106,12 @@ def release_all(tx: Tx) -> int:
     """
     tx.run(
         f"""UPDATE cases SET next_try_at = max(next_try_at, :later)
-            WHERE {_UNFINISHED} AND album IS NOT NULL AND attempts = 0""",
+            WHERE {IS_UNFINISHED} AND album IS NOT NULL AND attempts = 0""",
         later=tx.time + ALBUM_PARTS_COME,
     )
     return tx.run(
         f"""UPDATE cases SET lease_worker = NULL, lease_until_at = NULL
-            WHERE {_UNFINISHED} AND lease_worker IS NOT NULL"""
+            WHERE {IS_UNFINISHED} AND lease_worker IS NOT NULL"""
     )
 
 
@@ -129,7 +127,7 @@ def next_due(tx: Tx) -> datetime | None:
 
 def unfinished(tx: Tx) -> int:
     """Count the cases that wait or are worked on."""
-    return int(tx.value(f"SELECT count(*) FROM cases WHERE {_UNFINISHED}"))
+    return int(tx.value(f"SELECT count(*) FROM cases WHERE {IS_UNFINISHED}"))
 
 
 def queue(tx: Tx, case_id: int | None = None) -> Queue:
@@ -137,7 +135,7 @@ def queue(tx: Tx, case_id: int | None = None) -> Queue:
     ahead = length = unfinished(tx)
     if case_id is not None:
         # The plus keeps SQLite from going through all earlier cases instead of the unfinished.
-        sql = f"SELECT count(*) FROM cases WHERE {_UNFINISHED} AND +id < :id"
+        sql = f"SELECT count(*) FROM cases WHERE {IS_UNFINISHED} AND +id < :id"
         ahead = tx.value(sql, id=case_id)
     latest = "SELECT seconds FROM findings ORDER BY id DESC LIMIT :recent"
     seconds = [row["seconds"] for row in tx.rows(latest, recent=_RECENT)]
@@ -146,7 +144,7 @@ def queue(tx: Tx, case_id: int | None = None) -> Queue:
 
 def unfinished_of(tx: Tx, person_id: int) -> list[Case]:
     """Give what a person still waits for, oldest first."""
-    sql = f"SELECT * FROM cases WHERE person_id = :id AND {_UNFINISHED} ORDER BY id"
+    sql = f"SELECT * FROM cases WHERE person_id = :id AND {IS_UNFINISHED} ORDER BY id"
     return [to_case(row) for row in tx.rows(sql, id=person_id)]
 
 

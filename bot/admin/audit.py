@@ -32,7 +32,7 @@ async def show(update: Update, context: Context) -> None:
     """List the newest lines."""
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
-        text, buttons = _page(tx, services, acting.texts, None)
+        text, buttons = _page(tx, services, acting.texts, audit.NEWEST)
         say(tx, key, acting.chat, text, buttons)
 
     await reply_as(Role.ADMIN, update, context, reply)
@@ -41,7 +41,7 @@ async def show(update: Update, context: Context) -> None:
 async def turn(update: Update, context: Context) -> None:
     """Show other lines in the place of these."""
     await answer_tap(update, context)
-    before = int(tapped_number(update)) or None
+    before = int(tapped_number(update)) or audit.NEWEST
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         edit_here(tx, key, update, *_page(tx, services, acting.texts, before))
@@ -49,10 +49,10 @@ async def turn(update: Update, context: Context) -> None:
     await reply_as(Role.ADMIN, update, context, reply)
 
 
-def _page(tx: Tx, services: Services, texts: Texts, before: int | None) -> tuple[str, Buttons]:
+def _page(tx: Tx, services: Services, texts: Texts, before: int) -> tuple[str, Buttons]:
     words, found = Words.of(tx, texts), audit.lines(tx, LINES + 1, before)
     shown = found[:LINES]
-    turns = [(texts("audit.newest"), f"{PAGE}:0")] if before else []
+    turns = [(texts("audit.newest"), f"{PAGE}:0")] if before < audit.NEWEST else []
     if len(found) > LINES:
         turns.append((texts("audit.older"), f"{PAGE}:{shown[-1].id}"))
     lines = [_line(services, words, each) for each in shown] or [texts("audit.none")]
@@ -97,7 +97,7 @@ def _build(tx: Tx, services: Services, chat: int) -> Built | None:
 def _rows(tx: Tx, words: Words) -> Iterator[tuple[object, ...]]:
     """Give the header and the lines, newest first."""
     yield COLUMNS
-    before, left = None, MOST_LINES
+    before, left = audit.NEWEST, MOST_LINES
     while left > 0 and (page := audit.lines(tx, min(AT_ONCE, left), before)):
         for line in page:
             yield (

@@ -106,7 +106,7 @@ def _ask(
     lines.append(texts("export.names"))
     if services.settings.export_dir is not None:
         lines.append(texts("export.or_folder"))
-    buttons = [[(texts("export.send"), f"{SEND}:")], [(texts("export.keep"), f"{KEEP}:")]]
+    buttons = [[(texts("export.send"), f"{SEND}:")], [(texts("button.no"), f"{KEEP}:")]]
     say(tx, key, acting.chat, "\n".join(lines), buttons)
 
 
@@ -172,7 +172,8 @@ async def build_folder(services: Services, row: OutRow) -> Built | None:
             async for file, picture in _pictures(services.storage, plan(found.usable)):
                 await asyncio.to_thread(_write, partial / file, picture)
             await asyncio.to_thread(partial.rename, target)
-        table = [("modality", "label", "pictures", "patients"), *counts(_files_of(target))]
+        files = await asyncio.to_thread(_files_of, target)
+        table = [("modality", "label", "pictures", "patients"), *counts(files)]
     except OSError as error:
         texts = await services.storage.read(services.texts_in, row.chat_id)
         failed = texts("export.failed", why=error.strerror or type(error).__name__)

@@ -38,7 +38,11 @@ class Looked:
 
 
 async def show(update: Update, context: Context) -> None:
-    """Look at everything and tell."""
+    """Look at everything and tell; no other update waits for a machine that does not answer."""
+    context.application.create_task(_tell(update, context), update)
+
+
+async def _tell(update: Update, context: Context) -> None:
     services = context.services
     settings = services.settings
     looked = await context.storage.read(_look, services)

@@ -1,7 +1,6 @@
 """Inviting doctors and admins by a link that works once; of its token only the hash stays."""
 
 import asyncio
-import io
 from datetime import timedelta
 from html import escape
 
@@ -11,7 +10,7 @@ from telegram.helpers import create_deep_linked_url
 from bot.building import Built
 from bot.context import Context, Services
 from bot.joining import tidy
-from bot.poster import draw_qr
+from bot.poster import qr_png
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
 from bot.say import say, show_made
 from bot.times import told
@@ -68,13 +67,8 @@ async def take_name(update: Update, context: Context, dialog: Dialog) -> None:
 
 async def build(services: Services, row: OutRow) -> Built | None:
     """Draw the code of the link that a row holds."""
-    return Built(await asyncio.to_thread(_draw, str(row.payload["link"])), "invitation.png")
-
-
-def _draw(link: str) -> bytes:
-    buffer = io.BytesIO()
-    draw_qr(link, CODE_SIDE).save(buffer, "PNG")
-    return buffer.getvalue()
+    code = await asyncio.to_thread(qr_png, str(row.payload["link"]), CODE_SIDE)
+    return Built(code, "invitation.png")
 
 
 async def withdraw(update: Update, context: Context) -> None:

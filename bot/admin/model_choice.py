@@ -36,10 +36,8 @@ async def ask(update: Update, context: Context) -> None:
             if model.digest.startswith(digest):
                 now = models.current(tx, Part.ACTIVE).get(model.card.modality)
                 question = texts("model.sure", name=escape(model.name), now=name_of(now))
-                yes, no = (
-                    (texts("model.yes"), f"{USE_SURE}:{digest}"),
-                    (texts("model.no"), f"{KEEP}:"),
-                )
+                yes = (texts("model.yes"), f"{USE_SURE}:{digest}")
+                no = (texts("button.no"), f"{KEEP}:")
                 edit_here(tx, key, update, question, [[yes], [no]])
                 return
         edit_here(tx, key, update, texts("model.gone"))

@@ -146,10 +146,7 @@ def _lines(texts: Texts, model: Installed, chosen: Chosen, wanted: tuple[str, ..
 
 def figure(texts: Texts, name: str, figures: Figures) -> str:
     """Tell a figure of a card with its 95 % interval; one without a name of ours keeps its own."""
-    try:
-        title = texts(f"figure.{name}")
-    except KeyError:
-        title = escape(name)
+    title = texts.known(f"figure.{name}", escape(name))
     value, low, high = figures[name]
     return texts(
         "model.figure", name=title, value=f"{value:.3f}", low=f"{low:.3f}", high=f"{high:.3f}"

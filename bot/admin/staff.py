@@ -101,7 +101,7 @@ async def ask_to_revoke(update: Update, context: Context) -> None:
                 else texts(f"staff.sure.{member.role}", name=name)
             )
             yes = texts("staff.yes_yourself" if own else "staff.yes")
-            buttons = [[(yes, f"{REVOKE_SURE}:{member.id}")], [(texts("staff.no"), f"{KEEP}:")]]
+            buttons = [[(yes, f"{REVOKE_SURE}:{member.id}")], [(texts("button.no"), f"{KEEP}:")]]
             say(tx, key, acting.chat, question, buttons)
 
     await reply_as(Role.ADMIN, update, context, reply)

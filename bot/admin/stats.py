@@ -142,18 +142,10 @@ def _refusals(texts: Texts, numbers: Statistics) -> list[str]:
         return []
     total = sum(count for _, count in numbers.refusals)
     lines = [
-        texts("stats.refusal", reason=_reason(texts, reason), count=count)
+        texts("stats.refusal", reason=texts.known(f"refused.{reason}", escape(reason)), count=count)
         for reason, count in numbers.refusals
     ]
     return [texts("stats.refusals", count=total), *lines]
-
-
-def _reason(texts: Texts, reason: str) -> str:
-    try:
-        return texts(f"refused.{reason}")
-    except KeyError:
-        # Of another version.
-        return escape(reason)
 
 
 def _model(texts: Texts, record: ModelRecord) -> list[str]:

@@ -34,7 +34,7 @@ def show(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> No
     older = _latest(tx, acting.member, case.id)
     # One that did not go out yet has no place in the chat.
     if older is not None and not outbox.drop(tx, older.key) and older.message_id is not None:
-        delete(tx, f"{key}:older", acting.chat, older.message_id)
+        delete(tx, key, acting.chat, older.message_id)
     text, buttons = _face(tx, services, acting.texts, case)
     show_made(
         tx,

@@ -116,7 +116,7 @@ def _send_reminders(tx: Tx, services: Services) -> None:
         local = tx.time.astimezone(ZoneInfo(wanted.zone))
         if not wanted.news or wanted.is_quiet(local.hour):
             continue
-        if count := doctors.remind(tx, doctor.id, wanted, until):
+        if count := doctors.remind(tx, doctor, wanted, until):
             text = services.texts_in(tx, doctor.telegram_id)("reminder", count=count, hours=hours)
             say(tx, f"reminder:{doctor.id}:{until.timestamp()}", doctor.telegram_id, text)
 

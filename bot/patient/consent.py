@@ -5,11 +5,11 @@ from datetime import timedelta
 from telegram import Update
 
 from bot import answers
-from bot.context import Context, Sender, Services
-from bot.replies import answer_tap, tapped
+from bot.context import Context, Services
+from bot.replies import answer_tap, reply_once, tapped
 from bot.say import Buttons, edit_here, say
 from bot.texts.catalogue import Texts
-from storage import dialogs, people, updates
+from storage import dialogs, people
 from storage.people import Person
 from storage.transaction import Tx
 
@@ -42,32 +42,27 @@ def ask(tx: Tx, services: Services, person: Person, key: str, *, after_picture: 
 async def decided(update: Update, context: Context) -> None:
     """Keep the patient's decision."""
     await answer_tap(update, context)
-    await context.storage.write(_decide, context.services, update)
-    context.services.wake.all()
+    choice, _, version = tapped(update).rpartition(":")
 
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
+        if _is_asked(tx, person):
+            dialogs.end(tx, person.telegram_id)
+        if choice != DECLINE and version != VERSION:
+            # The button stood under a text that has changed since.
+            ask(tx, services, person, key, after_picture=choice == AGREE_AGAIN)
+            return
+        if choice == DECLINE:
+            people.withdraw_consent(tx, person.id)
+            answers.withdraw_all(tx, services, person)
+        else:
+            people.consent(tx, person.id, VERSION)
+        texts = services.texts_of(person)
+        asked = texts("consent.text", days=services.settings.retention_days)
+        edit_here(tx, f"{key}:edit", update, asked)
+        said = {AGREE: "consent.agreed", AGREE_AGAIN: "consent.agreed_again"}
+        say(tx, key, person.telegram_id, texts(said.get(choice, "consent.declined")))
 
-def _decide(tx: Tx, services: Services, update: Update) -> None:
-    if not updates.first_time(tx, update.update_id):
-        return
-    sender, (choice, _, version) = Sender.of(update), tapped(update).rpartition(":")
-    person = people.seen(tx, sender.telegram_id, sender.language_code)
-    texts, key = services.texts_of(person), f"u{update.update_id}"
-    if _is_asked(tx, person):
-        dialogs.end(tx, person.telegram_id)
-    if choice != DECLINE and version != VERSION:
-        # The button stood under a text that has changed since.
-        ask(tx, services, person, key, after_picture=choice == AGREE_AGAIN)
-        return
-    if choice == DECLINE:
-        people.withdraw_consent(tx, person.id)
-        answers.withdraw_all(tx, services, person)
-    else:
-        people.consent(tx, person.id, VERSION)
-    replies = {AGREE: "consent.agreed", AGREE_AGAIN: "consent.agreed_again"}
-    reply = texts(replies.get(choice, "consent.declined"))
-    asked = texts("consent.text", days=services.settings.retention_days)
-    edit_here(tx, f"{key}:edit", update, asked)
-    say(tx, f"{key}:reply", person.telegram_id, reply)
+    await reply_once(update, context, reply)
 
 
 def _is_asked(tx: Tx, person: Person) -> bool:

@@ -1,8 +1,10 @@
 """Take everything out, erase everything."""
 
+import asyncio
 import io
 import json
 import zipfile
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -12,11 +14,11 @@ from telegram import Update
 
 from bot import answers
 from bot.building import Built
-from bot.context import Context, Sender, Services
-from bot.replies import answer_tap, reply_once
+from bot.context import Context, Services
+from bot.replies import answer_tap, erase_once, reply_once
 from bot.say import delete, edit_here, say, send_file
-from storage import Storage, erasure, history, outbox, people, updates
-from storage.erasure import NOTHING, Erased
+from storage import Storage, erasure, history, outbox
+from storage.erasure import Erased
 from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong
 from storage.history import PersonRecord
 from storage.outbox import OutRow
@@ -50,7 +52,8 @@ async def build(services: Services, row: OutRow) -> Built | None:
     record, texts = _without_waiting(services, record), services.texts_of(record.person)
     buffer, left_out = io.BytesIO(), []
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("my-data.json", as_json(record))
+        words = await asyncio.to_thread(as_json, record)
+        await asyncio.to_thread(archive.writestr, "my-data.json", words, zipfile.ZIP_DEFLATED)
         async for name, picture in _pictures(storage, record):
             if picture is None:
                 left_out.append(texts("mydata.unreadable", name=name))
@@ -108,31 +111,24 @@ async def ask_to_forget(update: Update, context: Context) -> None:
 async def forget(update: Update, context: Context) -> None:
     """Erase everything; the last words leave no trace."""
     await answer_tap(update, context)
-    await context.storage.erase(_forget, context.services, update)
-    context.application.create_task(context.storage.database.scrub())
-    context.services.wake.all()
 
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> Erased:
+        texts, chat = services.texts_of(person), person.telegram_id
+        text = texts("forget.done")
+        if services.roles.of(chat):
+            text += "\n\n" + texts("forget.staff")
+        elsewhere = outbox.elsewhere(tx, person)
+        erased = erasure.forget(tx, person.id)
+        for others_chat, message_id in elsewhere:
+            delete(tx, key, others_chat, message_id)
+        say(tx, key, chat, text, fleeting=True)
+        edit_here(tx, f"{key}:edit", update, "…", fleeting=True)
+        return erased
 
-def _forget(tx: Tx, services: Services, update: Update) -> Erased:
-    """Erase and say so, once and all in one; who was forgotten before hears it again."""
-    if not updates.first_time(tx, update.update_id):
-        return NOTHING
-    sender, key = Sender.of(update), f"u{update.update_id}"
-    person = people.seen(tx, sender.telegram_id, sender.language_code)
-    texts = services.texts_of(person)
-    text = texts("forget.done")
-    if services.roles.of(sender.telegram_id):
-        text += "\n\n" + texts("forget.staff")
-    elsewhere = outbox.elsewhere(tx, person)
-    erased = erasure.forget(tx, person.id)
-    for chat, message_id in elsewhere:
-        delete(tx, f"{key}:{chat}:{message_id}", chat, message_id)
-    say(tx, key, sender.telegram_id, text, fleeting=True)
-    edit_here(tx, f"{key}:edit", update, "…", fleeting=True)
-    return erased
+    await erase_once(update, context, reply)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
-    return list(value) if isinstance(value, bytes) else str(value)
+    return b64encode(value).decode() if isinstance(value, bytes) else str(value)

@@ -41,9 +41,8 @@ def _sentence(message: Message) -> str:
 async def old_tap(update: Update, context: Context) -> None:
     """Say that a button does nothing any more."""
     assert update.effective_user is not None
-    code = update.effective_user.language_code
-    language = language_of(code, context.services.settings.default_language)
-    await answer_tap(update, context, Texts(language)("button.old"))
+    texts = await context.storage.read(context.services.texts_in, update.effective_user.id)
+    await answer_tap(update, context, texts("button.old"))
 
 
 async def group(update: Update, context: Context) -> None:

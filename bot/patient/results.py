@@ -6,11 +6,11 @@ from html import escape
 from telegram import Update
 
 from bot import doctors_word
-from bot.context import Context, Sender, Services
-from bot.replies import answer_tap, reply_once, tapped_number
+from bot.context import Context, Services
+from bot.replies import answer_tap, erase_once, reply_once, tapped_number
 from bot.say import delete, edit_here, say, unanswered
 from bot.texts.catalogue import Texts
-from storage import cases, erasure, history, outbox, people, reviews, staff, updates
+from storage import cases, erasure, history, outbox, reviews, staff
 from storage.cases import Case, CaseState
 from storage.erasure import NOTHING, Erased
 from storage.people import Person
@@ -90,28 +90,21 @@ async def keep(update: Update, context: Context) -> None:
 async def delete_case(update: Update, context: Context) -> None:
     """Erase one case, and its messages from the chat."""
     await answer_tap(update, context)
-    await context.storage.erase(_delete_case, context.services, update)
-    context.application.create_task(context.storage.database.scrub())
-    context.services.wake.all()
+    number = tapped_number(update)
 
+    def reply(tx: Tx, services: Services, person: Person, key: str) -> Erased:
+        texts, case = services.texts_of(person), history.own(tx, person.id, number)
+        if case is None:
+            edit_here(tx, f"{key}:edit", update, texts("gone"))
+            return NOTHING
+        same = (case.id, *cases.duplicates_of(tx, case.id))
+        said = [row for each in same for row in outbox.of_case(tx, each) if row.message_id]
+        erased = erasure.delete_case(tx, case.id)
+        stays = any(tx.time - row.changed_at > DELETABLE_FOR for row in said)
+        edit_here(tx, f"{key}:edit", update, texts("delete.stays" if stays else "delete.done"))
+        for row in said:
+            assert row.message_id is not None
+            delete(tx, key, row.chat_id, row.message_id)
+        return erased
 
-def _delete_case(tx: Tx, services: Services, update: Update) -> Erased:
-    """Erase the case and tell so, once and all in one."""
-    if not updates.first_time(tx, update.update_id):
-        return NOTHING
-    sender, key = Sender.of(update), f"u{update.update_id}"
-    person = people.seen(tx, sender.telegram_id, sender.language_code)
-    texts = services.texts_of(person)
-    case = history.own(tx, person.id, tapped_number(update))
-    if case is None:
-        edit_here(tx, f"{key}:edit", update, texts("gone"))
-        return NOTHING
-    same = (case.id, *cases.duplicates_of(tx, case.id))
-    said = [row for each in same for row in outbox.of_case(tx, each) if row.message_id]
-    erased = erasure.delete_case(tx, case.id)
-    stays = any(tx.time - row.changed_at > DELETABLE_FOR for row in said)
-    edit_here(tx, f"{key}:edit", update, texts("delete.stays" if stays else "delete.done"))
-    for row in said:
-        assert row.message_id is not None
-        delete(tx, f"{key}:{row.message_id}", row.chat_id, row.message_id)
-    return erased
+    await erase_once(update, context, reply)

@@ -28,6 +28,10 @@ class Texts:
         """Give the sentence of a key with its blanks filled; raises KeyError for an unknown key."""
         return self._sentences[key].format(**values)
 
+    def known(self, key: str, code: str) -> str:
+        """Give the words of a code; one of another version stays as it is."""
+        return self._sentences.get(key, code)
+
 
 @cache
 def _catalogue(language: Language) -> dict[str, str]:

@@ -14,7 +14,7 @@ from classifier.reading import jpeg
 from classifier.reading.detect import HEAD_BYTES, detect
 from classifier.reading.frames import frame_tags, rescale, spacing
 from classifier.reading.header import OWN_SALT, look, number, parse, text, whole
-from classifier.reading.limits import MAX_PIXEL_BYTES, MAX_PIXELS, MAX_SLICES, refusing
+from classifier.reading.limits import MAX_PIXEL_BYTES, MAX_SLICES, is_too_large, refusing
 from classifier.reading.render import Stored, grey, hounsfield, luma
 from classifier.reading.scan import FileKind, Scan, Units
 from classifier.reading.series import Look
@@ -66,7 +66,7 @@ def _checked_frames(dataset: Dataset, said: Look) -> int:
     rows, columns = whole(dataset, "Rows") or 0, whole(dataset, "Columns") or 0
     if rows <= 0 or columns <= 0:
         raise Refusal(RefusalReason.BROKEN, "Rows, Columns")
-    if rows * columns > MAX_PIXELS:
+    if is_too_large(rows, columns):
         raise Refusal(RefusalReason.TOO_LARGE, "Rows, Columns")
     frames = max(1, whole(dataset, "NumberOfFrames") or 1)
     sample_bits = (whole(dataset, "SamplesPerPixel") or 1) * (whole(dataset, "BitsAllocated") or 8)

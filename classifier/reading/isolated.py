@@ -1,6 +1,7 @@
 """Files in, studies out: the reading that users of this package call."""
 
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from classifier.labels import Modality
 from classifier.lungs import find_lungs
 from classifier.reading.archive import Listing
 from classifier.reading.child import Answer, Child
-from classifier.reading.limits import MAX_SLICES, MAX_STUDY_BYTES
+from classifier.reading.limits import MAX_SLICES, MAX_STUDY_BYTES, SECONDS_PER_STUDY
 from classifier.reading.scan import FileKind, Scan, Study
 from classifier.reading.series import (
     MIN_POSITIONS,
@@ -53,7 +54,8 @@ class _Task:
 class IsolatedReader:
     """Reads files in child processes that are kept warm; safe to use from many threads.
 
-    A file costs at most 2 seconds and 1 GB of a child, and never the parent.
+    A file costs at most 2 seconds and 1 GB of a child, all files of an upload 3 minutes, and never
+    the parent.
     """
 
     def __init__(self, workers: int = 2) -> None:
@@ -125,7 +127,7 @@ class IsolatedReader:
         return self._series([task], None)
 
     def _archive(self, task: _Task, progress: Progress | None) -> Study:
-        listing = _only(self._run("list", task)[0], Listing)[0]
+        listing = _only(self._run("list", task)[0][0], Listing)[0]
         chosen, series, unseen = self._choose(task, listing.members)
         study = self._series(_tasks(task.path, chosen), progress)
         if len(chosen) == 1:
@@ -178,11 +180,14 @@ class IsolatedReader:
         """Run requests on all children side by side; the first that goes too far ends them all."""
         answers: list[Answer] = []
         total = sum(len(task.members or (0,)) for task in tasks)
-        room = MAX_STUDY_BYTES
+        room, seconds = MAX_STUDY_BYTES, SECONDS_PER_STUDY
         # One file does not wait behind the slices of somebody else's series.
         side_by_side = self._threads.map if len(tasks) > 1 else map
-        for part in side_by_side(lambda task: self._run(do, task), tasks):
+        for part, took in side_by_side(lambda task: self._run(do, task), tasks):
             answers += part
+            seconds -= took
+            if seconds < 0:
+                raise Refusal(RefusalReason.TOO_COSTLY, f"more than {SECONDS_PER_STUDY:g} seconds")
             room -= sum(m.pixels.nbytes for a in part for m in a if isinstance(m, Scan))
             if room < 0:
                 raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_STUDY_BYTES} bytes")
@@ -192,13 +197,15 @@ class IsolatedReader:
 
     def _look(self, path: Path) -> tuple[Path, Look]:
         with suppress(Refusal):
-            return path, _only(self._run("look", _Task(path))[0], Look)[0]
+            return path, _only(self._run("look", _Task(path))[0][0], Look)[0]
         return path, Look(FileKind.DICOM)
 
-    def _run(self, do: str, task: _Task) -> list[Answer]:
+    def _run(self, do: str, task: _Task) -> tuple[list[Answer], float]:
+        """Run a request; gives the seconds that it took a child, too."""
         with opened(task.path) as (stream, kind), self._lease() as child:
             child.prepare(dicom=kind in (FileKind.DICOM, FileKind.ZIP))
-            return list(child.ask(do, stream, task.members))
+            begun = time.monotonic()
+            return list(child.ask(do, stream, task.members)), time.monotonic() - begun
 
     @contextmanager
     def _lease(self) -> Iterator[Child]:

@@ -9,6 +9,9 @@ MIB = 1024 * 1024
 
 # The largest flat-panel X-rays have about 20 megapixels, mammograms 30.
 MAX_PIXELS = 50_000_000
+# The longest, of a whole spine or leg, have some 10,000 rows. To shrink one row of all the pixels
+# allowed takes 1 GB, and not of the child.
+MAX_SIDE = 20_000
 MAX_FILE_BYTES = 300 * MIB
 MAX_PIXEL_BYTES = 400 * MIB
 # A whole chest at 0.4 mm has fewer slices than this; 1 GiB is 1,024 slices of 512 x 512 in
@@ -24,7 +27,14 @@ MEMORY_BYTES = 1024 * MIB
 SECONDS_PER_FILE = 2.0
 # A file of many frames is a series in one file: each frame that comes out earns the next its time.
 SECONDS_PER_FRAME = 0.05
+# Of all children together; 1000 slices in JPEG 2000, the slowest of all, take them 35 seconds.
+SECONDS_PER_STUDY = 180.0
 START_SECONDS = 30.0
+
+
+def is_too_large(rows: int, columns: int) -> bool:
+    """Tell whether a picture has more pixels than any that is read, or a longer side."""
+    return rows * columns > MAX_PIXELS or max(rows, columns) > MAX_SIDE
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from classifier.labels import FloatArray, Greys
 from classifier.reading.detect import detect
-from classifier.reading.limits import MAX_PIXELS, refusing
+from classifier.reading.limits import MAX_PIXELS, is_too_large, refusing
 from classifier.reading.scan import FileKind, Scan, Units
 from classifier.refusals import Refusal, RefusalReason
 
@@ -40,8 +40,8 @@ def _read(data: bytes, kind: FileKind) -> Scan:
     except Image.DecompressionBombError:
         raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_PIXELS} pixels") from None
     with image:
-        if image.width * image.height > MAX_PIXELS:
-            raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_PIXELS} pixels")
+        if is_too_large(image.height, image.width):
+            raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_PIXELS} pixels, or too long")
         if _pages(image, kind) > 1:
             raise Refusal(RefusalReason.SEVERAL_STUDIES, "pages")
         image.load()

@@ -16,7 +16,7 @@ import numpy as np
 
 from classifier.labels import Modality
 from classifier.reading.archive import Listing
-from classifier.reading.limits import MAX_ARCHIVE_ENTRIES, MAX_PIXELS
+from classifier.reading.limits import MAX_ARCHIVE_ENTRIES, MAX_SIDE, is_too_large
 from classifier.reading.scan import FileKind, Scan, Tags, Units
 from classifier.reading.series import Look
 from classifier.refusals import Refusal, RefusalReason
@@ -95,8 +95,8 @@ def _message(connection: socket.socket, said: dict[str, Any], deadline: float) -
 
 
 def _scan(connection: socket.socket, said: dict[str, Any], deadline: float) -> Scan:
-    rows, columns = (_whole(part, MAX_PIXELS) for part in said["pixels"])
-    if not 0 < rows * columns <= MAX_PIXELS:
+    rows, columns = (_whole(part, MAX_SIDE) for part in said["pixels"])
+    if not rows * columns or is_too_large(rows, columns):
         raise BrokenChild
     kind, units = _PIXELS[said["dtype"]]
     if units is not Units(said["units"]):

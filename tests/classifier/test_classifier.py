@@ -1,9 +1,14 @@
+import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from classifier import quality
 from classifier.classifier import Answer, Classifier
 from classifier.gate import Gate, Look
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
@@ -232,6 +237,20 @@ async def test_a_refused_file_is_an_answer(xray_model: Model) -> None:
     assert given.model == xray_model.name
 
 
+async def test_what_waits_to_be_read_takes_no_thread_from_the_rest(xray_model: Model) -> None:
+    reads = threading.Event()
+    reader: Any = SimpleNamespace(read=lambda *_: reads.wait(20))
+    async with Classifier(reader, {Modality.XRAY: xray_model}, BrightnessGate()) as classifier:
+        waiting = [asyncio.create_task(classifier.read(SOURCE)) for _ in range(40)]
+        await asyncio.sleep(0)  # until all of them wait
+        try:
+            async with asyncio.timeout(5):
+                await asyncio.to_thread(int)
+        finally:
+            reads.set()
+            await asyncio.gather(*waiting)
+
+
 async def test_of_several_x_rays_in_one_file_none_is_answered(xray_model: Model) -> None:
     given = await answer(Study((picture(0.7), picture(0.2))), xray_model)
     assert given.refusal is RefusalReason.SEVERAL_STUDIES
@@ -245,12 +264,26 @@ async def test_with_other_pictures_beside_it_an_x_ray_gets_no_label(xray_model: 
     assert given.finding.doubts == {Doubt.OTHERS_UNSEEN}
 
 
-async def test_lost_slices_of_a_series_are_a_doubt(xray_model: Model, ct_model: Model) -> None:
+async def test_with_lost_slices_a_series_gets_no_label(
+    xray_model: Model, ct_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality, "SMALLEST", 96)
     scans = (ct_slice(False), ct_slice(True), ct_slice(True))
     for unseen in (0, 2):
         given = await answer(Study(scans, unseen=unseen), xray_model, ct_model)
         assert given.finding is not None
         assert (Doubt.OTHERS_UNSEEN in given.finding.doubts) == bool(unseen)
+        assert (given.finding.label is None) == bool(unseen)
+
+
+async def test_of_a_series_that_shows_little_no_class_is_named(
+    xray_model: Model, ct_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(quality.FLAT, Modality.CT, 1.0)
+    given = await answer(Study((ct_slice(True),) * 3), xray_model, ct_model)
+    assert given.finding is not None
+    assert given.finding.doubts >= {Doubt.FLAT}
+    assert given.finding.label is None
 
 
 async def test_without_a_ct_model_a_series_is_shown_but_not_estimated(xray_model: Model) -> None:

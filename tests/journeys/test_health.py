@@ -3,6 +3,7 @@
 import io
 import re
 import socket
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -46,6 +47,19 @@ async def test_health_tells_what_check_says_and_how_the_bot_does(stage: Stage, a
     assert "Wait for an answer: 0\nWait for a doctor: 0\nMessages: " in told
     assert "Free on the disk: " in told
     assert told.count("✅") == 5 + len(jobs.JOBS)
+
+
+async def test_nobody_waits_while_another_machine_does_not_answer(
+    stage: Stage, ann: User, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr("bot.check.check_fit", lambda model: answers.wait(20))
+    await admin.says("/health")
+    await stage.sim.until(lambda calls: len(calls) > 1, "getMe")
+    await ann.says("/help")
+    await ann.sees("Send a chest X-ray")
+    answers.set()
+    await admin.sees("Health · version")
 
 
 async def test_stats_tell_numbers_and_draw_a_chart(stage: Stage, ann: User, admin: User) -> None:

@@ -10,7 +10,7 @@ from bot.doctor import verdicts
 from storage.transaction import Tx
 
 from .clinic import POLLING, Clinic, says, takes
-from .pictures import BACTERIAL, xray
+from .pictures import BACTERIAL, NOT_A_CHEST, xray
 from .stage import ADMIN
 
 
@@ -102,6 +102,17 @@ async def test_with_results_after_review_the_answer_comes_with_the_verdict(
     ]
     await clinic.stage.sim.quiet()
     assert len([each for each in await ann.messages() if each.from_bot and each.photo]) == 1
+
+
+@POLLING
+async def test_before_review_it_is_told_at_once_what_no_doctor_will_see(clinic: Clinic) -> None:
+    await clinic.opens(results="after_review")
+    ann = await clinic.stage.agreed(1)
+    await ann.sends_album([xray(NOT_A_CHEST), xray(BACTERIAL)])
+    await ann.sees("Here a doctor looks first")
+    await ann.sees("This does not look like a frontal chest X-ray")
+    await clinic.stage.sim.quiet()
+    assert clinic.stage.value("SELECT state FROM cases") == "answered"
 
 
 async def test_doctors_who_differ_are_decided_by_a_third(clinic: Clinic) -> None:

@@ -245,6 +245,22 @@ class TestThePatient:
         await clinic.stage.sim.quiet()
         assert told_of(clinic) == ["not_delivered", "sent_again"]
 
+    async def test_whoever_is_back_to_delete_something_else_hears_it_too(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        number = await clinic.case(ann)
+        await clinic.case(ann)
+        await ann.taps("Delete this")
+        await clinic.stage.sim.quiet()
+        await clinic.stage.sim.fault("sendMessage", code=403, chat_id=1)
+        await takes(doctor, number)
+        await says(doctor, "Normal")
+        await doctor.sees("the patient has blocked the bot and has not heard")
+        await ann.taps("Yes, delete")
+        await ann.sees("A doctor has looked at your picture")
+
     async def test_whoever_is_back_gets_the_picture_too_that_never_came(
         self, clinic: Clinic
     ) -> None:

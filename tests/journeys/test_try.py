@@ -9,9 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot.poster import qr_png
 from bot.sandbox.client import User
 from bot.sandbox.personas import ADMIN, DOCTOR, PATIENT
-from bot.tryout import CLINIC, UNDO_SECONDS, _qr
+from bot.tryout import CLINIC, CODE_SIDE, UNDO_SECONDS
 from storage import Storage, staff
 
 from .pictures import is_answer
@@ -125,7 +126,7 @@ async def test_the_qr_code_opens_the_page_as_a_patient_of_a_clinic(tmp_path: Pat
             ((token,),) = database.execute("SELECT token FROM sources")
         async with httpx.AsyncClient(base_url=tryout.url) as client:
             shown = await client.get("/sim/qr")
-        assert shown.content == _qr(f"{tryout.url}/?start={token}")
+        assert shown.content == qr_png(f"{tryout.url}/?start={token}", CODE_SIDE)
         ann = tryout.sim.user(PATIENT.id)
         await ann.starts(token)
         await ann.sees(CLINIC)

@@ -3,7 +3,19 @@
 from datetime import date, timedelta
 from typing import Any
 
-from storage import Storage, ahead, broadcasts, doctors, history, opinions, outbox, reviews, staff
+from storage import (
+    Storage,
+    ahead,
+    broadcasts,
+    cases,
+    doctors,
+    history,
+    opinions,
+    outbox,
+    reviews,
+    staff,
+    troubles,
+)
 from storage import work as queue
 from storage.ahead import LONGEST_BACKOFF
 from storage.cases import Case
@@ -42,7 +54,7 @@ async def test_messages_put_off_go_out_after_the_longest_wait_there_is(
     await storage.write(outbox.enqueue, Outgoing(key="m", chat_id=1, kind=OutKind.MESSAGE))
     [row] = await storage.write(outbox.lease_due)
     await storage.write(outbox.retry, row.id, hands.time + MINUTE)
-    assert await put_right(hands) == 1
+    assert await put_right(hands) == 2
     hands.wait(LONGEST_BACKOFF)
     assert [row.key for row in await storage.write(outbox.lease_due)] == ["m"]
 
@@ -68,7 +80,7 @@ async def test_what_a_doctor_holds_or_put_aside_comes_back(hands: Any, storage: 
         reviews.take(tx, doctor, held.number, LEASE)
 
     await storage.write(look)
-    assert await put_right(hands) == 4
+    assert await put_right(hands) == 6
     hands.wait(LEASE)
     assert [case.id for case in await storage.write(reviews.expire_leases)] == [held.id]
     hands.wait(SKIPPED_FOR)
@@ -102,11 +114,48 @@ async def test_what_came_in_the_wrong_time_does_not_wait_behind_all_that_comes_l
 ) -> None:
     hands.time += YEAR
     early = await waiting(hands, 1)
-    assert await put_right(hands) == 1
+    assert await put_right(hands) == 2
     hands.wait(MINUTE)
     await waiting(hands, 2)
     taken = await storage.write(reviews.take_next, await a_doctor(storage, 71), LEASE)
     assert taken is not None and taken.id == early.id
+
+
+async def test_a_patient_who_asks_for_a_doctor_then_does_not_wait_longer_for_it(
+    hands: Any, storage: Storage
+) -> None:
+    hands.time += YEAR
+    early = await waiting(hands, 1)
+    await put_right(hands)
+    hands.wait(MINUTE)
+    await waiting(hands, 2)
+    await storage.write(cases.ask_doctor, early.id)
+    await storage.write(reviews.enter, early.id)
+    taken = await storage.write(reviews.take_next, await a_doctor(storage, 71), LEASE)
+    assert taken is not None and taken.id == early.id
+
+
+async def test_what_is_dated_ahead_is_kept_no_longer_than_the_rest(
+    hands: Any, storage: Storage
+) -> None:
+    hands.time += YEAR
+    case = await waiting(hands, 1)
+    await storage.write(outbox.enqueue, Outgoing(key="m", chat_id=1, kind=OutKind.MESSAGE))
+    [row] = await storage.write(outbox.lease_due)
+    await storage.write(outbox.sent, row.id)
+    await put_right(hands)
+    hands.wait(MINUTE)
+    assert await storage.expire(hands.time) == 1
+    assert (await storage.read(cases.get, case.id)).erased_at == hands.time
+    assert await storage.read(outbox.by_key, "m") is None
+
+
+async def test_errors_are_told_again_a_day_later(hands: Any, storage: Storage) -> None:
+    hands.time += YEAR
+    assert await storage.write(troubles.note, "KeyError", "bot/answers.py:5") == 1
+    await put_right(hands)
+    hands.wait(troubles.QUIET)
+    assert await storage.write(troubles.note, "KeyError", "bot/answers.py:5") == 1
 
 
 async def test_doctors_are_reminded_again(hands: Any, storage: Storage) -> None:

@@ -155,6 +155,17 @@ async def test_files_a_crash_left_are_swept_and_fresh_ones_are_not(
     assert old.id not in {path.name for path in image_files(folder)}
 
 
+async def test_a_file_that_goes_meanwhile_hinders_no_sweeping(
+    hands: Any, storage: Storage, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(hands, storage)
+    left = await storage.images.seal(PIXELS)
+    listed = [*image_files(folder), folder / "images" / "00" / ("0" * 32)]
+    monkeypatch.setattr(Path, "glob", lambda *_: reversed(listed))
+    assert await storage.images.sweep(timedelta(0)) == 1
+    assert not (folder / "images" / left.id[:2] / left.id).exists()
+
+
 async def test_a_full_disk_is_said_and_leaves_no_half_image(
     storage: Storage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

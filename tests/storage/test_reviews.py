@@ -418,9 +418,11 @@ async def test_a_doctor_is_not_reminded_of_what_they_cannot_take(
     assert await room.says(first, await room.case(), NORMAL, second=True) == Outcome.ANOTHER
 
     def remind(tx: Tx, doctor: Member) -> int:
-        return doctors.remind(tx, doctor.id, doctors.preferences(tx, doctor.id, "UTC"), tx.time)
+        return doctors.remind(tx, doctor, doctors.preferences(tx, doctor.id, "UTC"), tx.time)
 
     assert [await storage.write(remind, each) for each in (first, second)] == [1, 1]
+    await storage.write(staff.revoke, first.id)
+    assert await storage.write(remind, await room.doctor(1)) == 1
 
 
 async def test_no_question_of_a_doctor_looks_at_all_cases(room: Room, storage: Storage) -> None:
@@ -442,7 +444,7 @@ async def test_no_question_of_a_doctor_looks_at_all_cases(room: Room, storage: S
         opinions.next_due(tx)
         opinions.settle_due(tx)
         doctors.done(tx, doctor.id, tx.time, tx.time)
-        doctors.remind(tx, doctor.id, doctors.preferences(tx, doctor.id, "UTC"), tx.time)
+        doctors.remind(tx, doctor, doctors.preferences(tx, doctor.id, "UTC"), tx.time)
 
     Explaining.plans.clear()
     await storage.write(ask)

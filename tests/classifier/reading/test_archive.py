@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from classifier.labels import Modality
+from classifier.reading import isolated
 from classifier.reading.archive import list_zip, open_zip, read_entry
 from classifier.reading.limits import MAX_ARCHIVE_ENTRIES, MAX_INFLATED_BYTES
 from classifier.reading.scan import Study
@@ -137,6 +138,14 @@ def test_one_broken_slice_does_not_cost_the_series(
     files = {str(z): ct_slice(z) for z in range(5)} | {"5": ct_slice(5)[:-100]}
     study = read(zipped(files))
     assert (heights(study), study.unseen) == ([0, 1, 2, 3, 4], 1)
+
+
+def test_an_archive_that_takes_too_long_as_a_whole_is_refused(
+    read: Read, zipped: Make, ct_slice: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolated, "SECONDS_PER_STUDY", 0.0)
+    data = zipped({f"{z}.dcm": ct_slice(z) for z in range(4)})
+    assert reason(read, data) is RefusalReason.TOO_COSTLY
 
 
 def test_a_series_with_mostly_broken_slices_is_refused(

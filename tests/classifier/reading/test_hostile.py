@@ -119,6 +119,10 @@ def test_a_png_bomb_is_refused(refuse: Refuse, picture: Make) -> None:
     refuse(picture(Image.new("1", (30_000, 30_000)), "PNG"), RefusalReason.TOO_LARGE)
 
 
+def test_a_picture_as_long_as_none_costs_the_parent_nothing(refuse: Refuse, dicom: Make) -> None:
+    refuse(dicom(np.zeros((2, 20_002), np.uint16)), RefusalReason.TOO_LARGE)
+
+
 def test_a_png_whose_data_is_a_bomb_is_inflated_no_further_than_its_header_says(
     read: Callable[..., Study], picture: Make
 ) -> None:

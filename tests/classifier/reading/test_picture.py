@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from classifier.preprocess import to_grey
-from classifier.reading.limits import MAX_PIXELS
+from classifier.reading.limits import MAX_PIXELS, MAX_SIDE
 from classifier.reading.picture import read_picture
 from classifier.reading.scan import FileKind, Units
 from classifier.refusals import Refusal, RefusalReason
@@ -117,6 +117,13 @@ def test_a_picture_beyond_the_budget_is_refused_before_it_is_decoded(picture: En
     side = int(MAX_PIXELS**0.5) + 1
     with pytest.raises(Refusal) as caught:
         read_picture(picture(Image.new("1", (side, side)), "PNG"))
+    assert caught.value.reason is RefusalReason.TOO_LARGE
+
+
+@pytest.mark.parametrize("size", [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1)], ids=["wide", "tall"])
+def test_a_picture_as_long_as_none_is_refused(size: tuple[int, int], picture: Encode) -> None:
+    with pytest.raises(Refusal) as caught:
+        read_picture(picture(Image.new("L", size), "PNG"))
     assert caught.value.reason is RefusalReason.TOO_LARGE
 
 

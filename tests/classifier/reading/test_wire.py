@@ -11,6 +11,7 @@ import pytest
 
 from classifier.labels import Modality
 from classifier.reading.archive import Listing
+from classifier.reading.limits import MAX_SIDE
 from classifier.reading.scan import FileKind, Scan, Tags, Units
 from classifier.reading.series import Look
 from classifier.reading.wire import MAX_HEADER_BYTES, BrokenChild, End, Message, receive, send
@@ -115,6 +116,10 @@ def test_a_scan_that_lies_about_itself_is_not_believed(changes: dict[str, Any]) 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.1])
 def test_grey_outside_0_to_1_is_not_believed(value: float) -> None:
     nonsense(described(), np.float32(value).tobytes())
+
+
+def test_a_scan_as_long_as_none_is_not_believed() -> None:
+    nonsense(described(pixels=[1, MAX_SIDE + 1]), bytes(4 * (MAX_SIDE + 1)))
 
 
 def test_a_scan_that_is_cut_off_is_not_believed() -> None:
