@@ -9,12 +9,14 @@ from multiprocessing import get_context
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.labels import FloatArray
+from classifier.labels import FloatArray, Label
 from classifier.preprocess import to_unit
+from training.acquisitions import gives_away
 from training.augment import Grey, vary
 from training.dataset import MAY_BE, WRITTEN, Pictures
 from training.recipe import Recipe
 
+BACTERIAL = WRITTEN.index(Label.BACTERIAL)
 Batch = tuple[FloatArray, FloatArray]
 
 AHEAD = 32
@@ -53,7 +55,8 @@ def _order(recipe: Recipe, pictures: Pictures, rng: np.random.Generator) -> NDAr
     count = len(pictures.classes)
     if not recipe.balance:
         return rng.permutation(count)
-    return rng.choice(count, count, p=chances(pictures))
+    drawn = chances(pictures)
+    return rng.choice(count, count, p=evened(drawn, pictures) if recipe.even else drawn)
 
 
 def targets(classes: NDArray[np.int64]) -> FloatArray:
@@ -75,6 +78,18 @@ def chances(pictures: Pictures) -> NDArray[np.float64]:
         each = shares / shares.sum() / np.maximum(counts, 1)
         chances[mine] = each[pictures.classes[mine]] * mine.mean()
     return chances
+
+
+def evened(chances: NDArray[np.float64], pictures: Pictures) -> NDArray[np.float64]:
+    """Draw the bacterial pictures that give their kind away as often as those that do not."""
+    away = gives_away(pictures.patients)
+    rest = (pictures.classes == BACTERIAL) & ~away
+    if not away.any() or not rest.any():
+        return chances
+    half = chances[away | rest].sum() / 2
+    shares = [half / chances[rows].sum() for rows in (away, rest)]
+    even: NDArray[np.float64] = chances * np.select([away, rest], shares, 1.0)
+    return even
 
 
 def _batch(varied: Future[Grey], classes: NDArray[np.int64]) -> Batch:

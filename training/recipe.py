@@ -41,6 +41,8 @@ class Recipe:
     patience: int | None = None
     augment: Augment | None = None
     balance: bool = False
+    # Whether bacterial pictures that give their kind away are drawn as often as the others.
+    even: bool = False
     label_smoothing: float = 0.0
     flips: float = 0.0
     ema: float | None = None

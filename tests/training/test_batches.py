@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.augment import augment_far
-from training.batches import Batch, batches, chances, workers
+from training.batches import Batch, batches, chances, evened, workers
 from training.dataset import Pictures
 from training.recipe import Recipe, load
 
@@ -38,6 +38,19 @@ def test_each_label_of_a_source_is_drawn_alike(pictures: Pictures) -> None:
     drawn = chances(pictures)
     shares = [drawn[pictures.classes == each].sum() for each in (BACTERIAL, VIRAL)]
     assert shares == [pytest.approx(0.25)] * 2
+
+
+def test_bacterial_pictures_of_either_acquisition_are_drawn_alike(pictures: Pictures) -> None:
+    early, late = (f"bacterial/{number}" for number in (1306, 1307))
+    of_many = np.where(np.arange(200) < 100, early, late)
+    told = np.where(pictures.classes == BACTERIAL, of_many, pictures.patients)
+    mixed = replace(pictures, patients=told)
+    before, after = chances(mixed), evened(chances(mixed), mixed)
+    others = mixed.classes != BACTERIAL
+    np.testing.assert_array_equal(after[others], before[others])
+    shares = [after[told == each].sum() for each in (early, late)]
+    assert shares == [pytest.approx(0.125)] * 2
+    np.testing.assert_array_equal(evened(before, pictures), before)
 
 
 def _made(recipe: Recipe, pictures: Pictures, processes: int) -> list[Batch]:

@@ -1,0 +1,26 @@
+"""A network of `recipes/adapt` taken on, so that it goes less by how a picture was taken.
+
+`python -m training.train recipes/even --data CHILDREN --data ADULTS --run RUN
+--start MODEL/weights.npz`, the model trained on the same fold and seed.
+"""
+
+import keras
+
+from training.augment import augment_far
+from training.recipe import Phase, Recipe, Start
+
+RECIPE = Recipe(
+    name="even",
+    phases=(Phase(size=128, epochs=3), Phase(size=160, epochs=4)),
+    optimizer=lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.02),
+    learning_rate=2e-4,
+    batch=32,
+    start=Start.MODEL,
+    warmup_epochs=0.5,
+    decay_epochs=5,
+    augment=augment_far,
+    balance=True,
+    even=True,
+    flips=0.1,
+    ema=0.998,
+)
