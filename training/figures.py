@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 from sklearn import metrics
 
 from classifier.labels import FloatArray, Label
+from training.acquisitions import gives_away
 from training.arrays import Arrays
 from training.calibrate import CAUSE_UNKNOWN, Answered, Classes, Measured, told
 from training.dataset import Pictures
@@ -162,6 +163,27 @@ def auroc(truth: NDArray[Any], scores: FloatArray) -> float:
         return float("nan")
     above = rankdata(scores)[ill].sum() - count * (count + 1) / 2
     return float(above / (count * others))
+
+
+def area(truth: NDArray[np.bool_], scores: FloatArray, patients: NDArray[np.str_]) -> Interval:
+    """Give the area under the ROC curve, with its interval over patients."""
+
+    def under(rows: NDArray[np.int64]) -> dict[str, float]:
+        return {"auroc": auroc(truth[rows], scores[rows])}
+
+    return intervals(patients, under)["auroc"]
+
+
+def kinds_apart(predictions: Predictions) -> dict[str, Interval]:
+    """Give the area for viral against bacterial, apart by whether the kind is given away."""
+    shares, classes = predictions.probabilities, predictions.classes
+    score = shares[:, VIRAL] / shares[:, [BACTERIAL, VIRAL]].sum(1)
+    away, is_viral = gives_away(predictions.patients), classes == VIRAL
+    found = {}
+    for name, rows in (("given away", away), ("not given away", (classes == BACTERIAL) & ~away)):
+        mine = is_viral | rows
+        found[name] = area(is_viral[mine], score[mine], predictions.patients[mine])
+    return found
 
 
 def table(measured: dict[str, Interval]) -> str:

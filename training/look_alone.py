@@ -18,8 +18,9 @@ from classifier.labels import Label
 from training import dataset
 from training.acquisitions import FIRST_LIKE_THE_REST
 from training.dataset import Example, load_pictures
+from training.figures import area
 from training.record import add_rows, circumstances, columns, command
-from training.source_probe import area, probed
+from training.source_probe import probed
 
 RESULTS = Path(__file__).parent / "results" / "look_alone.csv"
 SIDE = 24

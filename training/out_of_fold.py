@@ -19,7 +19,7 @@ from classifier.model import calibrated
 from training.arrays import Arrays
 from training.calibrate import Answered, Classes, fit_limits
 from training.dataset import FOLDS
-from training.figures import Interval, Predictions, figures, measure
+from training.figures import Interval, Predictions, figures, kinds_apart, measure
 from training.record import add_rows, circumstances, columns, command
 from training.stress import STRESSES
 
@@ -112,8 +112,12 @@ def _whole_seeds(answers: Sequence[Answers]) -> Answers:
 def _figures(answers: Answers, temperature: float) -> dict[str, Interval]:
     """Measure the clean pictures, and under stress what is right, without an interval."""
     clean, *stress = np.moveaxis(calibrated(answers.logits, temperature), 1, 0)
-    figures_of_all = figures(Predictions(clean, answers.classes, answers.patients))
+    predictions = Predictions(clean, answers.classes, answers.patients)
+    figures_of_all = figures(predictions)
     right = "accuracy" if "accuracy" in figures_of_all else "pneumonia_accuracy"
+    if right == "accuracy":
+        kinds = kinds_apart(predictions).items()
+        figures_of_all |= {f"kind_{name.replace(' ', '_')}": each for name, each in kinds}
     for kind, probabilities in zip(STRESSES, stress, strict=True):
         value = measure(answers.classes, probabilities)[right]
         figures_of_all[f"stress_{kind}_{right}"] = (value, np.nan, np.nan)

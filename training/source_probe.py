@@ -26,11 +26,9 @@ from sklearn.preprocessing import StandardScaler
 from classifier.labels import FloatArray
 from classifier.model import calibrated, load_model
 from training import dataset
-from training.acquisitions import gives_away
 from training.answering import run_engine
-from training.calibrate import Classes
 from training.dataset import load_pictures
-from training.figures import BACTERIAL, NORMAL, VIRAL, Interval, auroc, intervals
+from training.figures import NORMAL, Interval, Predictions, area, kinds_apart
 from training.model_card import note
 from training.sections import source_section
 
@@ -57,7 +55,7 @@ def main(
     found = {"pictures": len(examples)} | probe(
         output.features, 1 - shares[:, NORMAL], classes, pictures.sources, patients
     )
-    found["kind"] = kind(shares, classes, patients)
+    found["kind"] = kinds_apart(Predictions(shares, classes, patients))
     note(model, "source_probe", found)
     print(source_section(found))
 
@@ -87,20 +85,6 @@ def probe(
     return found
 
 
-def kind(shares: FloatArray, classes: Classes, patients: NDArray[np.str_]) -> dict[str, Interval]:
-    """Give the area for viral against the bacterial pictures of either acquisition.
-
-    `shares` (n, 3) the probabilities.
-    """
-    score = shares[:, VIRAL] / shares[:, [BACTERIAL, VIRAL]].sum(1)
-    away, is_viral = gives_away(patients), classes == VIRAL
-    found = {}
-    for name, rows in (("given away", away), ("not given away", (classes == BACTERIAL) & ~away)):
-        mine = is_viral | rows
-        found[name] = area(is_viral[mine], score[mine], patients[mine])
-    return found
-
-
 def probed(features: FloatArray, is_second: Rows, patients: NDArray[np.str_]) -> FloatArray:
     """Score each picture with a probe that was fitted to other patients."""
     fit = make_pipeline(
@@ -112,15 +96,6 @@ def probed(features: FloatArray, is_second: Rows, patients: NDArray[np.str_]) ->
         fit, features, is_second, groups=patients, cv=folds, method="decision_function"
     )
     return scores
-
-
-def area(truth: Rows, scores: FloatArray, patients: NDArray[np.str_]) -> Interval:
-    """Give the area under the ROC curve, with its interval over patients."""
-
-    def under(rows: NDArray[np.int64]) -> dict[str, float]:
-        return {"auroc": auroc(truth[rows], scores[rows])}
-
-    return intervals(patients, under)["auroc"]
 
 
 if __name__ == "__main__":

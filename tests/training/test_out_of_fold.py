@@ -58,6 +58,7 @@ def test_every_seed_and_source_gets_a_row(runs: Path, capsys: pytest.CaptureFixt
     assert all(0 < float(row["pneumonia_auroc_low"]) <= 1 for row in rows)
     assert [bool(row["accuracy"]) for row in rows] == [False, False, True, True]
     assert 0.3 < float(rows[2]["stress_photo_accuracy"]) <= 1
+    assert 0 < float(rows[2]["kind_not_given_away"]) <= 1
     assert "| macro_auroc | 0." in capsys.readouterr().out
 
 

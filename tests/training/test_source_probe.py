@@ -2,7 +2,8 @@ import numpy as np
 
 from classifier.labels import FloatArray
 from training.calibrate import CAUSE_UNKNOWN
-from training.source_probe import kind, probe
+from training.figures import Predictions, kinds_apart
+from training.source_probe import probe
 
 
 def answers(rng: np.random.Generator, by_source: float, by_class: float) -> dict[str, np.ndarray]:
@@ -44,7 +45,7 @@ def test_a_kind_told_by_the_acquisition_alone_is_found_out() -> None:
     shares = np.stack([np.full(600, 0.0), 1 / (1 + np.exp(score)), 1 / (1 + np.exp(-score))], 1)
     names = ("bacterial/{}", "bacterial/1{:03}7", "viral/{}")
     patients = np.array([names[group].format(row + 1) for row, group in enumerate(groups)])
-    found = kind(shares, np.where(groups == 2, 2, 1), patients)
+    found = kinds_apart(Predictions(shares, np.where(groups == 2, 2, 1), patients))
     assert found["given away"][0] > 0.99
     _, low, high = found["not given away"]
     assert low < 0.5 < high
