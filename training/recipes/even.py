@@ -2,6 +2,10 @@
 
 `python -m training.train recipes/even --data CHILDREN --data ADULTS --run RUN
 --start MODEL/weights.npz`, the model trained on the same fold and seed.
+
+27 minutes on one of two cores. Held-out fifth, seed 0: accuracy 0.807 (95 % interval 0.770 -
+0.840), macro AUROC 0.928, specificity 0.985; adults' pneumonia AUROC 0.861 (0.779 - 0.930). Not
+shipped: docs/what_helped.md tells why.
 """
 
 import keras
