@@ -239,7 +239,7 @@ def _verdict(page: Page, finding: Finding, words: Words) -> None:
     else:
         _write(page, words.most_likely, Style(34, _hue(finding.label), Weight.BOLD))
         _write(page, words.labels[finding.label], _HEADLINE)
-        sure = words.sureness[sureness(finding.probabilities[finding.label])]
+        sure = words.sureness[sureness(finding.label, finding.probabilities[finding.label])]
         said = sure + words.between_sentences + words.advice[finding.label]
     page.y += 6
     _write(page, said, _SENTENCE)

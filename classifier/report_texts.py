@@ -99,8 +99,8 @@ CHINESE = Words(
     },
     advice={
         Label.NORMAL: "如果您或孩子感到不适，仍请就医。",
-        Label.BACTERIAL: "请尽快把片子带给医生看。",
-        Label.VIRAL: "请尽快把片子带给医生看。",
+        Label.BACTERIAL: "细菌性和病毒性容易混淆，类型可能判断错误。请尽快把片子带给医生看。",
+        Label.VIRAL: "细菌性和病毒性容易混淆，类型可能判断错误。请尽快把片子带给医生看。",
     },
     bars_title="各种结果的可能性",
     doubts_title="请留意",
@@ -229,8 +229,10 @@ ENGLISH = Words(
     },
     advice={
         Label.NORMAL: "If you or your child feel ill, please see a doctor all the same.",
-        Label.BACTERIAL: "Please show the picture to a doctor soon.",
-        Label.VIRAL: "Please show the picture to a doctor soon.",
+        Label.BACTERIAL: "Bacterial and viral are easily mixed up, so the kind may be wrong. "
+        "Please show the picture to a doctor soon.",
+        Label.VIRAL: "Bacterial and viral are easily mixed up, so the kind may be wrong. "
+        "Please show the picture to a doctor soon.",
     },
     bars_title="How likely the model finds each answer",
     doubts_title="Please keep in mind",
@@ -322,9 +324,13 @@ WORDS: dict[Language, Words] = {Language.CHINESE: CHINESE, Language.ENGLISH: ENG
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def sureness(probability: float) -> Sureness:
-    """Find the word for the calibrated probability of a named class."""
-    return next(word for lowest, word in SURENESS_FROM if probability >= lowest)
+def sureness(label: Label, probability: float) -> Sureness:
+    """Find the word for the calibrated probability of a named class; of a kind none is very sure.
+
+    How a picture was taken may have told it (docs/what_helped.md).
+    """
+    word = next(word for lowest, word in SURENESS_FROM if probability >= lowest)
+    return Sureness.FAIR if word is Sureness.HIGH and label is not Label.NORMAL else word
 
 
 def percent(probability: float) -> str:

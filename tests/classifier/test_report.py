@@ -138,9 +138,18 @@ def test_no_probability_at_all_reads_0_or_100() -> None:
 
 
 def test_words_for_sureness_follow_the_probability() -> None:
-    said = [sureness(p) for p in (0.0, 0.79, 0.8, 0.94, 0.95, 1.0)]
+    said = [sureness(Label.NORMAL, p) for p in (0.0, 0.79, 0.8, 0.94, 0.95, 1.0)]
     slight, fair, high = Sureness.SLIGHT, Sureness.FAIR, Sureness.HIGH
     assert said == [slight, slight, fair, fair, high, high]
+
+
+@pytest.mark.parametrize("kind", [Label.BACTERIAL, Label.VIRAL])
+def test_of_a_kind_the_model_is_never_very_sure(kind: Label) -> None:
+    assert [sureness(kind, p) for p in (0.79, 0.94, 1.0)] == [
+        Sureness.SLIGHT,
+        Sureness.FAIR,
+        Sureness.FAIR,
+    ]
 
 
 @BOTH
