@@ -109,6 +109,14 @@ def _image(row: Row) -> Image:
     )
 
 
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class Images:
     """The encrypted files."""
 
@@ -158,6 +166,7 @@ class Images:
         path = _path(self._folder, image_id)
         partial = path.with_suffix(".part")
         with typed_file_errors():
+            is_new = not path.parent.exists()
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
                 handle = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -166,6 +175,9 @@ class Images:
                     file.flush()
                     os.fsync(file.fileno())
                 partial.rename(path)
+                # The row that names the file is to outlive a power cut; so must the name.
+                for folder in (path.parent, self._folder) if is_new else (path.parent,):
+                    _sync(folder)
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise

@@ -56,6 +56,25 @@ async def test_the_same_image_twice_looks_different_on_disk(
     assert first[12:] != second[12:]
 
 
+async def test_the_name_of_a_file_outlives_a_power_cut(
+    hands: Any, storage: Storage, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, list[Path]]] = []
+    sync = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append((os.fstat(handle).st_ino, image_files(folder)))
+        sync(handle)
+
+    monkeypatch.setattr(images.os, "fsync", fsync)
+    await put(hands, storage)
+    [path] = image_files(folder)
+    places = [place.stat().st_ino for place in (path, path.parent, path.parent.parent)]
+    mine = [(place, files) for place, files in synced if place in places]
+    assert [place for place, _ in mine] == places
+    assert [files == [path] for _, files in mine] == [False, True, True]
+
+
 @pytest.mark.parametrize("place", [0, 4, 12, 30, -1])
 async def test_one_altered_bit_is_noticed(
     hands: Any, storage: Storage, folder: Path, place: int
