@@ -2,8 +2,8 @@
 
 `python -m training.look_alone --data CHILDREN` shows each picture at 24 x 24 pixels to a logistic
 regression that was fitted to other patients, and adds rows to `training/results/look_alone.csv`.
-Nothing of a lung can be read there. What it tells apart all the same differs in how the pictures
-were taken or how they are laid out, and a network may go by that too.
+That is too coarse for any sign of an illness but its shade. What it tells apart all the same may
+differ in how the pictures were taken or laid out, and a network may go by that too.
 """
 
 import re
