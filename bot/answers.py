@@ -298,7 +298,8 @@ def caption(texts: Texts, finding: StoredFinding, number: str) -> str:
     else:
         name = WORDS[texts.language].labels[Label(finding.label)]
         share = escape(percent(getattr(finding, finding.label)))
-        first = texts("result.label", label=name, percent=share)
+        key = "result.label" if finding.label == Label.NORMAL else "result.kind"
+        first = texts(key, label=name, percent=share)
     parts = [first, texts("result.not_a_diagnosis"), texts("result.case", number=number)]
     if finding.modality == Modality.CT:
         parts.insert(0, escape(WORDS[texts.language].experimental))

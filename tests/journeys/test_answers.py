@@ -16,6 +16,7 @@ from storage.transaction import Tx
 
 from .pictures import (
     BACTERIAL,
+    NORMAL,
     NOT_A_CHEST,
     UNSURE,
     chest,
@@ -55,6 +56,18 @@ class TestWithTheRealModel:
         await ann.sends_file(chest(), "chest.jpg")
         done = await ann.sees(" Case ", within=10)
         assert stage.value("SELECT number FROM cases") in done.text
+
+
+async def test_of_a_named_kind_it_is_said_that_it_may_be_wrong(stage: Stage, ann: User) -> None:
+    said = "The model finds most likely: {}"
+    for brightness, name, may_be_wrong in (
+        (BACTERIAL, "Bacterial pneumonia", True),
+        (NORMAL, "Normal", False),
+    ):
+        await ann.sends_file(xray(brightness), "scan.jpg")
+        answer = await ann.hears_photo()
+        assert answer.text.startswith(said.format(name))
+        assert ("the kind may be wrong" in answer.text) is may_be_wrong
 
 
 async def test_what_does_this_mean_is_explained(stage: Stage, ann: User) -> None:
