@@ -17,6 +17,7 @@ from pathlib import Path
 
 from storage.clock import utc_now
 from storage.errors import BackupFailed, typed_errors, typed_file_errors
+from storage.sync import sync
 
 SUFFIX = ".sqlite3"
 
@@ -36,9 +37,9 @@ def back_up(source: Path, target: Path) -> None:
                 connection.execute("PRAGMA busy_timeout=5000")
                 connection.execute("VACUUM INTO ?", (str(partial),))
             verify(partial)
-            _sync(partial)
+            sync(partial)
             partial.rename(target)
-            _sync(target.parent)
+            sync(target.parent)
     finally:
         # Where nothing may be written nothing can be deleted, and that is no news.
         with suppress(OSError):
@@ -88,11 +89,3 @@ def _written(path: Path) -> float:
 def read_only(path: Path) -> str:
     """Give the address under which SQLite opens a file without writing to it."""
     return f"{path.resolve().as_uri()}?mode=ro"
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -32,6 +32,7 @@ from storage.errors import (
     StorageError,
     typed_file_errors,
 )
+from storage.sync import sync
 from storage.transaction import Row, Tx
 
 _MAGIC = b"IMG1"
@@ -109,14 +110,6 @@ def _image(row: Row) -> Image:
     )
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 class Images:
     """The encrypted files."""
 
@@ -177,7 +170,7 @@ class Images:
                 partial.rename(path)
                 # The row that names the file is to outlive a power cut; so must the name.
                 for folder in (path.parent, self._folder) if is_new else (path.parent,):
-                    _sync(folder)
+                    sync(folder)
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise

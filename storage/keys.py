@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from storage.errors import ImageKeyWrong, typed_file_errors
+from storage.sync import sync
 
 KEY_FILE = "image.key"
 _BYTES = 32
@@ -55,6 +56,7 @@ def _create(path: Path) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         partial.rename(path)
+        sync(path.parent)
     return key
 
 

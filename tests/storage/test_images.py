@@ -66,7 +66,7 @@ async def test_the_name_of_a_file_outlives_a_power_cut(
         synced.append((os.fstat(handle).st_ino, image_files(folder)))
         sync(handle)
 
-    monkeypatch.setattr(images.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     await put(hands, storage)
     [path] = image_files(folder)
     places = [place.stat().st_ino for place in (path, path.parent, path.parent.parent)]
@@ -206,6 +206,15 @@ def test_a_key_is_made_once_and_only_its_owner_may_read_it(folder: Path) -> None
     assert load_key(folder) == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(folder.iterdir()) == [path]
+
+
+def test_the_name_of_the_key_outlives_a_power_cut(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    load_key(folder)
+    assert synced == [path.stat().st_ino for path in (folder / KEY_FILE, folder)]
 
 
 def test_a_key_of_the_settings_is_used_and_not_written(folder: Path) -> None:
