@@ -8,23 +8,14 @@
 shipped: docs/what_helped.md tells why.
 """
 
-import keras
+from dataclasses import replace
 
-from training.augment import augment_far
-from training.recipe import Phase, Recipe, Start
+from training.recipe import Phase
+from training.recipes import adapt
 
-RECIPE = Recipe(
+RECIPE = replace(
+    adapt.RECIPE,
     name="even",
     phases=(Phase(size=128, epochs=3), Phase(size=160, epochs=4)),
-    optimizer=lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.02),
-    learning_rate=2e-4,
-    batch=32,
-    start=Start.MODEL,
-    warmup_epochs=0.5,
-    decay_epochs=5,
-    augment=augment_far,
-    balance=True,
     even=True,
-    flips=0.1,
-    ema=0.998,
 )
