@@ -19,6 +19,8 @@ from classifier.reading.series import is_axial
 FEWEST_LUNG = 0.5
 # Evenly spaced, more slices of one pair of lungs say the same again.
 MOST_LOOKED_AT = 64
+# Finding the lungs in every slice of a long series would take longer than the network.
+MOST_SEARCHED = 2 * MOST_LOOKED_AT
 # Chosen with whole sources left out (docs/ct.md): the few slices that look worst mislead more.
 SHARE_DECIDING = 1.0
 # So many of those that speak most for pneumonia are shown one by one.
@@ -39,20 +41,28 @@ class Looked:
 
 def look_at(scans: Sequence[Scan], size: int) -> Looked:
     """Choose the slices with much lung and make the network's inputs of them."""
-    parts = [scans[start : start + _AT_ONCE] for start in range(0, len(scans), _AT_ONCE)]
+    searched = _evenly(range(len(scans)), MOST_SEARCHED)
+    parts = [searched[start : start + _AT_ONCE] for start in range(0, len(searched), _AT_ONCE)]
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        masks = np.concatenate(list(pool.map(find_lungs, parts)))
-        indices = lung_slices(masks)
-        inputs = pool.map(lambda index: lung_input(scans[index], masks[index], size), indices)
-        return Looked(indices, masks[indices], np.stack(list(inputs))[..., np.newaxis])
+        found = pool.map(lambda part: find_lungs([scans[index] for index in part]), parts)
+        masks = np.concatenate(list(found))
+        chosen = lung_slices(masks)
+        indices, masks = [searched[each] for each in chosen], masks[chosen]
+        inputs = pool.map(lambda i, mask: lung_input(scans[i], mask, size), indices, masks)
+        return Looked(indices, masks, np.stack(list(inputs))[..., np.newaxis])
 
 
 def lung_slices(masks: Masks) -> list[int]:
     """Choose the slices with at least half the lung of the fullest one, evenly if they are many."""
     lung = masks.sum((1, 2))
     full = np.flatnonzero(lung >= FEWEST_LUNG * lung.max())
-    places = np.linspace(0, len(full) - 1, min(len(full), MOST_LOOKED_AT)).round().astype(int)
-    return [int(index) for index in full[places]]
+    return _evenly(full.tolist(), MOST_LOOKED_AT)
+
+
+def _evenly(numbers: Sequence[int], most: int) -> list[int]:
+    """Keep at most so many, from the first to the last."""
+    places = np.linspace(0, len(numbers) - 1, min(len(numbers), most)).round().astype(int)
+    return [numbers[place] for place in places]
 
 
 def aggregate(logits: FloatArray, share: float = SHARE_DECIDING) -> tuple[FloatArray, list[int]]:

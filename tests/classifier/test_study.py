@@ -12,6 +12,7 @@ from classifier.model import Model
 from classifier.reading.scan import Scan, Study, Tags, Units
 from classifier.study import (
     MOST_LOOKED_AT,
+    MOST_SEARCHED,
     aggregate,
     conclude,
     look_at,
@@ -132,6 +133,14 @@ def test_more_slices_than_go_at_once_are_looked_at_alike() -> None:
     few, many = look_at([ct_slice(48)] * 3, 32), look_at([ct_slice(48)] * 70, 32)
     assert len(many.inputs) == MOST_LOOKED_AT
     np.testing.assert_array_equal(few.inputs[0], many.inputs[-1])
+
+
+def test_a_long_series_is_searched_evenly_and_its_slices_keep_their_places() -> None:
+    scans = [ct_slice(48 if 200 <= place < 400 else 0) for place in range(600)]
+    looked = look_at(scans, 32)
+    assert len(looked.indices) > MOST_SEARCHED // 4
+    assert 200 <= looked.indices[0] < 205 and 395 <= looked.indices[-1] < 400
+    assert looked.masks.any((1, 2)).all()
 
 
 def test_affected_counts_slices_rather_ill_than_normal(ct_model: Model) -> None:
