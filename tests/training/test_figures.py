@@ -12,6 +12,7 @@ from training.figures import (
     auroc,
     expected_calibration_error,
     figures,
+    measure,
     stress_figures,
     stress_table,
     table,
@@ -48,6 +49,13 @@ def test_the_figures_of_a_small_table_are_those_by_hand() -> None:
     assert measured["specificity"][0] == 1
     assert measured["pneumonia_auroc"][0] == 1
     assert measured["brier"][0] == pytest.approx((0.06 + 0.86 + 0.14 + 0.78) / 4)
+
+
+@pytest.mark.parametrize("shown", [[0, 1, 2], [0, 2], [1]])
+def test_macro_f1_is_scikit_learns(some: Predictions, shown: list[int]) -> None:
+    few = some.of(np.isin(some.classes, shown))
+    theirs = metrics.f1_score(few.classes, few.probabilities.argmax(1), average="macro")
+    assert measure(few.classes, few.probabilities)["macro_f1"] == pytest.approx(theirs)
 
 
 def test_an_interval_holds_its_value_and_is_the_same_on_every_run(some: Predictions) -> None:
