@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import typer
@@ -101,6 +102,7 @@ def base(base_set: Path, tmp_path_factory: pytest.TempPathFactory, _tiny: None) 
         name="base", recipe="none", seed=0, fold=0, epochs=0, minutes=0, command="none", data="none"
     )
     folder = tmp_path_factory.mktemp("models") / "base"
+    keras.utils.set_random_seed(1)
     network = resnet.build()
     network.get_layer("fc").bias.assign([0.01, 0.02, 0.03])
     package(network, run, parts, SIZE, folder)
@@ -116,7 +118,7 @@ def test_reviewed_cases_make_a_model_that_can_listen_in(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(corrections, "LEARNING_RATE", 1e-2)
-    monkeypatch.setattr(corrections, "EPOCHS", 3)
+    monkeypatch.setattr(corrections, "EPOCHS", 6)
     monkeypatch.setattr(corrections, "augment", lambda pixels, rng: pixels)
     out = tmp_path / "models" / "corrected-1"
     corrections.main(data_dir, base, out, rehearse=base_set)
