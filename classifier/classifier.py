@@ -126,7 +126,7 @@ class Classifier:
             seen = await asyncio.to_thread(self._seen, study, model.card.input_size)
             modality = seen.modality
             answer = Answer(
-                model=model.name, shown=seen.shown, modality=modality, slices=len(study.scans)
+                model=model.name, shown=seen.shown, modality=modality, slices=study.slices
             )
             if modality is None:
                 return replace(answer, refusal=RefusalReason.NOT_CHEST)

@@ -13,14 +13,12 @@ from classifier.labels import Doubt, Finding, FloatArray, Label, Modality, Place
 from classifier.lungs import GRID, Masks, find_lungs, lung_box, lung_input
 from classifier.model import Model
 from classifier.preprocess import to_grey
-from classifier.reading.scan import Scan, Study
+from classifier.reading.scan import Scan, Study, evenly
 from classifier.reading.series import is_axial
 
 FEWEST_LUNG = 0.5
 # Evenly spaced, more slices of one pair of lungs say the same again.
 MOST_LOOKED_AT = 64
-# Finding the lungs in every slice of a long series would take longer than the network.
-MOST_SEARCHED = 2 * MOST_LOOKED_AT
 # Chosen with whole sources left out (docs/ct.md): the few slices that look worst mislead more.
 SHARE_DECIDING = 1.0
 # So many of those that speak most for pneumonia are shown one by one.
@@ -41,28 +39,18 @@ class Looked:
 
 def look_at(scans: Sequence[Scan], size: int) -> Looked:
     """Choose the slices with much lung and make the network's inputs of them."""
-    searched = _evenly(range(len(scans)), MOST_SEARCHED)
-    parts = [searched[start : start + _AT_ONCE] for start in range(0, len(searched), _AT_ONCE)]
+    parts = [scans[start : start + _AT_ONCE] for start in range(0, len(scans), _AT_ONCE)]
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        found = pool.map(lambda part: find_lungs([scans[index] for index in part]), parts)
-        masks = np.concatenate(list(found))
-        chosen = lung_slices(masks)
-        indices, masks = [searched[each] for each in chosen], masks[chosen]
-        inputs = pool.map(lambda i, mask: lung_input(scans[i], mask, size), indices, masks)
-        return Looked(indices, masks, np.stack(list(inputs))[..., np.newaxis])
+        masks = np.concatenate(list(pool.map(find_lungs, parts)))
+        indices = lung_slices(masks)
+        inputs = pool.map(lambda index: lung_input(scans[index], masks[index], size), indices)
+        return Looked(indices, masks[indices], np.stack(list(inputs))[..., np.newaxis])
 
 
 def lung_slices(masks: Masks) -> list[int]:
     """Choose the slices with at least half the lung of the fullest one, evenly if they are many."""
     lung = masks.sum((1, 2))
-    full = np.flatnonzero(lung >= FEWEST_LUNG * lung.max())
-    return _evenly(full.tolist(), MOST_LOOKED_AT)
-
-
-def _evenly(numbers: Sequence[int], most: int) -> list[int]:
-    """Keep at most so many, from the first to the last."""
-    places = np.linspace(0, len(numbers) - 1, min(len(numbers), most)).round().astype(int)
-    return [numbers[place] for place in places]
+    return evenly(np.flatnonzero(lung >= FEWEST_LUNG * lung.max()).tolist(), MOST_LOOKED_AT)
 
 
 def aggregate(logits: FloatArray, share: float = SHARE_DECIDING) -> tuple[FloatArray, list[int]]:
@@ -85,7 +73,7 @@ def conclude(
     doubts = quality.doubts(quality.measure(shown[0]), Modality.CT) | left_unseen(study)
     if _is_odd(study, looked) or model.likeness.distance(output.features.mean(0)) > 1:
         doubts |= {Doubt.UNLIKE_TRAINING}
-    finding = model.finding(logits, output.features[first], len(study.scans), doubts)
+    finding = model.finding(logits, output.features[first], study.slices, doubts)
     finding = replace(
         finding,
         saliency=over_slice(finding.saliency, looked.masks[first]),
@@ -125,7 +113,7 @@ def _is_odd(study: Study, looked: Looked) -> bool:
 def _places(study: Study, deciding: Sequence[int], logits: FloatArray) -> Places:
     normal = tuple(Label).index(Label.NORMAL)
     return Places(
-        deciding=tuple(deciding),
+        deciding=tuple(map(study.place, deciding)),
         from_feet=study.from_feet,
         looked_at=len(logits),
         affected=int((logits.argmax(1) != normal).sum()),

@@ -11,20 +11,19 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 from types import TracebackType
-from typing import Self, TypeVar
-
-import numpy as np
+from typing import Any, Self, TypeVar
 
 from classifier.labels import Modality
 from classifier.lungs import find_lungs
 from classifier.reading.archive import Listing
 from classifier.reading.child import Answer, Child
 from classifier.reading.limits import MAX_SLICES, MAX_STUDY_BYTES, SECONDS_PER_STUDY
-from classifier.reading.scan import FileKind, Scan, Study
+from classifier.reading.scan import FileKind, Scan, Study, evenly
 from classifier.reading.series import (
     MIN_POSITIONS,
     Look,
     all_series,
+    anatomical_order,
     choose,
     group,
     in_order,
@@ -41,6 +40,8 @@ Progress = Callable[[int, int], None]
 _CHUNK = 16
 # So many slices of a series tell how much of it is lung.
 _PROBES = 8
+# Twice as many as the network is shown: the lungs fill half of a long series or more.
+MOST_READ = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +108,22 @@ class IsolatedReader:
         looks = list(self._threads.map(self._look, _crowded(dicom)))
         series: dict[Path, tuple[Path, ...]] = {}
         for indices in group((path.parent, look) for path, look in looks):
-            together = tuple(looks[index][0] for index in indices)
+            order = anatomical_order([looks[index][1].tags for index in indices])
+            together = tuple(looks[indices[place]][0] for place in order)
             series |= dict.fromkeys(together, together)
         return name_apart(list(dict.fromkeys(series.get(path, (path,)) for path in files)))
 
     def read(self, source: Source, progress: Progress | None = None) -> Study:
         """Read one source; of a series `progress` hears the slices done and their number.
 
-        A series comes from feet to head, and may lose less than half of its slices to damage.
-        Raises `Refusal`.
+        A series comes from feet to head, of a long one only `MOST_READ` slices, and may lose less
+        than half of them to damage. Raises `Refusal`.
         """
         if len(source.paths) > 1:
-            return self._series([_Task(path) for path in source.paths], progress)
+            _check_length(source.paths)
+            paths = evenly(source.paths, MOST_READ)
+            study = self._series([_Task(path) for path in paths], progress)
+            return replace(study, between=len(source.paths) - len(paths))
         task = _Task(source.paths[0])
         with opened(task.path) as (_, kind):
             pass
@@ -129,10 +134,13 @@ class IsolatedReader:
     def _archive(self, task: _Task, progress: Progress | None) -> Study:
         listing = _only(self._run("list", task)[0][0], Listing)[0]
         chosen, series, unseen = self._choose(task, listing.members)
-        study = self._series(_tasks(task.path, chosen), progress)
+        _check_length(chosen)
+        read = evenly(chosen, MOST_READ)
+        study = self._series(_tasks(task.path, read), progress)
         if len(chosen) == 1:
             unseen += listing.unreadable
-        return replace(study, series=series, unseen=study.unseen + unseen)
+        between = study.between + len(chosen) - len(read)
+        return replace(study, series=series, unseen=study.unseen + unseen, between=between)
 
     def _choose(self, task: _Task, members: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
         """Choose what an archive is about.
@@ -148,11 +156,12 @@ class IsolatedReader:
         looks = [look for _, look in seen]
 
         def lungs(indices: list[int]) -> float:
-            probes = np.linspace(0, len(indices) - 1, min(_PROBES, len(indices))).round()
-            some = tuple(seen[indices[int(probe)]][0] for probe in probes)
+            some = [seen[index][0] for index in evenly(indices, _PROBES)]
             return len(indices) * self._lung_share(_tasks(task.path, some))
 
-        chosen = tuple(seen[index][0] for index in choose(looks, lungs))
+        indices = choose(looks, lungs)
+        order = anatomical_order([looks[index].tags for index in indices])
+        chosen = tuple(seen[indices[place]][0] for place in order)
         beside = [a[0] for m, a in zip(members, answers, strict=True) if m not in chosen]
         unseen = sum(_was_meant(other, len(chosen) > 1) for other in beside)
         return chosen, max(1, len(all_series(looks))), unseen
@@ -164,15 +173,15 @@ class IsolatedReader:
         return float(find_lungs(found).any((1, 2)).mean()) if found else 0.0
 
     def _series(self, tasks: list[_Task], progress: Progress | None) -> Study:
-        if sum(len(task.members or (0,)) for task in tasks) > MAX_SLICES:
-            raise Refusal(RefusalReason.TOO_MANY_FILES, f"more than {MAX_SLICES} slices")
         answers = self._gather("read", tasks, progress)
         refusals = [answer[-1] for answer in answers if isinstance(answer[-1], Refusal)]
         if 2 * len(refusals) >= len(answers):
             raise refusals[0]
         scans = [message for answer in answers for message in answer if isinstance(message, Scan)]
         from_feet = len(scans) > 1 and runs_from_feet([scan.tags for scan in scans])
-        return Study(in_order(scans), len(refusals), from_feet)
+        # The frames of one file come out all of them.
+        kept = evenly(in_order(scans), MOST_READ)
+        return Study(tuple(kept), len(refusals), from_feet, between=len(scans) - len(kept))
 
     def _gather(
         self, do: str, tasks: list[_Task], progress: Progress | None = None
@@ -233,6 +242,11 @@ def _crowded(files: Sequence[Path]) -> list[Path]:
     """Keep the files with enough others in their folder to be a series."""
     count = Counter(path.parent for path in files)
     return [path for path in files if count[path.parent] >= MIN_POSITIONS]
+
+
+def _check_length(series: Sequence[Any]) -> None:
+    if len(series) > MAX_SLICES:
+        raise Refusal(RefusalReason.TOO_MANY_FILES, f"more than {MAX_SLICES} slices")
 
 
 def _tasks(path: Path, members: Sequence[int]) -> list[_Task]:

@@ -1,9 +1,15 @@
 """What reading hands on: one picture as a `Scan`, one upload as a `Study`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
+
+import numpy as np
 
 from classifier.labels import CTNumbers, Greys, Modality
+
+T = TypeVar("T")
 
 
 class Units(StrEnum):
@@ -64,11 +70,28 @@ class Study:
     """One upload: a single picture, or the slices of one CT series in anatomical order.
 
     `unseen` counts what was sent to be looked at, too, and is not among `scans`: damaged slices,
-    other pictures. `from_feet` tells that the first slice is the one next to the feet; `series` how
-    many CT series there were to choose from.
+    other pictures. `between` counts the slices of a long series that lie evenly between the scans
+    and say the same again. `from_feet` tells that the first slice is the one next to the feet;
+    `series` how many CT series there were to choose from.
     """
 
     scans: tuple[Scan, ...]
     unseen: int = 0
     from_feet: bool = False
     series: int = 1
+    between: int = 0
+
+    @property
+    def slices(self) -> int:
+        """How many slices the series has, those between the scans too."""
+        return len(self.scans) + self.between
+
+    def place(self, index: int) -> int:
+        """Number a scan, from 0, among all slices of the series."""
+        return evenly(range(self.slices), len(self.scans))[index]
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """Keep at most so many, evenly from the first to the last."""
+    places = np.linspace(0, len(items) - 1, min(len(items), most)).round().astype(int)
+    return [items[place] for place in places]

@@ -12,7 +12,6 @@ from classifier.model import Model
 from classifier.reading.scan import Scan, Study, Tags, Units
 from classifier.study import (
     MOST_LOOKED_AT,
-    MOST_SEARCHED,
     aggregate,
     conclude,
     look_at,
@@ -135,12 +134,12 @@ def test_more_slices_than_go_at_once_are_looked_at_alike() -> None:
     np.testing.assert_array_equal(few.inputs[0], many.inputs[-1])
 
 
-def test_a_long_series_is_searched_evenly_and_its_slices_keep_their_places() -> None:
-    scans = [ct_slice(48 if 200 <= place < 400 else 0) for place in range(600)]
-    looked = look_at(scans, 32)
-    assert len(looked.indices) > MOST_SEARCHED // 4
-    assert 200 <= looked.indices[0] < 205 and 395 <= looked.indices[-1] < 400
-    assert looked.masks.any((1, 2)).all()
+def test_of_a_long_series_the_slices_between_are_counted(ct_model: Model) -> None:
+    study = Study((ct_slice(48),) * 4, between=6)
+    finding, _ = concluded(ct_model, study)
+    assert finding.places is not None
+    assert (finding.slices, finding.places.looked_at) == (10, 4)
+    assert set(finding.places.deciding) < {0, 3, 6, 9}
 
 
 def test_affected_counts_slices_rather_ill_than_normal(ct_model: Model) -> None:
