@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -5,6 +6,8 @@ import numpy as np
 import pytest
 from keras import layers
 from PIL import Image
+
+from classifier import resnet
 
 PATIENTS = 12
 
@@ -40,6 +43,15 @@ def adults_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 name = f"{100 * first + patient:08}_{visit:03}.png"
                 Image.fromarray(pixels).save(folder / label / name)
     return folder
+
+
+@pytest.fixture(scope="module")
+def few_blocks() -> Iterator[None]:
+    """The same network with few blocks and channels: most of its time goes into graphs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resnet, "BLOCKS", (1, 1, 1, 1))
+        patch.setattr(resnet, "WIDTHS", (8, 8, 16, 16))
+        yield
 
 
 @pytest.fixture

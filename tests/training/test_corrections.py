@@ -1,6 +1,5 @@
 import asyncio
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +23,8 @@ from training.not_worse import Difference
 from training.package import Run, package
 
 from ..classifier.tiny_models import install_model
+
+pytestmark = pytest.mark.usefixtures("few_blocks")
 
 SIZE = 32
 PATIENTS = 90
@@ -85,17 +86,8 @@ def base_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _tiny() -> Iterator[None]:
-    """The same network with few blocks and channels."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resnet, "BLOCKS", (1, 1, 1, 1))
-        patch.setattr(resnet, "WIDTHS", (8, 8, 16, 16))
-        yield
-
-
 @pytest.fixture(scope="module")
-def base(base_set: Path, tmp_path_factory: pytest.TempPathFactory, _tiny: None) -> Path:
+def base(few_blocks: None, base_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learned nothing yet."""
     parts = dataset.split(dataset.find_examples(base_set))
     run = Run(

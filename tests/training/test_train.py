@@ -22,6 +22,8 @@ from training.dataset import Pictures
 from training.network import train_network
 from training.recipe import Phase, Recipe, Start, load
 
+pytestmark = pytest.mark.usefixtures("few_blocks")
+
 TINY = Recipe(
     name="tiny",
     phases=(Phase(size=40, epochs=2),),
@@ -39,6 +41,7 @@ TINY = Recipe(
 
 @pytest.fixture(scope="module")
 def trained(
+    few_blocks: None,
     labelled_folder: Path,
     adults_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
