@@ -28,6 +28,7 @@ from .stage import Stage
 from .tryout import trying
 
 playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+playwright.expect.set_options(timeout=20_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 SIZE = {"width": 1280, "height": 1500}

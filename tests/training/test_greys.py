@@ -1,4 +1,5 @@
 import csv
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from classifier.model import MODELS
 from training import dataset, greys
 from training.augment import Grey
+from training.figures import figures
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,7 @@ def test_each_way_is_compared_with_the_same_pictures_as_they_are(
     labelled_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(greys, "STRESSES", ("dark",))
+    monkeypatch.setattr(greys, "figures", partial(figures, resamples=20))
     greys.main(MODELS / "resnet34_xray", [labelled_folder], out=tmp_path / "greys.csv")
     rows = list(csv.DictReader((tmp_path / "greys.csv").open()))
     names = ["as it is", "stretched", "equalised", "gamma", "lungs", "matched"]

@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from training import dataset, evaluate, limits, network, sizes, train
 from training.augment import augment
 from training.batches import workers
 from training.dataset import Pictures
+from training.figures import figures
 from training.network import train_network
 from training.recipe import Phase, Recipe, Start, load
 
@@ -128,6 +130,7 @@ def test_sizes_are_compared_on_tuning_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sizes, "SIZES", (32, 48))
+    monkeypatch.setattr(sizes, "figures", partial(figures, resamples=20))
     sizes.main(trained / "resnet34_tiny", [labelled_folder, adults_folder], out=tmp_path / "s")
     rows = list(csv.DictReader((tmp_path / "s").open()))
     assert [(row["size"], row["looks"]) for row in rows] == 2 * [
