@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from classifier.labels import Modality
 from classifier.lungs import find_lungs
@@ -120,27 +121,21 @@ class IsolatedReader:
         than half of them to damage. Raises `Refusal`.
         """
         if len(source.paths) > 1:
-            _check_length(source.paths)
-            paths = evenly(source.paths, MOST_READ)
-            study = self._series([_Task(path) for path in paths], progress)
-            return replace(study, between=len(source.paths) - len(paths))
+            return self._series(source.paths, lambda paths: list(map(_Task, paths)), progress)
         task = _Task(source.paths[0])
         with opened(task.path) as (_, kind):
             pass
         if kind is FileKind.ZIP:
             return self._archive(task, progress)
-        return self._series([task], None)
+        return self._series([task], list, None)
 
     def _archive(self, task: _Task, progress: Progress | None) -> Study:
         listing = _only(self._run("list", task)[0][0], Listing)[0]
         chosen, series, unseen = self._choose(task, listing.members)
-        _check_length(chosen)
-        read = evenly(chosen, MOST_READ)
-        study = self._series(_tasks(task.path, read), progress)
+        study = self._series(chosen, partial(_tasks, task.path), progress)
         if len(chosen) == 1:
             unseen += listing.unreadable
-        between = study.between + len(chosen) - len(read)
-        return replace(study, series=series, unseen=study.unseen + unseen, between=between)
+        return replace(study, series=series, unseen=study.unseen + unseen)
 
     def _choose(self, task: _Task, members: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
         """Choose what an archive is about.
@@ -172,8 +167,17 @@ class IsolatedReader:
         found = [answer[0] for answer in answers if isinstance(answer[0], Scan)]
         return float(find_lungs(found).any((1, 2)).mean()) if found else 0.0
 
-    def _series(self, tasks: list[_Task], progress: Progress | None) -> Study:
-        answers = self._gather("read", tasks, progress)
+    def _series(
+        self,
+        slices: Sequence[T],
+        tasks: Callable[[Sequence[T]], list[_Task]],
+        progress: Progress | None,
+    ) -> Study:
+        """Read slices in their order, of many of them some, by the requests that `tasks` makes."""
+        if len(slices) > MAX_SLICES:
+            raise Refusal(RefusalReason.TOO_MANY_FILES, f"more than {MAX_SLICES} slices")
+        read = evenly(slices, MOST_READ)
+        answers = self._gather("read", tasks(read), progress)
         refusals = [answer[-1] for answer in answers if isinstance(answer[-1], Refusal)]
         if 2 * len(refusals) >= len(answers):
             raise refusals[0]
@@ -181,7 +185,8 @@ class IsolatedReader:
         from_feet = len(scans) > 1 and runs_from_feet([scan.tags for scan in scans])
         # The frames of one file come out all of them.
         kept = evenly(in_order(scans), MOST_READ)
-        return Study(tuple(kept), len(refusals), from_feet, between=len(scans) - len(kept))
+        between = len(slices) - len(read) + len(scans) - len(kept)
+        return Study(tuple(kept), len(refusals), from_feet, between=between)
 
     def _gather(
         self, do: str, tasks: list[_Task], progress: Progress | None = None
@@ -242,11 +247,6 @@ def _crowded(files: Sequence[Path]) -> list[Path]:
     """Keep the files with enough others in their folder to be a series."""
     count = Counter(path.parent for path in files)
     return [path for path in files if count[path.parent] >= MIN_POSITIONS]
-
-
-def _check_length(series: Sequence[Any]) -> None:
-    if len(series) > MAX_SLICES:
-        raise Refusal(RefusalReason.TOO_MANY_FILES, f"more than {MAX_SLICES} slices")
 
 
 def _tasks(path: Path, members: Sequence[int]) -> list[_Task]:
