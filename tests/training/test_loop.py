@@ -93,7 +93,7 @@ def test_a_net_learns_what_can_be_seen(
 
 
 def test_the_rate_warms_up_stays_and_falls_at_the_end() -> None:
-    recipe = load("recipes/shift")
+    recipe = replace(load("recipes/adapt"), warmup_epochs=1)
     times = (0, 1, recipe.epochs - recipe.decay_epochs, recipe.epochs)
     first, warm, late, last = (loop.learning_rate(recipe, epoch) for epoch in times)
     assert warm == late == recipe.learning_rate

@@ -3,11 +3,10 @@
 `python -m training.train recipes/adapt --data CHILDREN --data ADULTS --run RUN
 --start MODEL/weights.npz`, the model trained on the same fold and seed.
 
-For a machine that cannot afford `recipes/shift` from the start: 106 minutes on two slow cores
-beside much other work. Held-out fifth, seed 0: accuracy 0.808 (95 % interval 0.772 - 0.841), macro
-AUROC 0.924, specificity 0.989; adults' pneumonia AUROC 0.882 (0.806 - 0.946). A constant rate with
-averaged weights and a fall at the end: what a stopped run leaves in `RUN/best.npz` is of use. Of
-later bacterial pictures every second looks viral: hence `flips`.
+106 minutes on two slow cores beside much other work. Held-out fifth, seed 0: accuracy 0.808 (95 %
+interval 0.772 - 0.841), macro AUROC 0.924, specificity 0.989; adults' pneumonia AUROC 0.882 (0.806
+- 0.946). A constant rate with averaged weights and a fall at the end: what a stopped run leaves in
+`RUN/best.npz` is of use. Of later bacterial pictures every second looks viral: hence `flips`.
 """
 
 import keras
