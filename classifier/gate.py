@@ -37,8 +37,8 @@ class Kind(StrEnum):
 # A header that says so lets in what looks like its kind with so much probability.
 HINTED = 0.1
 # Hounsfield units are a CT's: a slice must only not be surely another part of the body.
-HOUNSFIELD_HINTED = 0.01
-# A CT that looks so much like an X-ray is a scout view.
+HOUNSFIELD_HINTED = 0.05
+# A CT that looks so much like an X-ray, from the front or the side, is a scout view.
 SCOUT = 0.2
 # So much speaks against a chest, in log-odds, for each unit of distance beyond 1.
 FAR = 5.0
@@ -152,7 +152,7 @@ class Gate:
         if scan.chroma > COLOURED and look.chest < self.card.coloured_from:
             return None
         if scan.units is Units.HOUNSFIELD:
-            is_scout = look.probabilities[Kind.XRAY] > SCOUT
+            is_scout = look.probabilities[Kind.XRAY] + look.probabilities[Kind.OTHER_XRAY] > SCOUT
             is_chest = look.probabilities[Kind.CT] >= HOUNSFIELD_HINTED
             return Modality.CT if is_chest and not is_scout else None
         hinted = scan.modality and look.probabilities[Kind(scan.modality)] >= HINTED

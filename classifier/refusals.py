@@ -48,9 +48,9 @@ SENTENCES: dict[RefusalReason, str] = {
         "This DICOM file holds no picture. Please send the image files of the study."
     ),
     RefusalReason.NOT_CHEST: (
-        "This does not look like a frontal chest X-ray or a chest CT. If it is one, please send "
-        "the original file from the hospital, or photograph the film straight on so that it fills "
-        "the picture."
+        "This does not look like a frontal chest X-ray or a chest CT; a view from the side is not "
+        "read. If it is a frontal one or a CT, please send the original file from the hospital, or "
+        "photograph the film straight on so that it fills the picture."
     ),
     RefusalReason.ENCRYPTED_ARCHIVE: (
         "The zip is locked with a password. Please send it again without one."

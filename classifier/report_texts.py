@@ -152,8 +152,8 @@ CHINESE = Words(
         ),
         RefusalReason.NO_PIXELS: "这个 DICOM 文件里没有图像。请发送检查的图像文件。",
         RefusalReason.NOT_CHEST: (
-            "这看起来不是正面的胸部 X 光片或胸部 CT。如果确实是，请发送医院导出的原始文件，"
-            "或者正对片子、让片子占满画面重新拍一张。"
+            "这看起来不是正面的胸部 X 光片或胸部 CT；侧面拍的片子无法分析。如果确实是正面片或 CT，"
+            "请发送医院导出的原始文件，或者正对片子、让片子占满画面重新拍一张。"
         ),
         RefusalReason.ENCRYPTED_ARCHIVE: "压缩包设有密码。请去掉密码后重新发送。",
         RefusalReason.NESTED_ARCHIVE: (

@@ -1,6 +1,7 @@
 """Train the gate and measure it, in one command.
 
-`python -m training.gate --xray CHILDREN --xray ADULTS --ct CT --others OTHERS --start START.npz`
+`python -m training.gate --xray CHILDREN --xray ADULTS --ct CT --others OTHERS --start START.npz
+[--series CT_SERIES]`
 
 `OTHERS` is what `training.gate_pictures` gathered, `START.npz` holds folded ResNet-18 weights. One
 pass through the frozen part, then small heads: about six minutes on 2 cores. Patients and files are
@@ -18,7 +19,7 @@ from classifier.card import sha256
 from classifier.engines.onnx import session
 from classifier.gate import ENGINE, GATE, OUTPUTS, Gate, GateCard, Kind, chest_score
 from classifier.labels import FloatArray
-from training import gate_heads, gate_measure, gate_parts
+from training import gate_heads, gate_measure, gate_parts, laterals
 from training.augment import Grey
 from training.gate_data import Part, Shown, films, gather, inputs, is_chest, samples, thinned
 from training.gate_graph import SIZE
@@ -43,7 +44,7 @@ def main(
     start: Annotated[Path, typer.Option(help="folded ResNet-18 weights (.npz)")],
     series: Annotated[
         list[Path] | None,
-        typer.Option(help="chest CT, projected sideways; only measured"),
+        typer.Option(help="folder of a chest CT's DICOM slices, projected; only measured"),
     ] = None,
     out: Annotated[Path, typer.Option(help="folder of the gate")] = GATE,
     results: Annotated[Path, typer.Option(help="CSV that gets the rows")] = RESULTS,
@@ -51,7 +52,8 @@ def main(
     """Train, choose thresholds on the tuning part, write the gate, measure it."""
     shown = gather(xray, ct, others)
     train, tuning, held_out = (shown.part(part) for part in Part)
-    seen, whole = samples(thinned(train, MOST)), films(xray)
+    seen = samples(Shown.joined([thinned(train, MOST), laterals.drawn()]))
+    whole = films(xray)
     features = gate_heads.extract(start, seen.pixels)
     parted = gate_parts.samples(thinned(whole.part(Part.TRAIN), MOST))
     of_films = gate_heads.extract(start, parted.pixels)
@@ -62,7 +64,8 @@ def main(
     gate = Gate(out)
     rows = [*gate_measure.of_chests(gate, held_out), *gate_measure.of_families(gate, held_out)]
     rows += gate_measure.of_parts(gate, whole.part(Part.HELD_OUT))
-    rows += [gate_measure.of_series(gate, folder) for folder in series or []]
+    if series:
+        rows += gate_measure.of_projected(gate, laterals.projected(series))
     chests = held_out.of(is_chest(held_out.families))
     known = gate_heads.extract(start, inputs(chests.pixels))
     rows += gate_measure.of_strangers(heads, features, seen, known, chests.groups)

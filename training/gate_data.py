@@ -30,6 +30,7 @@ MADE_UP = 250
 VOLUMES = ("dipy", "invesalius-examples", "mricron-data", "nilearn")
 KIND_OF = {
     "xray": Kind.XRAY,
+    "fronts": Kind.XRAY,
     "ct": Kind.CT,
     "photographs": Kind.OTHER,
     "documents": Kind.OTHER,
@@ -37,6 +38,7 @@ KIND_OF = {
     "noise": Kind.OTHER,
     "blank": Kind.OTHER,
     "other_xrays": Kind.OTHER_XRAY,
+    "laterals": Kind.OTHER_XRAY,
     "other_body_parts": Kind.OTHER_MEDICAL,
     "other_modalities": Kind.OTHER_MEDICAL,
 }
@@ -93,7 +95,7 @@ class Samples:
 
 
 def is_chest(families: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Tell for each picture of these families, (n,), whether it is a chest."""
+    """Tell for each picture of these families, (n,), whether it is of a real chest."""
     return np.isin(families, [Kind.XRAY, Kind.CT])
 
 
@@ -210,6 +212,7 @@ def _ways(kept: Grey, family: str, rng: np.random.Generator) -> Iterator[Way]:
         yield photo(_windowed(kept, rng), rng), 0, False
         yield _windowed(kept, rng), 0, False
         yield augment(_windowed(kept, rng), rng), 0, False
+        yield _on_a_page(_windowed(kept, rng), rng), 0, False
     elif family == "xray":
         yield photo(augment(kept, rng), rng), 0, False
         yield turned(augment_far(kept, rng), int(rng.integers(1, 4)))
@@ -229,11 +232,20 @@ def turned(pixels: Grey, turns: int) -> Way:
 def _windowed(pixels: Grey, rng: np.random.Generator) -> Grey:
     """Show a CT slice in a narrower window, and without the edges: viewers differ in both."""
     low, high = rng.uniform(0, 0.3), rng.uniform(0.6, 1)
-    edge = rng.uniform(0, 0.14, 4) * len(pixels)
+    edge = rng.uniform(0, 0.22, 4) * len(pixels)
     box = (edge[0], edge[1], len(pixels) - edge[2], len(pixels) - edge[3])
     image = Image.fromarray(pixels)
     cut = np.asarray(image.resize(image.size, Image.Resampling.BILINEAR, box)) / 255
     return np.rint(255 * np.clip((cut - low) / (high - low), 0, 1)).astype(np.uint8)
+
+
+def _on_a_page(pixels: Grey, rng: np.random.Generator) -> Grey:
+    """Show a CT slice small on a page of one grey, as viewers and screenshots do."""
+    image, side = Image.fromarray(pixels), int(rng.uniform(0.65, 0.95) * len(pixels))
+    page = Image.new("L", image.size, int(rng.choice((0, 255, int(rng.integers(256))))))
+    place = tuple(rng.integers(0, len(pixels) - side, 2).tolist())
+    page.paste(image.resize((side, side), Image.Resampling.BILINEAR), place)
+    return np.asarray(page)
 
 
 def photo(pixels: Grey, rng: np.random.Generator) -> Grey:

@@ -2,20 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.gate import Gate, Kind
+from classifier.gate import CHEST, Gate, Kind
 from classifier.labels import FloatArray
-from classifier.reading.dicom import read_dicom
 from classifier.reading.scan import Scan, Units
 from training.figures import auroc
-from training.gate_data import Samples, Shown, is_chest, thinned, turned
+from training.gate_data import KIND_OF, Samples, Shown, is_chest, thinned, turned
 from training.gate_heads import Features, Heads, chest_scores, without
 from training.gate_parts import shown
-from training.gate_pictures import projections
 from training.stress import STRESSES, stressed
 
 # So many of a source are enough to be changed and turned.
@@ -108,7 +105,9 @@ def of_strangers(
     `groups`.
     """
     rows = []
-    for family in np.unique(seen.families[~is_chest(seen.families)]).tolist():
+    for family in np.unique(seen.families).tolist():
+        if KIND_OF[family] in CHEST:
+            continue
         stranger = without(family, heads, features, seen)
         mine = seen.families == family
         own, scores = (chest_scores(stranger, each) for each in (chests, features.of(mine)))
@@ -116,17 +115,16 @@ def of_strangers(
     return rows
 
 
-def of_series(gate: Gate, folder: Path) -> Row:
-    """Project a chest CT sideways, and look how many of such laterals are let in."""
-    scans = [read_dicom(path.read_bytes())[0] for path in folder.iterdir() if path.is_file()]
-    placed = sorted((scan for scan in scans if scan.tags.position), key=_height)
-    volume = np.stack([scan.pixels[::2, ::2].astype(np.float32) for scan in placed])
-    between = (_height(placed[-1]) - _height(placed[0])) / (len(placed) - 1)
-    across = 2 * (placed[0].spacing or (1.0, 1.0))[1]
-    laterals = list(projections(volume, (between, across), range(75, 106, 5)))
-    let_in = [gate.look(each).kind in (Kind.XRAY, Kind.CT) for each in laterals]
-    groups = np.array([folder.name] * len(laterals))
-    return _share("let in", "laterals", f"projected from CT {folder.name}", let_in, groups)
+def of_projected(gate: Gate, projected: Shown) -> list[Row]:
+    """Look which projections of each CT series are let in."""
+    rows = []
+    for series in np.unique(projected.groups).tolist():
+        for family in np.unique(projected.families).tolist():
+            mine = projected.of((projected.groups == series) & (projected.families == family))
+            let_in = [gate.look(each).kind in CHEST for each in mine.greys()]
+            condition = f"projected from CT {series}"
+            rows.append(_share("let in", family, condition, let_in, mine.groups))
+    return rows
 
 
 def page(rows: Sequence[Row]) -> str:
@@ -212,8 +210,3 @@ def _row(
 
 def _scan(chroma: float) -> Scan:
     return Scan(np.zeros((1, 1), np.float32), Units.GREY, None, None, chroma=chroma)
-
-
-def _height(scan: Scan) -> float:
-    assert scan.tags.position is not None
-    return scan.tags.position[2]

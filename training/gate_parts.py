@@ -29,6 +29,8 @@ CUTS: dict[str, Box] = {
 # less than this of one side, or of both.
 PART_OF_ONE_SIDE, PART_OF_BOTH = (0.3, 0.68), (0.4, 0.75)
 WIDEST_GAP = 0.1
+# Sides of a film that is set into a corner of another, as a share of its sides.
+INSET = (0.25, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,13 @@ def cut(film: Grey, box: Box) -> Grey:
 
 
 def shown(films: Grey) -> dict[str, Grey]:
-    """Cut films (n, size, size) in each way of `CUTS`, and put each beside the one before."""
+    """Cut films (n, size, size) in each way of `CUTS`, and show each with the one before."""
     rng, others = np.random.default_rng(0), np.roll(films, 1, 0)
     cuts = {name: np.stack([cut(each, box) for each in films]) for name, box in CUTS.items()}
-    pairs = [several(*pair, rng) for pair in zip(films, others, strict=True)]
-    return cuts | {"two films": np.stack(pairs)}
+    for name, together in (("two films", several), ("a film in a corner", inset)):
+        pairs = [together(*pair, rng) for pair in zip(films, others, strict=True)]
+        cuts[name] = np.stack(pairs)
+    return cuts
 
 
 def several(film: Grey, other: Grey, rng: np.random.Generator) -> Grey:
@@ -80,6 +84,16 @@ def several(film: Grey, other: Grey, rng: np.random.Generator) -> Grey:
     for each, at in ((film, 0), (other, page.width - room)):
         size, place = ((room, page.height), (at, 0)) if is_beside else ((page.width, room), (0, at))
         page.paste(Image.fromarray(each).resize(size, Image.Resampling.BILINEAR), place)
+    return np.asarray(page)
+
+
+def inset(film: Grey, other: Grey, rng: np.random.Generator) -> Grey:
+    """Set a small film (size, size) into a corner of another, at its edge or nearly."""
+    page, side = Image.fromarray(film), int(rng.uniform(*INSET) * len(film))
+    edge = int(rng.uniform(0, WIDEST_GAP) * len(film))
+    places = edge, len(film) - side - edge
+    small = Image.fromarray(other).resize((side, side), Image.Resampling.BILINEAR)
+    page.paste(small, (int(rng.choice(places)), int(rng.choice(places))))
     return np.asarray(page)
 
 
@@ -94,6 +108,8 @@ def _ways(film: Grey, other: Grey, rng: np.random.Generator) -> Iterator[tuple[G
     yield photo(cut(film, _box(rng)), rng), True
     yield several(film, other, rng), True
     yield augment(several(film, other, rng), rng), True
+    yield inset(film, other, rng), True
+    yield augment(inset(film, other, rng), rng), True
 
 
 def _box(rng: np.random.Generator) -> Box:

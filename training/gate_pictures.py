@@ -8,7 +8,7 @@ ever shipped.
 
 import gzip
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -199,7 +199,7 @@ def _windowed(volume: FloatArray) -> Iterator[FloatArray]:
 def projections(
     volume: FloatArray,
     spacing: tuple[float, float] = (1.5, 0.957),
-    angles: range = range(0, 180, 6),
+    angles: Sequence[int] = range(0, 180, 6),
 ) -> Iterator[FloatArray]:
     """Project a CT (slices, rows, columns) in Hounsfield units from all around, as an X-ray would.
 

@@ -116,6 +116,7 @@ def test_hounsfield_units_are_a_chest_but_for_scouts_and_heads(gate: Gate) -> No
     assert gate.modality(ct, doubtful) is Modality.CT
     assert gate.modality(ct, seen_as(Kind.OTHER_MEDICAL, other_medical=1)) is None
     assert gate.modality(ct, XRAY) is None
+    assert gate.modality(ct, seen_as(Kind.OTHER_XRAY, ct=0.3, other_xray=0.7)) is None
 
 
 def chests(folder: Path) -> Iterator[tuple[str, Scan]]:

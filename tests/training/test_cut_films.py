@@ -50,7 +50,7 @@ def test_answers_to_whole_and_cut_films_are_counted(
     told = {(row["picture"], row["label"]): row for row in rows}
     assert set(told) == {
         (picture, label)
-        for picture in ("whole", "lower half", "two films")
+        for picture in ("whole", "lower half", "two films", "a film in a corner")
         for label in ("normal", "bacterial", "viral")
     }
     for picture, label, answer in (

@@ -7,9 +7,11 @@ from PIL import Image
 
 from classifier.engines.onnx import session
 from classifier.gate import ENGINE, OUTPUTS, Gate, Kind
-from training import gate, gate_data, gate_heads, gate_measure
+from training import gate, gate_data, gate_heads, gate_measure, laterals
 from training.gate_data import Part, part_of, turned
 from training.gate_graph import FEATURES, SIZE, backbone
+
+from ..journeys.pictures import ct_series
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +55,12 @@ def made(start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(40):
             image = Image.fromarray(drawn(name.partition("/")[0], rng))
             image.save(place / name / f"{number}.png")
+    (place / "series").mkdir()
+    for number, file in enumerate(ct_series(20)):
+        (place / "series" / f"{number}.dcm").write_bytes(file)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gate_data, "MADE_UP", 6)
+        patch.setattr(laterals, "DRAWN", 2)
         patch.setattr(gate_measure, "CHANGED", 4)
         patch.setattr(gate_measure, "RESAMPLES", 5)
         gate.main(
@@ -62,6 +68,7 @@ def made(start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             [place / "ct"],
             place / "others",
             start,
+            [place / "series"],
             out=place / "out",
             results=place / "r.csv",
         )
@@ -82,6 +89,7 @@ def test_a_run_leaves_a_row_for_each_figure(made: Path) -> None:
     figures = {(row["figure"], row["condition"]) for row in rows}
     assert ("auroc", "left out") in figures
     assert ("let in", "known") in figures
+    assert ("let in", "projected from CT series") in figures
     assert ("put right", "turned by 90°") in figures
     assert ("turned wrongly", "as it is") in figures
     assert ("taken for a part", "lower half") in figures

@@ -4,7 +4,7 @@ import pytest
 from training.augment import Grey
 from training.gate_data import Shown
 from training.gate_graph import SIZE
-from training.gate_parts import CUTS, cut, samples, several
+from training.gate_parts import CUTS, INSET, cut, inset, samples, several
 
 # Rises to the right by one a column, and down by one every second row.
 SLOPE = (np.arange(120)[None] + np.arange(120)[:, None] // 2).astype(np.uint8)
@@ -37,11 +37,24 @@ def test_two_films_share_a_picture() -> None:
         assert min((page == grey).mean() for grey in (50, 200)) > 0.4
 
 
+def test_a_small_film_lies_in_a_corner_of_another() -> None:
+    dark, bright = (np.full((80, 80), grey, np.uint8) for grey in (50, 200))
+    pages = [inset(dark, bright, np.random.default_rng(seed)) for seed in range(40)]
+    corners = set()
+    for page in pages:
+        rows, columns = (np.flatnonzero((page == 200).any(axis)) for axis in (1, 0))
+        assert len(rows) == len(columns)
+        assert INSET[0] * 80 - 1 <= len(rows) <= INSET[1] * 80
+        assert (page == 200).sum() == len(rows) * len(columns)
+        corners.add((rows.mean() < 40, columns.mean() < 40))
+    assert len(corners) == 4
+
+
 def test_samples_tell_whole_films_from_the_rest_and_are_always_the_same() -> None:
     shown = films(SLOPE, SLOPE.T.copy())
     first, again = samples(shown), samples(shown)
-    assert first.pixels.shape == (20, SIZE, SIZE, 1)
-    assert first.is_part.tolist() == 2 * ([False] * 4 + [True] * 6)
+    assert first.pixels.shape == (24, SIZE, SIZE, 1)
+    assert first.is_part.tolist() == 2 * ([False] * 4 + [True] * 8)
     np.testing.assert_array_equal(first.pixels, again.pixels)
     np.testing.assert_array_equal(first.is_part, again.is_part)
     whole, parts = first.pixels[0], first.pixels[4:6]
