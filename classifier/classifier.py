@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mode
 from types import TracebackType
 from typing import Self
 
@@ -19,10 +20,10 @@ from classifier.lineup import Lineup
 from classifier.model import Model
 from classifier.preprocess import as_shown, shrunk, to_input, to_unit
 from classifier.reading.isolated import IsolatedReader, Progress
-from classifier.reading.scan import FileKind, Study
+from classifier.reading.scan import FileKind, Scan, Study
 from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
-from classifier.study import conclude, left_unseen, look_at
+from classifier.study import Looked, conclude, left_unseen, look_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,10 @@ class Classifier:
                 return replace(answer, finding=await _of_xray(lineup, seen))
             if modality not in lineup.models:
                 return replace(answer, refusal=RefusalReason.NO_CT_MODEL)
-            finding, deciding = await _of_ct(lineup, study)
+            looked = await _look_at_ct(lineup, study)
+            if not looked.is_chest:
+                return replace(answer, refusal=RefusalReason.NOT_CHEST)
+            finding, deciding = await _of_ct(lineup, study, looked)
             return replace(
                 answer, model=finding.model, shown=deciding[0], deciding=deciding, finding=finding
             )
@@ -147,16 +151,23 @@ class Classifier:
             if modality not in lineup.models:
                 return None
             if modality is Modality.CT:
-                return (await _of_ct(lineup, study))[0]
+                return (await _of_ct(lineup, study, await _look_at_ct(lineup, study)))[0]
             size = lineup.models[modality].card.input_size
             seen = await asyncio.to_thread(self._seen, study, size)
             return await _of_xray(lineup, seen)
 
     def _seen(self, study: Study, size: int) -> _Seen:
-        """Look at a picture, or a series' middle slice; a film is cut out of a photograph."""
-        scan = study.scans[len(study.scans) // 2]
+        """Look at a picture; or at three slices of a series, one of which may be anything."""
+        probes = dict.fromkeys(len(study.scans) * part // 4 for part in (2, 1, 3))
+        seen = [self._looked(study.scans[probe], size) for probe in probes]
+        usual = mode(each.modality for each in seen)
+        first = next(each for each in seen if each.modality is usual)
+        return replace(first, doubts=first.doubts | left_unseen(study))
+
+    def _looked(self, scan: Scan, size: int) -> _Seen:
+        """Look at a picture; a film is cut out of a photograph."""
         shown = as_shown(scan)
-        small, doubts = shrunk(shown), left_unseen(study)
+        small, doubts = shrunk(shown), frozenset[Doubt]()
         look = self._gate.look(small)
         if scan.came_as is not FileKind.DICOM:
             found = film.find(shown, look.likeness, self._gate.likeness)
@@ -185,9 +196,15 @@ def _find(model: Model, seen: _Seen, output: Output) -> Finding:
     return model.finding(output.logits[0], output.features[0], 1, doubts)
 
 
-async def _of_ct(lineup: Lineup, study: Study) -> tuple[Finding, tuple[FloatArray, ...]]:
+async def _look_at_ct(lineup: Lineup, study: Study) -> Looked:
+    size = lineup.models[Modality.CT].card.input_size
+    return await asyncio.to_thread(look_at, study.scans, size)
+
+
+async def _of_ct(
+    lineup: Lineup, study: Study, looked: Looked
+) -> tuple[Finding, tuple[FloatArray, ...]]:
     """Classify the slices with lung; gives those that decided, too, the first most."""
     model = lineup.models[Modality.CT]
-    looked = await asyncio.to_thread(look_at, study.scans, model.card.input_size)
     output = await lineup.run(Modality.CT, looked.inputs)
     return await asyncio.to_thread(conclude, model, study, looked, output)

@@ -14,6 +14,7 @@ from PIL import Image
 from classifier.labels import FloatArray
 from classifier.preprocess import LUNG_WINDOW_CENTRE, LUNG_WINDOW_WIDTH, to_grey
 from classifier.reading.scan import Scan, Units
+from classifier.reading.series import extent
 
 Masks = NDArray[np.bool_]
 
@@ -47,6 +48,22 @@ def find_lungs(scans: Sequence[Scan]) -> Masks:
     found = _closed(shut_in)
     found[found.mean((1, 2)) < _LEAST] = False
     return found
+
+
+def lung_volume(scans: Sequence[Scan]) -> float:
+    """Estimate how much lung a series shows from slices that span it evenly: in mm³.
+
+    As far as their places and the size of their pixels are known; 0 without places.
+    """
+    shares = find_lungs(scans).mean((1, 2))
+    sizes = [scan.pixels.size * np.prod(scan.spacing or (1, 1)) for scan in scans]
+    return float((shares * sizes).mean()) * extent([scan.tags for scan in scans])
+
+
+def lung_share(scan: Scan, mask: NDArray[np.bool_]) -> float:
+    """Tell how much of the body is lung in a slice in Hounsfield units."""
+    lung, tissue = float(mask.mean()), float((small_grey(scan) > _grey(_LUNG_BELOW_HU)).mean())
+    return lung / max(lung + tissue, 1 / GRID**2)
 
 
 def small_grey(scan: Scan) -> FloatArray:

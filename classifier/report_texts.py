@@ -126,7 +126,7 @@ CHINESE = Words(
             "或者医院导出的原始文件。"
         ),
         Doubt.PHOTOGRAPHED: (
-            "我们从您的照片里裁出了片子，并把它拉正了。翻拍的片子一律不下结论；"
+            "我们从您的照片里裁出了片子，并把它拉正了，所以不下结论。"
             "如果有医院导出的原始文件，请发送它。"
         ),
         Doubt.OTHERS_UNSEEN: (
@@ -273,8 +273,8 @@ ENGLISH = Words(
             "missing. Please send it as it was, or the original file from the hospital."
         ),
         Doubt.PHOTOGRAPHED: (
-            "We cut the film out of your photo and straightened it. From a photo no answer is "
-            "named; please send the original file from the hospital if you have it."
+            "We cut the film out of your photo and straightened it, so no answer is named. Please "
+            "send the original file from the hospital if you have it."
         ),
         Doubt.OTHERS_UNSEEN: (
             "The file holds other pictures that were not looked at, or that could not be read, so "

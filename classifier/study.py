@@ -10,13 +10,16 @@ from PIL import Image
 from classifier import quality
 from classifier.engines import Output
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality, Places
-from classifier.lungs import GRID, Masks, find_lungs, lung_box, lung_input
+from classifier.lungs import GRID, Masks, find_lungs, lung_box, lung_input, lung_share
 from classifier.model import Model
 from classifier.preprocess import to_grey
-from classifier.reading.scan import Scan, Study, evenly
+from classifier.reading.scan import Scan, Study, Units, evenly
 from classifier.reading.series import is_axial
 
 FEWEST_LUNG = 0.5
+# So much of the body is lung in some slice of every chest (0.22 and more in whole series, 0.10 and
+# more in single slices); gas in the bowel and the windpipe are less.
+LEAST_LUNG = 0.05
 # Evenly spaced, more slices of one pair of lungs say the same again.
 MOST_LOOKED_AT = 64
 # Chosen with whole sources left out (docs/ct.md): the few slices that look worst mislead more.
@@ -30,11 +33,15 @@ _CELLS = 64
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the network sees of a study: slices `indices`, their lungs, and (n, size, size, 1)."""
+    """What the network sees of a study: slices `indices`, their lungs, and (n, size, size, 1).
+
+    `is_chest` is False of a series that has air in it and no lungs.
+    """
 
     indices: list[int]
     masks: Masks
     inputs: FloatArray
+    is_chest: bool
 
 
 def look_at(scans: Sequence[Scan], size: int) -> Looked:
@@ -44,7 +51,11 @@ def look_at(scans: Sequence[Scan], size: int) -> Looked:
         masks = np.concatenate(list(pool.map(find_lungs, parts)))
         indices = lung_slices(masks)
         inputs = pool.map(lambda index: lung_input(scans[index], masks[index], size), indices)
-        return Looked(indices, masks[indices], np.stack(list(inputs))[..., np.newaxis])
+        looked = np.stack(list(inputs))[..., np.newaxis]
+    fullest = max(indices, key=lambda index: int(masks[index].sum()))
+    is_slice = len(scans) == 1 or scans[fullest].units is Units.GREY
+    is_chest = is_slice or lung_share(scans[fullest], masks[fullest]) >= LEAST_LUNG
+    return Looked(indices, masks[indices], looked, is_chest)
 
 
 def lung_slices(masks: Masks) -> list[int]:

@@ -13,6 +13,7 @@ from classifier.reading.limits import (
     MAX_INFLATED_BYTES,
     refusing,
 )
+from classifier.reading.scan import FileKind
 from classifier.refusals import Refusal, RefusalReason
 
 _JUNK = {"__MACOSX", "DICOMDIR", "Thumbs.db", "desktop.ini"}
@@ -29,11 +30,13 @@ _IN_ZIP64 = 0xFFFF
 class Listing:
     """The entries of a zip that are pictures or DICOM files, by number.
 
-    Of pictures of kinds that are not read it holds as many as `unreadable`.
+    It holds as many as `unreadable` pictures of kinds that are not read and archives, and as many
+    as `damaged` files that are nothing, though named like the DICOM files they lie among.
     """
 
     members: tuple[int, ...]
     unreadable: int
+    damaged: int
 
 
 def is_junk(path: PurePosixPath) -> bool:
@@ -78,23 +81,33 @@ def _check(entries: list[ZipInfo]) -> None:
 def list_zip(archive: ZipFile) -> Listing:
     """Find the entries worth reading by their first bytes.
 
+    An archive inside is passed over only beside DICOM files: a disc brings its viewer in one.
     Raises `Refusal`: NESTED_ARCHIVE or NOTHING_INSIDE.
     """
-    members, unreadable = [], 0
+    members, archives, pictures = [], 0, 0
+    among_dicom, unknown = set(), []
     files = [(i, entry) for i, entry in enumerate(archive.infolist()) if not entry.is_dir()]
     for index, entry in files:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if is_junk(path) or path.suffix.lower() in _ZIPPED_INSIDE:
             continue
         head = read_entry(archive, index, HEAD_BYTES)
+        place = path.parent, path.suffix.lower()
         if is_archive(head):
-            raise Refusal(RefusalReason.NESTED_ARCHIVE)
-        if detect(head) is not None:
+            archives += 1
+        elif (kind := detect(head)) is not None:
             members.append(index)
-        unreadable += detect(head) is None and is_other_picture(head)
+            among_dicom |= {place} if kind is FileKind.DICOM else set()
+        elif is_other_picture(head):
+            pictures += 1
+        else:
+            unknown.append(place)
+    if archives and not among_dicom:
+        raise Refusal(RefusalReason.NESTED_ARCHIVE)
     if not members:
         raise Refusal(RefusalReason.NOTHING_INSIDE, f"{len(files)} other files")
-    return Listing(tuple(members), unreadable)
+    damaged = sum(place in among_dicom for place in unknown)
+    return Listing(tuple(members), archives + pictures, damaged)
 
 
 def read_entry(archive: ZipFile, index: int, limit: int | None = None) -> bytes:

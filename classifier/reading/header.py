@@ -27,7 +27,7 @@ from pydicom.uid import (
 )
 
 from classifier.labels import Modality
-from classifier.reading.limits import MAX_FILE_BYTES
+from classifier.reading.limits import MAX_FILE_BYTES, MAX_SLICES
 from classifier.reading.scan import FileKind, Tags
 from classifier.reading.series import Look
 from classifier.refusals import Refusal, RefusalReason
@@ -39,7 +39,8 @@ config.settings.reading_validation_mode = config.IGNORE
 OWN_SALT = secrets.token_bytes(16)
 
 _XRAY = {"CR", "DX", "DR", "RG"}
-_SAYS_NOTHING = {"OT", "SC"}
+# Without a modality, and of other or captured pictures, the pixels tell.
+_KNOWN = _XRAY | {"CT", "OT", "SC", ""}
 _MODALITY_OF_CLASS: dict[str, Modality] = {
     ComputedRadiographyImageStorage: Modality.XRAY,
     DigitalXRayImageStorageForPresentation: Modality.XRAY,
@@ -101,31 +102,50 @@ def _guessed_syntax(dataset: Dataset) -> UID:
 def look(dataset: Dataset, salt: bytes = OWN_SALT) -> Look:
     """Tell what a header says of the picture that follows it.
 
-    Raises `Refusal`: NO_PIXELS without one, NOT_CHEST for another modality (PS3.3 C.7.3.1.1.1) or
-    another body part (PS3.16 annex L) or seen from the side.
+    It shows no chest from the front if it is of another modality (PS3.3 C.7.3.1.1.1) or another
+    body part (PS3.16 annex L) or seen from the side. Raises `Refusal`: NO_PIXELS for a report,
+    BROKEN for a picture whose header was cut off.
     """
     if "Rows" not in dataset or "Columns" not in dataset:
-        raise Refusal(RefusalReason.NO_PIXELS, "Rows, Columns")
-    modality = _modality(dataset)
+        reason = RefusalReason.NO_PIXELS if _is_report(dataset) else RefusalReason.BROKEN
+        raise Refusal(reason, "Rows, Columns")
+    return Look(
+        FileKind.DICOM,
+        _modality(dataset),
+        _tags(dataset, salt),
+        frames=min(max(1, whole(dataset, "NumberOfFrames") or 1), MAX_SLICES + 1),
+        excluded_by=_excluded_by(dataset),
+    )
+
+
+def _excluded_by(dataset: Dataset) -> str | None:
+    """Name the attribute that says that this is no chest from the front."""
     part = (text(dataset, "BodyPartExamined") or "").upper().replace(" ", "")
+    if _said_modality(dataset) not in _KNOWN:
+        return "Modality"
     if part in _OTHER_PARTS:
-        raise Refusal(RefusalReason.NOT_CHEST, "BodyPartExamined")
-    if (text(dataset, "ViewPosition") or "").upper() in _FROM_THE_SIDE:
-        raise Refusal(RefusalReason.NOT_CHEST, "ViewPosition")
-    return Look(FileKind.DICOM, modality, _tags(dataset, salt))
+        return "BodyPartExamined"
+    from_the_side = (text(dataset, "ViewPosition") or "").upper() in _FROM_THE_SIDE
+    return "ViewPosition" if from_the_side else None
+
+
+def _is_report(dataset: Dataset) -> bool:
+    """Tell what never had a picture that is read here, by its modality or class (PS3.4 B.5)."""
+    meta = getattr(dataset, "file_meta", Dataset())
+    stored_as = text(dataset, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
+    is_other_class = stored_as is not None and stored_as not in _MODALITY_OF_CLASS
+    return is_other_class or _said_modality(dataset) not in _KNOWN
 
 
 def _modality(dataset: Dataset) -> Modality | None:
-    said = (text(dataset, "Modality") or "").upper()
-    if said in _XRAY:
-        return Modality.XRAY
-    if said == "CT":
-        return Modality.CT
+    said = _said_modality(dataset)
     if said == "":
         return _MODALITY_OF_CLASS.get(text(dataset, "SOPClassUID") or "")
-    if said in _SAYS_NOTHING:
-        return None
-    raise Refusal(RefusalReason.NOT_CHEST, "Modality")
+    return Modality.XRAY if said in _XRAY else Modality.CT if said == "CT" else None
+
+
+def _said_modality(dataset: Dataset) -> str:
+    return (text(dataset, "Modality") or "").upper()
 
 
 def _tags(dataset: Dataset, salt: bytes) -> Tags:
@@ -142,8 +162,12 @@ def _tags(dataset: Dataset, salt: bytes) -> Tags:
 
 
 def _patient_key(dataset: Dataset, salt: bytes) -> str | None:
-    """Hash who it is: careless anonymisers give one PatientID to several people."""
-    who = [text(dataset, each) for each in ("PatientID", "PatientName", "PatientBirthDate")]
+    """Hash who it is: careless anonymisers give one PatientID to several people.
+
+    Case and empty parts of a name tell nobody apart (PS3.5 6.2.1).
+    """
+    said = (text(dataset, each) or "" for each in ("PatientID", "PatientName", "PatientBirthDate"))
+    who = [each.rstrip("^= ").casefold() for each in said]
     if not any(who):
         return None
     return hashlib.blake2b(repr(who).encode(), key=salt, digest_size=16).hexdigest()

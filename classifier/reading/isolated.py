@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from classifier.labels import Modality
-from classifier.lungs import find_lungs
+from classifier.lungs import lung_volume
 from classifier.reading.archive import Listing
 from classifier.reading.child import Answer, Child
 from classifier.reading.limits import MAX_SLICES, MAX_STUDY_BYTES, SECONDS_PER_STUDY
@@ -24,10 +24,10 @@ from classifier.reading.series import (
     MIN_POSITIONS,
     Look,
     all_series,
-    anatomical_order,
     choose,
     group,
     in_order,
+    one_of_each_place,
     runs_from_feet,
 )
 from classifier.reading.sources import Source, expand, kind_of, name_apart, opened
@@ -43,6 +43,8 @@ _CHUNK = 16
 _PROBES = 8
 # Twice as many as the network is shown: the lungs fill half of a long series or more.
 MOST_READ = 128
+# More of a series than this must be whole.
+LEAST_WHOLE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,20 @@ class _Task:
 
     path: Path
     members: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The entries that an archive is about, in anatomical order.
+
+    `lost` files were to be among them, or may have been, and say nothing any more; `unseen` others
+    were to be looked at, too. `series` CT series there were to choose from.
+    """
+
+    members: tuple[int, ...]
+    lost: int
+    unseen: int
+    series: int = 1
 
 
 class IsolatedReader:
@@ -109,9 +125,9 @@ class IsolatedReader:
         looks = list(self._threads.map(self._look, _crowded(dicom)))
         series: dict[Path, tuple[Path, ...]] = {}
         for indices in group((path.parent, look) for path, look in looks):
-            order = anatomical_order([looks[index][1].tags for index in indices])
+            order = one_of_each_place([looks[index][1].tags for index in indices])
             together = tuple(looks[indices[place]][0] for place in order)
-            series |= dict.fromkeys(together, together)
+            series |= dict.fromkeys((looks[index][0] for index in indices), together)
         return name_apart(list(dict.fromkeys(series.get(path, (path,)) for path in files)))
 
     def read(self, source: Source, progress: Progress | None = None) -> Study:
@@ -131,19 +147,14 @@ class IsolatedReader:
 
     def _archive(self, task: _Task, progress: Progress | None) -> Study:
         listing = _only(self._run("list", task)[0][0], Listing)[0]
-        chosen, series, unseen = self._choose(task, listing.members)
-        study = self._series(chosen, partial(_tasks, task.path), progress)
-        if len(chosen) == 1:
-            unseen += listing.unreadable
-        return replace(study, series=series, unseen=study.unseen + unseen)
+        chosen = self._choose(task, listing)
+        tasks = partial(_tasks, task.path)
+        study = self._series(chosen.members, tasks, progress, chosen.lost)
+        return replace(study, series=chosen.series, unseen=study.unseen + chosen.unseen)
 
-    def _choose(self, task: _Task, members: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
-        """Choose what an archive is about.
-
-        Gives the number of CT series in it, too, and how many other pictures are left unseen.
-        """
-        if len(members) < 2:
-            return members, 1, 0
+    def _choose(self, task: _Task, listing: Listing) -> _Chosen:
+        """Choose what an archive is about."""
+        members = listing.members
         answers = self._gather("look", _tasks(task.path, members))
         seen = [(m, a[0]) for m, a in zip(members, answers, strict=True) if isinstance(a[0], Look)]
         if not seen:
@@ -152,41 +163,55 @@ class IsolatedReader:
 
         def lungs(indices: list[int]) -> float:
             some = [seen[index][0] for index in evenly(indices, _PROBES)]
-            return len(indices) * self._lung_share(_tasks(task.path, some))
+            return self._lung_volume(_tasks(task.path, some))
 
         indices = choose(looks, lungs)
-        order = anatomical_order([looks[index].tags for index in indices])
-        chosen = tuple(seen[indices[place]][0] for place in order)
-        beside = [a[0] for m, a in zip(members, answers, strict=True) if m not in chosen]
-        unseen = sum(_was_meant(other, len(chosen) > 1) for other in beside)
-        return chosen, max(1, len(all_series(looks))), unseen
+        of_series = looks[indices[0]].is_slice
+        order = one_of_each_place([looks[index].tags for index in indices])
+        around = {seen[index][0] for index in indices}
+        beside = [a[0] for m, a in zip(members, answers, strict=True) if m not in around]
+        broken = listing.damaged + sum(map(_is_broken, beside))
+        unseen = sum(_was_meant(other, of_series) for other in beside)
+        return _Chosen(
+            members=tuple(seen[indices[place]][0] for place in order),
+            lost=broken if of_series else 0,
+            unseen=broken + unseen + (0 if of_series else listing.unreadable),
+            series=max(1, len(all_series(looks))),
+        )
 
-    def _lung_share(self, tasks: list[_Task]) -> float:
-        """Measure the share of slices with lung."""
-        answers = self._gather("read", tasks)
-        found = [answer[0] for answer in answers if isinstance(answer[0], Scan)]
-        return float(find_lungs(found).any((1, 2)).mean()) if found else 0.0
+    def _lung_volume(self, tasks: list[_Task]) -> float:
+        """Estimate how much lung a series shows, in mm³, from slices that span it evenly."""
+        some = evenly(_scans(self._gather("read", tasks)), _PROBES)
+        return lung_volume(some) if some else 0.0
 
     def _series(
         self,
         slices: Sequence[T],
         tasks: Callable[[Sequence[T]], list[_Task]],
         progress: Progress | None,
+        lost: int = 0,
     ) -> Study:
-        """Read slices in their order, of many of them some, by the requests that `tasks` makes."""
+        """Read slices in their order, of many of them some, by the requests that `tasks` makes.
+
+        Of the series `lost` slices are missing already.
+        """
         if len(slices) > MAX_SLICES:
             raise Refusal(RefusalReason.TOO_MANY_FILES, f"more than {MAX_SLICES} slices")
-        read = evenly(slices, MOST_READ)
-        answers = self._gather("read", tasks(read), progress)
+        read = evenly(range(len(slices)), MOST_READ)
+        answers = self._gather("read", tasks([slices[place] for place in read]), progress)
         refusals = [answer[-1] for answer in answers if isinstance(answer[-1], Refusal)]
-        if 2 * len(refusals) >= len(answers):
-            raise refusals[0]
-        scans = [message for answer in answers for message in answer if isinstance(message, Scan)]
+        whole = (1 - len(refusals) / len(answers)) * len(slices) / (len(slices) + lost)
+        if whole <= LEAST_WHOLE:
+            raise refusals[0] if refusals else Refusal(RefusalReason.BROKEN, f"{lost} files")
+        scans, count = _scans(answers), len(slices)
         from_feet = len(scans) > 1 and runs_from_feet([scan.tags for scan in scans])
-        # The frames of one file come out all of them.
-        kept = evenly(in_order(scans), MOST_READ)
-        between = len(slices) - len(read) + len(scans) - len(kept)
-        return Study(tuple(kept), len(refusals), from_feet, between=between)
+        places = [p for p, answer in zip(read, answers, strict=True) if isinstance(answer[0], Scan)]
+        if len(places) < len(scans):
+            # The frames of one file come out all of them.
+            places, count = evenly(range(len(scans)), MOST_READ), len(scans)
+            scans = [scans[place] for place in places]
+        skipped = frozenset(range(count)).difference(places)
+        return Study(tuple(scans), len(refusals), from_feet, skipped=skipped)
 
     def _gather(
         self, do: str, tasks: list[_Task], progress: Progress | None = None
@@ -254,21 +279,28 @@ def _tasks(path: Path, members: Sequence[int]) -> list[_Task]:
     return [_Task(path, tuple(members[start : start + _CHUNK])) for start in starts]
 
 
+def _scans(answers: Sequence[Answer]) -> list[Scan]:
+    """Take the scans out of answers, from feet to head."""
+    return in_order([message for answer in answers for message in answer if type(message) is Scan])
+
+
+def _is_broken(other: Message) -> bool:
+    return isinstance(other, Refusal) and other.reason is RefusalReason.BROKEN
+
+
 def _was_meant(other: Message, beside_series: bool) -> bool:
-    """Tell whether what lies beside the chosen was sent to be looked at, too.
+    """Tell whether what lies beside the chosen, and is whole, was sent to be looked at, too.
 
     A hospital's disc also holds reports without a picture, and with a CT series other series,
     localizers and the icons of a viewer.
     """
-    if not beside_series:
-        return not (isinstance(other, Refusal) and other.reason is RefusalReason.NO_PIXELS)
     if isinstance(other, Refusal):
-        return other.reason is RefusalReason.BROKEN
-    return (
-        isinstance(other, Look)
-        and other.kind is FileKind.DICOM
-        and other.modality is not Modality.CT
-    )
+        return other.reason not in (RefusalReason.BROKEN, RefusalReason.NO_PIXELS)
+    if not isinstance(other, Look) or not beside_series:
+        return True
+    if other.kind is FileKind.DICOM:
+        return other.modality is not Modality.CT or other.excluded_by is not None
+    return other.kind is FileKind.JPEG
 
 
 def _only(answer: Answer, kind: type[T]) -> list[T]:

@@ -11,6 +11,8 @@ from classifier.labels import CTNumbers, FloatArray
 from classifier.reading.header import number, text, value
 
 AIR = -1024.0
+# A window that leaves so much of a picture all black or all white is of other values.
+LOST = 0.9
 _CT_NUMBERS = np.iinfo(np.int16).min, np.iinfo(np.int16).max
 
 Stored = NDArray[np.integer | np.floating]
@@ -38,8 +40,9 @@ def grey(dataset: Dataset, stored: Stored) -> FloatArray:
     """Render stored values for the eye: 0 black to 1 white.
 
     Modality LUT, then VOI LUT or window (PS3.3 C.11.1, C.11.2), inversion last (C.7.6.3.1.2,
-    C.11.6); padding black. Without a VOI, 8 bits are taken as rendered already, and deeper values
-    are windowed from their 0.5th to their 99.5th percentile.
+    C.11.6); padding black. Without a VOI, or with a window that shows nothing of these values, 8
+    bits are taken as rendered already, and deeper values are windowed from their 0.5th to their
+    99.5th percentile.
     """
     padding = _padding(dataset, stored)
     pixels = _voi(dataset, _modality_values(dataset, stored), padding)
@@ -76,7 +79,9 @@ def _voi(dataset: Dataset, values: Stored, padding: Mask | None) -> FloatArray:
     centre, width = number(dataset, "WindowCenter"), number(dataset, "WindowWidth")
     if centre is not None and width is not None and width > 0:
         function = (text(dataset, "VOILUTFunction") or "LINEAR").upper()
-        return _WINDOWS.get(function, _linear)(values.astype(np.float32), centre, width)
+        pixels = _WINDOWS.get(function, _linear)(values.astype(np.float32), centre, width)
+        if ((pixels == 0) | (pixels == 1)).mean() < LOST:
+            return pixels
     if values.dtype == np.uint8:
         return values.astype(np.float32) / np.float32(255)
     low, high = _percentiles(values, padding)

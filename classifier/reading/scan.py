@@ -70,25 +70,25 @@ class Study:
     """One upload: a single picture, or the slices of one CT series in anatomical order.
 
     `unseen` counts what was sent to be looked at, too, and is not among `scans`: damaged slices,
-    other pictures. `between` counts the slices of a long series that lie evenly between the scans
-    and say the same again. `from_feet` tells that the first slice is the one next to the feet;
-    `series` how many CT series there were to choose from.
+    other pictures. `skipped` numbers, from 0, the slices of the series that are not among `scans`:
+    damaged, or of a long series those between that say the same again. `from_feet` tells that the
+    first slice is the one next to the feet; `series` how many CT series there were to choose from.
     """
 
     scans: tuple[Scan, ...]
     unseen: int = 0
     from_feet: bool = False
     series: int = 1
-    between: int = 0
+    skipped: frozenset[int] = frozenset()
 
     @property
     def slices(self) -> int:
-        """How many slices the series has, those between the scans too."""
-        return len(self.scans) + self.between
+        """How many slices the series has, those skipped too."""
+        return len(self.scans) + len(self.skipped)
 
     def place(self, index: int) -> int:
         """Number a scan, from 0, among all slices of the series."""
-        return evenly(range(self.slices), len(self.scans))[index]
+        return [place for place in range(self.slices) if place not in self.skipped][index]
 
 
 def evenly(items: Sequence[T], most: int) -> list[T]:

@@ -12,21 +12,28 @@ from classifier.refusals import Refusal, RefusalReason
 
 # Fewer positions than this are single pictures: a localizer, copies of one slice, a pair of views.
 MIN_POSITIONS = 3
+# Two reconstructions of one chest differ by less, and then the one with more slices tells more.
+NEARLY = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a file says of itself before its pixels are decoded."""
+    """What a file says of itself before its pixels are decoded.
+
+    `excluded_by` names the attribute that says that it is no chest from the front.
+    """
 
     kind: FileKind
     modality: Modality | None = None
     tags: Tags = field(default_factory=Tags)
+    frames: int = 1
+    excluded_by: str | None = None
 
     @property
     def is_slice(self) -> bool:
         """Whether it can be a slice of a CT series; a localizer (PS3.3 C.8.2.1.1.1) cannot."""
         localizer = "LOCALIZER" in (self.tags.image_type or "").upper()
-        return self.kind is FileKind.DICOM and self.modality is Modality.CT and not localizer
+        return self.excluded_by is None and self.modality is Modality.CT and not localizer
 
 
 def anatomical_order(tags: Sequence[Tags]) -> list[int]:
@@ -39,6 +46,23 @@ def anatomical_order(tags: Sequence[Tags]) -> list[int]:
     keys = _distances(tags)
     ties = [tag.instance_number or 0 for tag in tags]
     return sorted(range(len(tags)), key=lambda index: (keys[index], ties[index]))
+
+
+def one_of_each_place(tags: Sequence[Tags]) -> list[int]:
+    """Give the indices of slices from feet to head, one where several lie at the same place.
+
+    Copies, other reconstructions and other phases of a series show the same again; the first by
+    instance number stays. Where no places are known, all do.
+    """
+    order = anatomical_order(tags)
+    distances = _distances(tags)
+    first = {round(distances[index], 2): index for index in reversed(order)}
+    return sorted(first.values(), key=order.index) if len(first) >= MIN_POSITIONS else order
+
+
+def extent(tags: Sequence[Tags]) -> float:
+    """Measure from the first slice to the last, in mm as far as their places are known."""
+    return float(np.ptp(_distances(tags)))
 
 
 def _distances(tags: Sequence[Tags]) -> list[float]:
@@ -73,12 +97,17 @@ def runs_from_feet(tags: Sequence[Tags]) -> bool:
 
 def is_axial(tags: Sequence[Tags]) -> bool:
     """Tell whether slices cut across the body, as far as they say how they lie."""
-    return int(np.abs(_normal(tags)).argmax()) == 2
+    return _axis(tags) == 2
 
 
-def in_order(scans: Sequence[Scan]) -> tuple[Scan, ...]:
+def _axis(tags: Sequence[Tags]) -> int:
+    """Tell what the slices are stacked along: 0 from side to side, 1 front to back, 2 upwards."""
+    return int(np.abs(_normal(tags)).argmax())
+
+
+def in_order(scans: Sequence[Scan]) -> list[Scan]:
     """Sort scans from feet to head."""
-    return tuple(scans[index] for index in anatomical_order([scan.tags for scan in scans]))
+    return [scans[index] for index in anatomical_order([scan.tags for scan in scans])]
 
 
 def group(items: Iterable[tuple[Hashable, Look]]) -> list[list[int]]:
@@ -91,7 +120,8 @@ def group(items: Iterable[tuple[Hashable, Look]]) -> list[list[int]]:
     for index, (folder, look) in enumerate(items):
         if look.is_slice and look.tags.series_uid:
             # Careless anonymisers give one UID to series of several patients.
-            key = folder, look.tags.patient_key, look.tags.study_uid, look.tags.series_uid
+            tags = look.tags
+            key = folder, tags.patient_key, tags.study_uid, tags.series_uid, _axis([tags])
             found[key].append(index)
             places[key].add(_place(look.tags))
     return [found[key] for key in found if len(places[key]) >= MIN_POSITIONS]
@@ -104,29 +134,54 @@ def _place(tags: Tags) -> float:
 def choose(looks: Sequence[Look], lungs: Callable[[list[int]], float] = len) -> list[int]:
     """Choose the indices of what an archive is about: one picture or one CT series.
 
-    Of several CT series in one study an axial one, and of those the one with most slices that show
-    lung, which `lungs` counts. Raises `Refusal` with NOTHING_INSIDE or SEVERAL_STUDIES.
+    Of several CT series in one study an axial one, and of those the one with most lung, which
+    `lungs` measures, or of nearly as much the one with most slices. Raises `Refusal` with
+    NOTHING_INSIDE, SEVERAL_STUDIES or NOT_CHEST.
     """
     if not looks:
         raise Refusal(RefusalReason.NOTHING_INSIDE, "no picture among the entries")
     # A viewer on the disc brings icons: beside DICOM files other pictures come second.
-    dicom = [i for i, look in enumerate(looks) if look.kind is FileKind.DICOM]
-    images = dicom or list(range(len(looks)))
-    if len({(looks[i].tags.patient_key, looks[i].tags.study_uid) for i in images}) > 1:
-        raise Refusal(RefusalReason.SEVERAL_STUDIES, "PatientID, StudyInstanceUID")
+    dicom = [look for look in looks if look.kind is FileKind.DICOM]
+    kinds = {FileKind.DICOM} if dicom else set(FileKind)
+    images = [i for i, each in enumerate(looks) if each.kind in kinds and not each.excluded_by]
+    if not images:
+        raise Refusal(RefusalReason.NOT_CHEST, looks[0].excluded_by or "")
+    _check_one_study([looks[i].tags for i in images], [look.tags for look in dicom])
     if len(images) == 1:
         return images
     series = all_series(looks)
     if not series:
         raise Refusal(RefusalReason.SEVERAL_STUDIES, f"{len(images)} pictures")
     axial = [each for each in series if is_axial([looks[i].tags for i in each])] or series
-    return axial[0] if len(axial) == 1 else max(axial, key=lambda each: (lungs(each), len(each)))
+    if len(axial) == 1:
+        return axial[0]
+    measured = [lungs(each) for each in axial]
+    enough = NEARLY * max(measured)
+    return max(
+        (each for each, lung in zip(axial, measured, strict=True) if lung >= enough),
+        key=lambda each: sum(looks[i].frames for i in each),
+    )
+
+
+def _check_one_study(images: Sequence[Tags], everything: Sequence[Tags]) -> None:
+    """Refuse two people, whatever is shown of them, and two studies of the chest.
+
+    What bears no name goes with what is of its study; anonymisers leave single files out.
+    """
+    patients = {tags.patient_key for tags in everything} - {None}
+    studies = {tags.study_uid for tags in images} - {None}
+    known = {tags.patient_key is not None or tags.study_uid is not None for tags in images}
+    if max(len(patients), len(studies), len(known)) > 1:
+        raise Refusal(RefusalReason.SEVERAL_STUDIES, "PatientID, StudyInstanceUID")
 
 
 def all_series(looks: Sequence[Look]) -> list[list[int]]:
-    """Find the CT series of at least two slices, localizers left out, as indices."""
-    series: defaultdict[str, list[int]] = defaultdict(list)
+    """Find the CT series of at least two slices, localizers left out, as indices.
+
+    What lies another way is another series: anonymisers may give one UID, or none, to several.
+    """
+    series: defaultdict[tuple[str | None, int], list[int]] = defaultdict(list)
     for index, look in enumerate(looks):
         if look.is_slice:
-            series[look.tags.series_uid or ""].append(index)
-    return [each for each in series.values() if len(each) > 1]
+            series[look.tags.series_uid, _axis([look.tags])].append(index)
+    return [each for each in series.values() if sum(looks[i].frames for i in each) > 1]

@@ -16,7 +16,7 @@ import numpy as np
 
 from classifier.labels import Modality
 from classifier.reading.archive import Listing
-from classifier.reading.limits import MAX_ARCHIVE_ENTRIES, MAX_SIDE, is_too_large
+from classifier.reading.limits import MAX_ARCHIVE_ENTRIES, MAX_SIDE, MAX_SLICES, is_too_large
 from classifier.reading.scan import FileKind, Scan, Tags, Units
 from classifier.reading.series import Look
 from classifier.refusals import Refusal, RefusalReason
@@ -84,7 +84,7 @@ def _message(connection: socket.socket, said: dict[str, Any], deadline: float) -
         case "scan":
             return _scan(connection, said, deadline)
         case "look":
-            return Look(FileKind(said["kind"]), _modality(said["modality"]), _tags(said["tags"]))
+            return _look(said)
         case "listing":
             return _listing(said)
         case "refusal":
@@ -117,11 +117,24 @@ def _scan(connection: socket.socket, said: dict[str, Any], deadline: float) -> S
     )
 
 
+def _look(said: dict[str, Any]) -> Look:
+    return Look(
+        FileKind(said["kind"]),
+        _modality(said["modality"]),
+        _tags(said["tags"]),
+        frames=_whole(said["frames"], MAX_SLICES + 1, 1),
+        excluded_by=_text(said["excluded_by"]),
+    )
+
+
 def _listing(said: dict[str, Any]) -> Listing:
     if len(said["members"]) > MAX_ARCHIVE_ENTRIES:
         raise BrokenChild
     members = tuple(_whole(member, MAX_ARCHIVE_ENTRIES) for member in said["members"])
-    return Listing(members, _whole(said["unreadable"], MAX_ARCHIVE_ENTRIES))
+    unreadable, damaged = (
+        _whole(said[each], MAX_ARCHIVE_ENTRIES) for each in ("unreadable", "damaged")
+    )
+    return Listing(members, unreadable, damaged)
 
 
 def _tags(said: dict[str, Any]) -> Tags:

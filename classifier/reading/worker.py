@@ -151,9 +151,8 @@ def _look_inside(opened: Callable[[], ZipFile], member: int, salt: bytes) -> Ite
     head = read_entry(opened(), member, _HEADER_BYTES)
     try:
         yield from _look(BytesIO(head), salt)
-    except Refusal as refusal:
-        cut = len(head) == _HEADER_BYTES
-        if not cut or refusal.reason is RefusalReason.NOT_CHEST:
+    except Refusal:
+        if len(head) < _HEADER_BYTES:
             raise
         yield from _look(BytesIO(read_entry(opened(), member)), salt)
 

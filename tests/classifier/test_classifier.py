@@ -276,6 +276,23 @@ async def test_with_lost_slices_a_series_gets_no_label(
         assert (given.finding.label is None) == bool(unseen)
 
 
+async def test_one_slice_that_is_none_does_not_refuse_a_series(
+    xray_model: Model, ct_model: Model
+) -> None:
+    white = replace(ct_slice(False), pixels=np.full((96, 96), 3000, np.float32))
+    scans = (ct_slice(True), ct_slice(True), white, ct_slice(True), ct_slice(True))
+    assert (await answer(Study(scans), xray_model, ct_model)).finding is not None
+    mostly = (white, white, white, ct_slice(True), ct_slice(True))
+    given = await answer(Study(mostly), xray_model, ct_model)
+    assert given.refusal is RefusalReason.NOT_CHEST
+
+
+async def test_a_series_without_lungs_is_no_chest(xray_model: Model, ct_model: Model) -> None:
+    belly = replace(ct_slice(False), pixels=np.full((96, 96), 40, np.float32))
+    given = await answer(Study((belly,) * 5), xray_model, ct_model)
+    assert (given.refusal, given.finding) == (RefusalReason.NOT_CHEST, None)
+
+
 async def test_of_a_series_that_shows_little_no_class_is_named(
     xray_model: Model, ct_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

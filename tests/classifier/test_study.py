@@ -128,6 +128,19 @@ def test_a_map_without_lungs_stays_as_it_is() -> None:
     assert over_slice(even, np.zeros((GRID, GRID), bool)) is even
 
 
+def test_air_in_the_bowel_or_the_windpipe_is_no_chest() -> None:
+    def gas(side: int) -> Scan:
+        scan = ct_slice(0)
+        scan.pixels[40 : 40 + side, 40 : 40 + side] = -950
+        return scan
+
+    chest, bowel = ct_slice(48), gas(16)
+    assert look_at([bowel] * 3 + [chest], 32).is_chest
+    assert not look_at([bowel] * 4, 32).is_chest
+    assert not look_at([gas(0)] * 4, 32).is_chest
+    assert look_at([bowel], 32).is_chest, "one slice may be from the end of a chest"
+
+
 def test_more_slices_than_go_at_once_are_looked_at_alike() -> None:
     few, many = look_at([ct_slice(48)] * 3, 32), look_at([ct_slice(48)] * 70, 32)
     assert len(many.inputs) == MOST_LOOKED_AT
@@ -135,7 +148,7 @@ def test_more_slices_than_go_at_once_are_looked_at_alike() -> None:
 
 
 def test_of_a_long_series_the_slices_between_are_counted(ct_model: Model) -> None:
-    study = Study((ct_slice(48),) * 4, between=6)
+    study = Study((ct_slice(48),) * 4, skipped=frozenset({1, 2, 4, 5, 7, 8}))
     finding, _ = concluded(ct_model, study)
     assert finding.places is not None
     assert (finding.slices, finding.places.looked_at) == (10, 4)

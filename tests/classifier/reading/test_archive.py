@@ -65,6 +65,59 @@ def test_an_x_ray_beside_the_series_is_counted(
     assert (heights(study), study.unseen) == ([0, 1, 2, 3], 1)
 
 
+def test_other_pictures_of_any_kind_beside_the_series_are_counted(
+    read: Read, zipped: Make, ct_slice: Make, dicom: Make, picture: Make
+) -> None:
+    slices = {f"{z}.dcm": ct_slice(z) for z in range(4)}
+    others = {
+        "pet": dicom(Modality="PT"),
+        "head": ct_slice(9, SeriesInstanceUID="1.9", BodyPartExamined="HEAD"),
+        "photo.jpg": picture(),
+    }
+    study = read(zipped(slices | others))
+    assert (heights(study), study.unseen) == ([0, 1, 2, 3], len(others))
+
+
+def test_another_patient_beside_the_series_is_refused_whatever_is_shown(
+    read: Read, zipped: Make, ct_slice: Make, dicom: Make
+) -> None:
+    slices = {f"{z}.dcm": ct_slice(z) for z in range(4)}
+    other = dicom(Modality="MR", PatientID="another")
+    assert reason(read, zipped(slices | {"other": other})) is RefusalReason.SEVERAL_STUDIES
+
+
+@pytest.mark.parametrize("name", ["DOE^JANE^^^", "Doe^Jane", "doe^jane^="])
+def test_one_name_written_in_two_ways_is_one_patient(
+    name: str, read: Read, zipped: Make, ct_slice: Make
+) -> None:
+    files = {str(z): ct_slice(z, PatientName=name if z % 2 else "DOE^JANE") for z in range(4)}
+    assert len(read(zipped(files)).scans) == 4
+
+
+def test_a_viewer_in_an_archive_does_not_hide_the_series(
+    read: Read, zipped: Make, ct_slice: Make
+) -> None:
+    files = {f"{z}.dcm": ct_slice(z) for z in range(4)}
+    study = read(zipped(files | {"viewer/lib.zip": zipped({"a": b"b"})}))
+    assert (len(study.scans), study.unseen) == (4, 0)
+
+
+def test_copies_of_a_series_are_read_once(read: Read, zipped: Make, ct_slice: Make) -> None:
+    files = {f"{folder}/{z}": ct_slice(z) for folder in "ab" for z in range(4)}
+    study = read(zipped(files))
+    assert (heights(study), study.slices, study.unseen) == ([0, 1, 2, 3], 4, 0)
+
+
+def test_a_ct_of_many_frames_comes_before_its_localizers(
+    read: Read, zipped: Make, ct_slice: Make, dicom: Make
+) -> None:
+    frames = np.arange(5, dtype=np.int16)[:, np.newaxis, np.newaxis] + 1024
+    files = {f"scout{z}": ct_slice(z, ImageType="ORIGINAL\\PRIMARY\\LOCALIZER") for z in range(2)}
+    files["all"] = dicom(np.broadcast_to(frames, (5, 16, 16)), Modality="CT")
+    study = read(zipped(files))
+    assert (heights(study), study.unseen) == ([0, 1, 2, 3, 4], 0)
+
+
 def test_of_several_series_the_longest_is_kept(read: Read, zipped: Make, ct_slice: Make) -> None:
     files = {f"a{z}": ct_slice(z) for z in range(3)}
     files |= {f"b{z}": ct_slice(z, SeriesInstanceUID="1.9") for z in range(10, 14)}

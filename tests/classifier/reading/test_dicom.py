@@ -79,6 +79,13 @@ def test_without_a_window_outliers_do_not_darken_the_picture(dicom: Make) -> Non
     assert (rendered.min(), rendered.max()) == (0, 1)
 
 
+@pytest.mark.parametrize(("centre", "width"), [(128, 200), (9000, 10), (1500, 1)])
+def test_a_window_of_other_values_is_passed_over(centre: int, width: int, dicom: Make) -> None:
+    pixels = np.linspace(1000, 2000, 64 * 64).astype(np.uint16).reshape(64, 64)
+    misfit = one(dicom(pixels, WindowCenter=centre, WindowWidth=width)).pixels
+    assert np.array_equal(misfit, one(dicom(pixels)).pixels)
+
+
 def test_a_picture_of_one_value_is_read(dicom: Make) -> None:
     assert np.isfinite(one(dicom(np.full((8, 8), 7, np.uint16))).pixels).all()
 

@@ -13,6 +13,7 @@ from classifier.reading.series import (
     anatomical_order,
     choose,
     group,
+    one_of_each_place,
     runs_from_feet,
 )
 from classifier.refusals import Refusal, RefusalReason
@@ -93,10 +94,71 @@ def test_two_studies_or_patients_are_refused(changes: dict[str, str]) -> None:
     assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
 
 
+def test_who_is_shown_in_other_pictures_counts_too() -> None:
+    head = Look(FileKind.DICOM, None, Tags(patient_key="q"), excluded_by="Modality")
+    with pytest.raises(Refusal) as caught:
+        choose([ct(0), ct(1), head])
+    assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
+    mine = replace(head, tags=Tags(patient_key="p", study_uid="another"))
+    assert choose([ct(0), ct(1), mine]) == [0, 1]
+
+
+def test_slices_that_name_nobody_go_with_their_study() -> None:
+    bare = [
+        Look(FileKind.DICOM, Modality.CT, replace(ct(z).tags, patient_key=None)) for z in (2, 3)
+    ]
+    assert choose([ct(0), ct(1), *bare]) == [0, 1, 2, 3]
+    lost = [Look(look.kind, look.modality, replace(look.tags, study_uid=None)) for look in bare]
+    with pytest.raises(Refusal) as caught:
+        choose([ct(0), ct(1), *lost])
+    assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
+
+
 def test_of_several_series_that_with_most_lung_is_chosen_however_many_slices_it_has() -> None:
     looks = [ct(z) for z in range(9)] + [ct(z, series="2") for z in range(4)]
     lungs = {9: 1.0, 4: 4.0}
     assert choose(looks, lambda indices: lungs[len(indices)]) == [9, 10, 11, 12]
+
+
+def test_of_two_series_of_the_same_lungs_the_finer_is_chosen() -> None:
+    looks = [ct(z) for z in range(4)] + [ct(z / 2, series="2") for z in range(8)]
+    assert len(choose(looks, lambda indices: 1.1 if len(indices) == 4 else 1.0)) == 8
+
+
+def test_slices_that_lie_another_way_are_another_series_even_under_one_uid() -> None:
+    upright = [
+        Look(
+            FileKind.DICOM,
+            Modality.CT,
+            replace(ct(0).tags, position=(0, y, 0), orientation=CORONAL),
+        )
+        for y in range(4)
+    ]
+    looks = [*upright, *(ct(z) for z in range(3))]
+    assert all_series(looks) == [[0, 1, 2, 3], [4, 5, 6]]
+    assert choose(looks) == [4, 5, 6]
+    assert group(("a", look) for look in looks) == [[0, 1, 2, 3], [4, 5, 6]]
+
+
+def test_many_frames_in_one_file_are_a_series() -> None:
+    frames = Look(FileKind.DICOM, Modality.CT, Tags(series_uid="2"), frames=30)
+    assert choose([ct(0, "3", kind="LOCALIZER"), frames, ct(9, "4")]) == [1]
+    assert choose([ct(0), ct(1), frames]) == [2]
+
+
+@pytest.mark.parametrize(
+    ("tags", "kept"),
+    [
+        ([Tags(position=(0, 0, z % 4), instance_number=z) for z in (7, 3, 2, 5, 1, 0, 6, 4)],
+         [5, 4, 2, 1]),
+        ([Tags(slice_location=z % 3) for z in range(6)], [0, 1, 2]),
+        ([Tags(position=(0, 0, 0), instance_number=z) for z in (2, 1, 0)], [2, 1, 0]),
+        ([Tags(instance_number=1)] * 2 + [Tags(instance_number=2)], [0, 1, 2]),
+    ],
+    ids=["positions", "locations", "all at one place", "no places"],
+)  # fmt: skip
+def test_of_slices_at_one_place_the_first_stays(tags: list[Tags], kept: list[int]) -> None:
+    assert one_of_each_place(tags) == kept
 
 
 def test_an_axial_series_is_chosen_before_a_longer_one_of_another_cut() -> None:

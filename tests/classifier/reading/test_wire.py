@@ -69,7 +69,9 @@ def test_a_scan_arrives_as_it_was_sent(scan: Scan) -> None:
         assert getattr(arrived, field) == getattr(scan, field)
 
 
-@pytest.mark.parametrize("message", [Look(FileKind.DICOM, Modality.CT, TAGS), Listing((3, 4), 2)])
+@pytest.mark.parametrize(
+    "message", [Look(FileKind.DICOM, Modality.CT, TAGS), Listing((3, 4), 2, 1)]
+)
 def test_a_look_and_a_listing_arrive_as_they_were_sent(message: Message) -> None:
     assert over_the_wire(message) == message
 
