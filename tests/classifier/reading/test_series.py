@@ -141,7 +141,7 @@ def test_slices_that_lie_another_way_are_another_series_even_under_one_uid() -> 
 
 
 def test_many_frames_in_one_file_are_a_series() -> None:
-    frames = Look(FileKind.DICOM, Modality.CT, Tags(series_uid="2"), frames=30)
+    frames = replace(ct(0, "2"), frames=30)
     assert choose([ct(0, "3", kind="LOCALIZER"), frames, ct(9, "4")]) == [1]
     assert choose([ct(0), ct(1), frames]) == [2]
 
