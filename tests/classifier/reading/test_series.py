@@ -143,7 +143,7 @@ def test_slices_that_lie_another_way_are_another_series_even_under_one_uid() -> 
 def test_many_frames_in_one_file_are_a_series() -> None:
     frames = replace(ct(0, "2"), frames=30)
     assert choose([ct(0, "3", kind="LOCALIZER"), frames, ct(9, "4")]) == [1]
-    assert choose([ct(0), ct(1), frames]) == [2]
+    assert choose([ct(0), ct(1), frames], lambda indices: 1.0) == [2]
 
 
 @pytest.mark.parametrize(
