@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
 Grey = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
 Augment = Callable[[Grey, np.random.Generator], Grey]
 
 ROTATION_DEGREES = 12.0
@@ -20,7 +21,11 @@ BRIGHTNESS = 0.12
 NOISE = 0.04
 
 FAR_CHANCE = 0.2
-UNEVEN_LIGHT = 0.4
+UNEVEN_CHANCE = 0.4
+# Of the log of light: lost at half a side from the brightest place, and its spread in patches.
+FALL_OFF = 1.6
+BRIGHTEST_AT = 0.4
+PATCHY = 0.5
 CROP_SIDE = 0.75
 BORDER_SIDE = 0.12
 COARSEST = 0.4
@@ -54,7 +59,8 @@ def augment_far(pixels: Grey, rng: np.random.Generator) -> Grey:
     """Vary one picture (size, size) uint8 further than one hospital's machines do."""
     image = Image.fromarray(pixels)
     for change in (_processed, _windowed, _unevenly_lit, _cropped, _bordered, _coarse):
-        if rng.random() < FAR_CHANCE:
+        chance = UNEVEN_CHANCE if change is _unevenly_lit else FAR_CHANCE
+        if rng.random() < chance:
             image = change(image, rng)
     return augment(np.asarray(image), rng)
 
@@ -108,12 +114,22 @@ def _windowed(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _unevenly_lit(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Brighten one side and darken the other, as a light box or a flash does."""
-    angle = rng.uniform(0, 2 * np.pi)
+    """Light the picture as a lamp behind the film, a lens before it, a flash or a window does."""
+    darker = _from_the_middle(image, rng) if rng.random() < 0.5 else _in_patches(image, rng)
+    return Image.fromarray(np.clip(np.asarray(image) * np.exp(-darker), 0, 255).astype(np.uint8))
+
+
+def _from_the_middle(image: Image.Image, rng: np.random.Generator) -> FloatArray:
+    x, y = rng.uniform(-BRIGHTEST_AT, BRIGHTEST_AT, 2).astype(np.float32)
     across, down = np.meshgrid(*(np.linspace(-1, 1, side, dtype=np.float32) for side in image.size))
-    slope = np.cos(angle) * across + np.sin(angle) * down
-    light = 1 + np.float32(rng.uniform(0, UNEVEN_LIGHT)) * slope
-    return Image.fromarray(np.clip(np.asarray(image) * light, 0, 255).astype(np.uint8))
+    distance = (across - x) ** 2 + (down - y) ** 2
+    return np.float32(rng.uniform(0, FALL_OFF)) * np.asarray(distance, np.float32)
+
+
+def _in_patches(image: Image.Image, rng: np.random.Generator) -> FloatArray:
+    patches = int(rng.integers(2, 5))
+    light = rng.standard_normal((patches, patches), np.float32) * np.float32(rng.uniform(0, PATCHY))
+    return np.asarray(Image.fromarray(light).resize(image.size, Image.Resampling.BICUBIC))
 
 
 def _cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:

@@ -65,6 +65,13 @@ def _photographed(pixels: Grey, rng: np.random.Generator) -> Grey:
     return np.asarray(Image.fromarray(luma).filter(ImageFilter.GaussianBlur(size / 300)))
 
 
+def _unevenly_lit(pixels: Grey, rng: np.random.Generator) -> Grey:
+    """Darken towards the edges, which get 41 % of the light: a lamp behind the film, a lens."""
+    across, down = np.meshgrid(*[np.linspace(-1, 1, len(pixels))] * 2)
+    x, y = rng.uniform(-0.3, 0.3, 2)
+    return rounded(pixels * np.exp(-0.9 * ((across - x) ** 2 + (down - y) ** 2)))
+
+
 def _aslant(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Move each corner inwards by up to 8 % of a side, a dark room around."""
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * image.width
@@ -103,4 +110,5 @@ STRESSES: dict[str, Stress] = {
     "crop": _cropped,
     "border": _bordered,
     "photo": _photographed,
+    "uneven": _unevenly_lit,
 }

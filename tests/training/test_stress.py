@@ -43,3 +43,11 @@ def test_a_photograph_shows_a_dark_room_around_and_the_picture_upright(
     for photo in stressed(pixels, "photo").astype(float):
         assert photo[0].min() < 30
         assert photo[10:20].mean() > photo[44:54].mean()
+
+
+def test_uneven_light_is_less_at_every_edge_and_gone_at_none() -> None:
+    bright = np.full((20, 64, 64), 200, np.uint8)
+    for lit in stressed(bright, "uneven"):
+        edges = np.concatenate([lit[0], lit[-1], lit[:, 0], lit[:, -1]])
+        assert lit.max() > 195
+        assert 10 < edges.min() < edges.max() < 140
