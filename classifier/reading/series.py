@@ -57,7 +57,15 @@ def one_of_each_place(tags: Sequence[Tags]) -> list[int]:
     order = anatomical_order(tags)
     distances = _distances(tags)
     first = {round(distances[index], 2): index for index in reversed(order)}
-    return sorted(first.values(), key=order.index) if len(first) >= MIN_POSITIONS else order
+    if len(first) < MIN_POSITIONS or not _have_places(tags):
+        return order
+    return sorted(first.values(), key=order.index)
+
+
+def _have_places(tags: Sequence[Tags]) -> bool:
+    return all(tag.position is not None for tag in tags) or all(
+        tag.slice_location is not None for tag in tags
+    )
 
 
 def extent(tags: Sequence[Tags]) -> float:
@@ -141,12 +149,11 @@ def choose(looks: Sequence[Look], lungs: Callable[[list[int]], float] = len) -> 
     if not looks:
         raise Refusal(RefusalReason.NOTHING_INSIDE, "no picture among the entries")
     # A viewer on the disc brings icons: beside DICOM files other pictures come second.
-    dicom = [look for look in looks if look.kind is FileKind.DICOM]
-    kinds = {FileKind.DICOM} if dicom else set(FileKind)
-    images = [i for i, each in enumerate(looks) if each.kind in kinds and not each.excluded_by]
+    chests = [i for i, look in enumerate(looks) if look.excluded_by is None]
+    images = [i for i in chests if looks[i].kind is FileKind.DICOM] or chests
     if not images:
         raise Refusal(RefusalReason.NOT_CHEST, looks[0].excluded_by or "")
-    _check_one_study([looks[i].tags for i in images], [look.tags for look in dicom])
+    _check_one_study([looks[i].tags for i in images], [look.tags for look in looks])
     if len(images) == 1:
         return images
     series = all_series(looks)

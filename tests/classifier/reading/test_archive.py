@@ -164,6 +164,13 @@ def test_other_pictures_beside_an_x_ray_are_counted(
     assert study.unseen == len(others)
 
 
+def test_a_picture_beside_another_modality_is_that_picture(
+    read: Read, zipped: Make, dicom: Make, picture: Make
+) -> None:
+    study = read(zipped({"mr": dicom(Modality="MR"), "photo.jpg": picture()}))
+    assert (study.scans[0].pixels.shape, study.unseen) == ((48, 64), 1)
+
+
 def test_a_zip_of_another_modality_is_not_a_chest(read: Read, zipped: Make, dicom: Make) -> None:
     files = {"a": dicom(Modality="MR"), "b": dicom(Modality="MR")}
     assert reason(read, zipped(files)) is RefusalReason.NOT_CHEST

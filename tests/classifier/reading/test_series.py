@@ -153,9 +153,10 @@ def test_many_frames_in_one_file_are_a_series() -> None:
          [5, 4, 2, 1]),
         ([Tags(slice_location=z % 3) for z in range(6)], [0, 1, 2]),
         ([Tags(position=(0, 0, 0), instance_number=z) for z in (2, 1, 0)], [2, 1, 0]),
-        ([Tags(instance_number=1)] * 2 + [Tags(instance_number=2)], [0, 1, 2]),
+        ([Tags(instance_number=z) for z in (1, 2, 2, 3, None)], [4, 0, 1, 2, 3]),
+        ([Tags(position=(0, 0, z)) for z in (1, 1, 2, 3)] + [Tags()], [0, 1, 2, 3, 4]),
     ],
-    ids=["positions", "locations", "all at one place", "no places"],
+    ids=["positions", "locations", "all at one place", "no places", "one without a place"],
 )  # fmt: skip
 def test_of_slices_at_one_place_the_first_stays(tags: list[Tags], kept: list[int]) -> None:
     assert one_of_each_place(tags) == kept
