@@ -161,19 +161,21 @@ class IsolatedReader:
             _only(answers[0], Look)
         looks = [look for _, look in seen]
 
+        def ordered(indices: list[int]) -> list[int]:
+            order = one_of_each_place([looks[index].tags for index in indices])
+            return [seen[indices[place]][0] for place in order]
+
         def lungs(indices: list[int]) -> float:
-            some = [seen[index][0] for index in evenly(indices, _PROBES)]
-            return self._lung_volume(_tasks(task.path, some))
+            return self._lung_volume(_tasks(task.path, evenly(ordered(indices), _PROBES)))
 
         indices = choose(looks, lungs)
         of_series = looks[indices[0]].is_slice
-        order = one_of_each_place([looks[index].tags for index in indices])
         around = {seen[index][0] for index in indices}
         beside = [a[0] for m, a in zip(members, answers, strict=True) if m not in around]
         broken = listing.damaged + sum(map(_is_broken, beside))
         unseen = sum(_was_meant(other, of_series) for other in beside)
         return _Chosen(
-            members=tuple(seen[indices[place]][0] for place in order),
+            members=tuple(ordered(indices)),
             lost=broken if of_series else 0,
             unseen=broken + unseen + (0 if of_series else listing.unreadable),
             series=max(1, len(all_series(looks))),

@@ -285,3 +285,26 @@ def test_listing_reads_by_content_and_not_by_name(zipped: Make, picture: Make) -
     with open_zip(BytesIO(zipped({"a.txt": picture(), "b.jpg": b"words"}))) as archive:
         listing = list_zip(archive)
     assert (listing.members, listing.unreadable) == ((0,), 0)
+
+
+def test_a_thick_series_of_a_chest_comes_before_a_thin_one_of_a_belly(
+    read: Read, zipped: Make, ct_slice: Make, dicom: Make
+) -> None:
+    body = np.full((64, 64), 1024 + 40, np.int16)
+    body[[0, -1]] = body[:, [0, -1]] = 0
+    chest, belly = body.copy(), body.copy()
+    chest[16:48, 8:28] = chest[16:48, 36:56] = 1024 - 850
+    belly[28:36, 28:36] = 1024 - 850
+
+    def series(uid: str, pixels: np.ndarray, heights: range) -> dict[str, bytes]:
+        tags = {"Modality": "CT", "SeriesInstanceUID": uid, "PixelSpacing": [5, 5]}
+        return {
+            f"{uid}/{z * 7 % 101}": dicom(pixels, ImagePositionPatient=[0, 0, z], **tags)
+            for z in heights
+        }
+
+    study = read(
+        zipped(series("1.8", belly, range(0, 90)) | series("1.9", chest, range(0, 90, 10)))
+    )
+    assert (len(study.scans), study.series) == (9, 2)
+    assert study.scans[4].pixels[30, 16] == -850
