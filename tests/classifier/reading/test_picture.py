@@ -113,6 +113,15 @@ def test_a_phone_s_photo_with_copies_for_other_screens_is_read(picture: Encode) 
     assert to_grey(read_picture(data)).min() == 1
 
 
+def test_a_phone_s_largest_photo_is_decoded_smaller(picture: Encode) -> None:
+    halves = np.zeros((4400, 6000), np.uint8)
+    halves[:2200] = 200
+    pixels = read_picture(picture(halves)).pixels
+    assert pixels.shape == (2200, 3000)
+    assert (pixels[500, 500], pixels[1700, 500]) == (200, 0)
+    assert read_picture(picture(halves[:3990])).pixels.shape == (3990, 6000)
+
+
 def test_a_picture_beyond_the_budget_is_refused_before_it_is_decoded(picture: Encode) -> None:
     side = int(MAX_PIXELS**0.5) + 1
     with pytest.raises(Refusal) as caught:
