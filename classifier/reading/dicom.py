@@ -49,6 +49,8 @@ def iterate_dicom(data: bytes, salt: bytes = OWN_SALT) -> Iterator[Scan]:
     with refusing():
         dataset = parse(data)
         said = look(dataset, salt)
+        if not said.frames:
+            raise Refusal(RefusalReason.NO_PIXELS, "Rows, Columns")
         if said.excluded_by is not None:
             raise Refusal(RefusalReason.NOT_CHEST, said.excluded_by)
         frames = _checked_frames(dataset, said)

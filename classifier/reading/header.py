@@ -103,17 +103,18 @@ def look(dataset: Dataset, salt: bytes = OWN_SALT) -> Look:
     """Tell what a header says of the picture that follows it.
 
     It shows no chest from the front if it is of another modality (PS3.3 C.7.3.1.1.1) or another
-    body part (PS3.16 annex L) or seen from the side. Raises `Refusal`: NO_PIXELS for a report,
-    BROKEN for a picture whose header was cut off.
+    body part (PS3.16 annex L) or seen from the side. It has no frames if it should be a picture
+    and its header was cut off. Raises `Refusal`: NO_PIXELS for a report.
     """
-    if "Rows" not in dataset or "Columns" not in dataset:
-        reason = RefusalReason.NO_PIXELS if _is_report(dataset) else RefusalReason.BROKEN
-        raise Refusal(reason, "Rows, Columns")
+    is_cut = "Rows" not in dataset or "Columns" not in dataset
+    if is_cut and _is_report(dataset):
+        raise Refusal(RefusalReason.NO_PIXELS, "Rows, Columns")
+    claimed = min(max(1, whole(dataset, "NumberOfFrames") or 1), MAX_SLICES + 1)
     return Look(
         FileKind.DICOM,
         _modality(dataset),
         _tags(dataset, salt),
-        frames=min(max(1, whole(dataset, "NumberOfFrames") or 1), MAX_SLICES + 1),
+        frames=0 if is_cut else claimed,
         excluded_by=_excluded_by(dataset),
     )
 

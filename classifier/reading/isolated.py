@@ -156,9 +156,14 @@ class IsolatedReader:
         """Choose what an archive is about."""
         members = listing.members
         answers = self._gather("look", _tasks(task.path, members))
-        seen = [(m, a[0]) for m, a in zip(members, answers, strict=True) if isinstance(a[0], Look)]
+        seen = [
+            (member, said)
+            for member, (said, *_) in zip(members, answers, strict=True)
+            if isinstance(said, Look) and said.frames
+        ]
         if not seen:
             _only(answers[0], Look)
+            raise Refusal(RefusalReason.BROKEN, "Rows, Columns")
         looks = [look for _, look in seen]
 
         def ordered(indices: list[int]) -> list[int]:
@@ -287,7 +292,8 @@ def _scans(answers: Sequence[Answer]) -> list[Scan]:
 
 
 def _is_broken(other: Message) -> bool:
-    return isinstance(other, Refusal) and other.reason is RefusalReason.BROKEN
+    is_cut = isinstance(other, Look) and not other.frames
+    return is_cut or (isinstance(other, Refusal) and other.reason is RefusalReason.BROKEN)
 
 
 def _was_meant(other: Message, beside_series: bool) -> bool:
@@ -296,8 +302,10 @@ def _was_meant(other: Message, beside_series: bool) -> bool:
     A hospital's disc also holds reports without a picture, and with a CT series other series,
     localizers and the icons of a viewer.
     """
+    if _is_broken(other):
+        return False
     if isinstance(other, Refusal):
-        return other.reason not in (RefusalReason.BROKEN, RefusalReason.NO_PIXELS)
+        return other.reason is not RefusalReason.NO_PIXELS
     if not isinstance(other, Look) or not beside_series:
         return True
     if other.kind is FileKind.DICOM:

@@ -20,7 +20,8 @@ NEARLY = 0.8
 class Look:
     """What a file says of itself before its pixels are decoded.
 
-    `excluded_by` names the attribute that says that it is no chest from the front.
+    `excluded_by` names the attribute that says that it is no chest from the front. Without
+    `frames` it should be a picture, and was cut off before that.
     """
 
     kind: FileKind

@@ -122,7 +122,7 @@ def _look(said: dict[str, Any]) -> Look:
         FileKind(said["kind"]),
         _modality(said["modality"]),
         _tags(said["tags"]),
-        frames=_whole(said["frames"], MAX_SLICES + 1, 1),
+        frames=_whole(said["frames"], MAX_SLICES + 1),
         excluded_by=_text(said["excluded_by"]),
     )
 

@@ -116,7 +116,7 @@ def _items(request: dict[str, Any], stream: BinaryIO) -> Iterator[Item]:
         case "list":
             yield _list(opened)
         case "look" if members is None:
-            yield _look(stream, salt)
+            yield _look_alone(stream, salt)
         case "look":
             yield from (_look_inside(opened, member, salt) for member in members)
         case "read" if members is None:
@@ -136,7 +136,7 @@ def _list(opened: Callable[[], ZipFile]) -> Item:
     yield list_zip(opened())
 
 
-def _look(stream: BinaryIO, salt: bytes) -> Item:
+def _look(stream: BinaryIO, salt: bytes) -> Look:
     from classifier.reading.dicom import look_at_dicom
 
     head = stream.read(HEAD_BYTES)
@@ -144,17 +144,26 @@ def _look(stream: BinaryIO, salt: bytes) -> Item:
     kind = detect(head)
     if kind is None:
         raise Refusal(RefusalReason.UNKNOWN_TYPE)
-    yield look_at_dicom(stream, salt) if kind is FileKind.DICOM else Look(kind)
+    return look_at_dicom(stream, salt) if kind is FileKind.DICOM else Look(kind)
+
+
+def _look_alone(stream: BinaryIO, salt: bytes) -> Item:
+    yield _look(stream, salt)
 
 
 def _look_inside(opened: Callable[[], ZipFile], member: int, salt: bytes) -> Item:
     head = read_entry(opened(), member, _HEADER_BYTES)
+    is_all = len(head) < _HEADER_BYTES
     try:
-        yield from _look(BytesIO(head), salt)
+        said = _look(BytesIO(head), salt)
     except Refusal:
-        if len(head) < _HEADER_BYTES:
+        if is_all:
             raise
-        yield from _look(BytesIO(read_entry(opened(), member)), salt)
+    else:
+        if is_all or said.frames:
+            yield said
+            return
+    yield _look(BytesIO(read_entry(opened(), member)), salt)
 
 
 def _read(stream: BinaryIO, salt: bytes) -> Item:
