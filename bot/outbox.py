@@ -74,9 +74,11 @@ class Outbox:
                 await asyncio.wait(self._flying, timeout=4)
 
     async def _once(self) -> None:
+        # Looked up before: what becomes free meanwhile must not count as something to wait for.
+        until, asked = self.pace.earliest(), utc_now()
         try:
             if not await self._send_due():
-                await self._rest()
+                await self._rest(until, asked)
         except StorageError as error:
             log.error("the outbox cannot be used: %s", type(error).__name__)
             await asyncio.sleep(1)
@@ -104,14 +106,13 @@ class Outbox:
                 await self._storage.write(outbox.retry, row.id, utc_now())
             raise
 
-    async def _rest(self) -> None:
+    async def _rest(self, until: datetime | None, asked: datetime) -> None:
         """Wait until something is due and may go out; whatever lands rings the bell."""
-        until, now = self.pace.earliest(), utc_now()
         if self.pace.room():
             due = await self._storage.read(_next_due)
-            # What is due already waits for its chat.
-            until = min(filter(None, (until, due if due and due > now else None)), default=None)
-        await rest(self.services.wake.outbox, until, now, LONGEST_REST)
+            # What was due when asked for waits for its chat.
+            until = min(filter(None, (until, due if due and due > asked else None)), default=None)
+        await rest(self.services.wake.outbox, until, utc_now(), LONGEST_REST)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)

@@ -1,8 +1,23 @@
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
 import httpx
 import pytest
+from telegram import Bot
 from telegram.error import InvalidToken, NetworkError, RetryAfter, TelegramError, TimedOut
 
-from bot.outbox import surely_not_sent
+from bot import outbox, pace
+from bot.context import Services
+from bot.models import Models
+from bot.outbox import Outbox, surely_not_sent
+from bot.pace import Pace
+from bot.say import say
+from bot.settings import load_settings
+from bot.wake import Wake
+from storage import Storage
 
 
 def caused(error: TelegramError, cause: Exception | None) -> TelegramError:
@@ -44,3 +59,46 @@ def test_what_may_have_arrived_is_not_sent_again(error: TelegramError) -> None:
 
 def test_telegrams_wish_for_a_pause_is_no_doubt() -> None:
     assert surely_not_sent(RetryAfter(3))
+
+
+class Telegram:
+    """Takes a message at once."""
+
+    def __init__(self) -> None:
+        self.heard = asyncio.Event()
+
+    async def send_message(self, **_: Any) -> SimpleNamespace:
+        self.heard.set()
+        return SimpleNamespace(message_id=1)
+
+
+async def test_room_that_comes_between_two_looks_is_not_slept_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody was just told that there is none when it comes."""
+    clock = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(pace, "time", clock)
+    monkeypatch.setattr(outbox, "LONGEST_REST", 60.0)
+
+    class Full(Pace):
+        def room(self) -> int:
+            room = super().room()
+            clock.now += 0 if room else 1
+            return room
+
+    keeper, telegram = Full(), Telegram()
+    for chat in range(pace.TOGETHER):
+        keeper.count(chat)
+        keeper.land()
+    settings = load_settings(token="1:t", data_dir=tmp_path)
+    async with await Storage.open(tmp_path) as storage:
+        await storage.write(say, "greeting", 9, "Hello")
+        services = Services(settings, storage, Wake(), cast(Models, None))
+        box = Outbox(cast(Bot, telegram), services, {}, keeper)
+        sending = asyncio.create_task(box.run())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                await telegram.heard.wait()
+        sending.cancel()
+        await asyncio.wait([sending])
+    assert telegram.heard.is_set()
