@@ -28,6 +28,8 @@ TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
 TOKEN_ELSEWHERE = re.compile(r"[\w:-]+", re.ASCII)
 # What Telegram takes as a webhook's secret.
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+# To list them takes a while.
+ZONES = available_timezones()
 
 # What pydantic finds, in an operator's words; all else it says well enough.
 PLAINLY = {
@@ -140,7 +142,7 @@ class Settings(BaseSettings):
     @field_validator("time_zone")
     @classmethod
     def _is_a_zone(cls, name: str) -> str:
-        if name not in available_timezones():
+        if name not in ZONES:
             raise ValueError("no time zone of the IANA list, such as Europe/Berlin")
         return name
 

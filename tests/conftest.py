@@ -1,6 +1,10 @@
+import asyncio
 from pathlib import Path
 
 import pytest
+
+from storage.database import Database
+from storage.store import DATABASE
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -11,6 +15,19 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared/data is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def empty_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database without a row, to copy: to make its tables takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("empty")
+
+    async def make() -> None:
+        async with await Database.open(folder / DATABASE):
+            pass
+
+    asyncio.run(make())
+    return folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

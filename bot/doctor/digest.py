@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from telegram import Update
 
@@ -10,6 +10,7 @@ from bot.context import Context, Services
 from bot.doctor.worklist import waiting_lines
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
 from bot.say import Buttons, edit_here, say
+from bot.settings import ZONES
 from bot.texts.catalogue import Texts
 from storage import doctors, people, staff
 from storage.doctors import Preferences
@@ -53,7 +54,7 @@ async def turn(update: Update, context: Context) -> None:
 
 def changed_by(wanted: Preferences, asked: str) -> Preferences | None:
     """Read `7`, `22-6` or `Europe/Berlin`; None for anything else."""
-    zones = {name.lower(): name for name in available_timezones()}
+    zones = {name.lower(): name for name in ZONES}
     if zone := zones.get(asked.strip().lower().replace(" ", "_")):
         return replace(wanted, zone=zone)
     hours = [part.strip() for part in asked.replace("–", "-").split("-")]

@@ -7,8 +7,9 @@ from bot.sandbox.errors import Json
 from bot.sandbox.heard import Heard, Toast, read_message
 from bot.sandbox.wire import Refused, Wire
 
-# A machine may stand still for some seconds.
-PATIENCE = 20.0
+# A machine may stand still for half a minute. Shorter than the longest rest in a story of the bot:
+# a bell that was not rung has to be noticed.
+PATIENCE = 45.0
 
 
 class User:

@@ -51,7 +51,8 @@ def test_an_engine_reports_its_use_to_nobody(tmp_path: Path) -> None:
 
 def test_int8_agrees_with_float_on_held_out_pictures(shared_data: Path) -> None:
     examples = dataset.split(dataset.find_examples(shared_data / "xray" / "train")).held_out
-    pictures = dataset.load_pictures(examples, SIZE)
+    # Of all of them the card tells; the float network takes minutes for that.
+    pictures = dataset.load_pictures(examples[::3], SIZE)
     shares = [
         calibrated(run_engine(model.engine, pictures.inputs()).logits, model.card.temperature)
         for model in (_model(kind) for kind in EngineKind)

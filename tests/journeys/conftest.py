@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -70,6 +71,7 @@ async def off_stage(
     gate: Gate,
     reader: IsolatedReader,
     tmp_path: Path,
+    empty_data_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Stage]:
     """A bot that is not started yet."""
@@ -80,7 +82,9 @@ async def off_stage(
     # Longer than anybody waits: a bell that was not rung must not be made up for.
     for loop in (outbox, worker, verdicts, broadcasting):
         monkeypatch.setattr(loop, "LONGEST_REST", 60.0)
-    stage = Stage(sandbox, sim, mode, tmp_path / "data", reader)
+    data_dir = tmp_path / "data"
+    shutil.copytree(empty_data_dir, data_dir, dirs_exist_ok=True)
+    stage = Stage(sandbox, sim, mode, data_dir, reader)
     yield stage
     await stage.stop()
 

@@ -82,9 +82,9 @@ def somebody_who_agreed(tx: Tx) -> None:
 
 
 async def test_a_database_of_an_earlier_version_is_backed_up_and_goes_on(off_stage: Stage) -> None:
-    async with await Database.open(
-        off_stage.data_dir / "bot.sqlite3", migrations=earliest()
-    ) as database:
+    path = off_stage.data_dir / "bot.sqlite3"
+    path.unlink()
+    async with await Database.open(path, migrations=earliest()) as database:
         await database.write(somebody_who_agreed)
     await off_stage.start()
     ann = off_stage.sim.user(1, language="en")

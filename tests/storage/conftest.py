@@ -1,5 +1,6 @@
 """A storage in a fresh folder, a clock one can turn, and things to put in."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -113,8 +114,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def hands(folder: Path) -> AsyncIterator[Hands]:
+async def hands(folder: Path, empty_data_dir: Path) -> AsyncIterator[Hands]:
     hands = Hands()
+    shutil.copytree(empty_data_dir, folder)
     async with await Storage.open(folder, clock=hands.now) as hands.storage:
         yield hands
 
