@@ -25,7 +25,7 @@ from PIL import Image
 from classifier.batching import Batcher
 from classifier.labels import Modality
 from classifier.model import Model, load_installed
-from classifier.preprocess import to_grey, to_input
+from classifier.preprocess import as_trained, to_grey, to_unit
 from classifier.reading.isolated import IsolatedReader
 from classifier.reading.sources import Source
 from classifier.report import Report, draw, to_png
@@ -59,7 +59,7 @@ async def stages(
     scan = reader.read(source).scans[0]
     mark()
     grey = to_grey(scan)
-    inputs = to_input(grey, model.card.input_size)[np.newaxis]
+    inputs = to_unit(as_trained(grey, model.card.input_size))[np.newaxis]
     mark()
     output = await batcher.run(inputs)
     finding = model.finding(output.logits[0], output.features[0], 1, frozenset())

@@ -18,7 +18,7 @@ from classifier.gate import Gate
 from classifier.labels import Doubt, Finding, FloatArray, Greys, Modality
 from classifier.lineup import Lineup
 from classifier.model import Model
-from classifier.preprocess import as_shown, shrunk, to_input, to_unit
+from classifier.preprocess import as_shown, as_trained, shrunk, to_unit
 from classifier.reading.isolated import IsolatedReader, Progress
 from classifier.reading.scan import FileKind, Scan, Study
 from classifier.reading.sources import Source
@@ -179,7 +179,8 @@ class Classifier:
         modality, small = self._gate.modality(scan, look), to_unit(look.mended(small))
         if modality is Modality.XRAY and look.is_part:
             doubts |= {Doubt.UNLIKE_TRAINING}
-        return _Seen(look.mended(shown), small, to_input(small, size), modality, doubts)
+        inputs = to_unit(as_trained(small, size))
+        return _Seen(look.mended(shown), small, inputs, modality, doubts)
 
 
 async def _of_xray(lineup: Lineup, seen: _Seen) -> Finding:

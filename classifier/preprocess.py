@@ -72,3 +72,12 @@ def to_input(grey: Greys, size: int) -> FloatArray:
         resized = Image.fromarray(small).resize((size, size), Image.Resampling.BILINEAR)
         small = np.asarray(resized, dtype=np.float32)
     return np.clip(small, 0, 1)[..., np.newaxis]
+
+
+def as_trained(grey: Greys, size: int) -> Levels:
+    """Give (size, size, 1) rounded to 8 bits, which networks were trained and calibrated on.
+
+    What is not rounded gets another answer in the fourth digit, and a limit may lie that close.
+    """
+    levels: Levels = np.rint(to_input(grey, size) * np.float32(255)).astype(np.uint8)
+    return levels

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from classifier.labels import FloatArray, Label
-from classifier.preprocess import to_grey, to_input, to_unit
+from classifier.preprocess import as_trained, to_grey, to_unit
 from classifier.reading.picture import read_picture
 from training.arrays import Arrays
 
@@ -117,11 +117,11 @@ def split(examples: Sequence[Example], fold: int = 0, seed: int = 0) -> Split:
 
 
 def load_pictures(examples: Sequence[Example], size: int) -> Pictures:
-    """Read the pictures as the network would see them, rounded to 8 bits."""
+    """Read the pictures as the network would see them."""
     pixels = np.empty((len(examples), size, size), np.uint8)
     for row, example in zip(pixels, examples, strict=True):
         grey = to_grey(read_picture(example.path.read_bytes()))
-        row[:] = np.rint(to_input(grey, size)[..., 0] * 255)
+        row[:] = as_trained(grey, size)[..., 0]
     return Pictures(
         pixels,
         np.array([WRITTEN.index(each.label) for each in examples]),

@@ -18,7 +18,7 @@ from classifier.film import Plane
 from classifier.gate import CHEST, GATE, Gate
 from classifier.labels import FloatArray
 from classifier.model import MODELS, load_model
-from classifier.preprocess import to_grey, to_input
+from classifier.preprocess import as_trained, to_grey, to_unit
 from classifier.reading.picture import read_picture
 from training.dataset import Example, find_examples, split
 from training.negatives import negatives
@@ -49,7 +49,7 @@ class Bench:
 
     def label(self, grey: FloatArray) -> int:
         """Give the likeliest class of a picture."""
-        inputs = to_input(grey, self.model.card.input_size)[np.newaxis]
+        inputs = to_unit(as_trained(grey, self.model.card.input_size))[np.newaxis]
         return int(self.model.engine.run(inputs).logits[0].argmax())
 
     def films(self, kind: str, films: Sequence[FloatArray]) -> dict[str, object]:

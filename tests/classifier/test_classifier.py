@@ -10,6 +10,7 @@ import pytest
 
 from classifier import quality
 from classifier.classifier import Answer, Classifier
+from classifier.engines import Output
 from classifier.gate import Gate, Look
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
 from classifier.model import Model
@@ -67,6 +68,20 @@ async def test_an_xray_gets_a_finding(xray_model: Model) -> None:
     assert given.finding.saliency.shape == (2, 2)
     assert (given.modality, given.slices, given.refusal) == (Modality.XRAY, 1, None)
     assert given.seconds > 0
+
+
+async def test_the_network_is_shown_what_it_was_calibrated_on(xray_model: Model) -> None:
+    """Unrounded, an ill child of the proof was told "normal": the limit lay 0.0003 above it."""
+    shown: list[FloatArray] = []
+
+    def run(inputs: FloatArray) -> Output:
+        shown.append(inputs)
+        return xray_model.engine.run(inputs)
+
+    engine = SimpleNamespace(run=run)
+    await answer(Study((picture(0.7),)), replace(xray_model, engine=engine))  # type: ignore[arg-type]  # a stand-in
+    levels = shown[0] * 255
+    np.testing.assert_allclose(levels, levels.round(), atol=1e-4)
 
 
 async def test_below_the_cards_threshold_the_answer_is_unsure(xray_model: Model) -> None:

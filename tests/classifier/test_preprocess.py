@@ -3,7 +3,7 @@ from numpy.testing import assert_allclose
 from PIL import Image
 
 from classifier.labels import Modality
-from classifier.preprocess import FINE, shrunk, to_grey, to_input
+from classifier.preprocess import FINE, as_trained, shrunk, to_grey, to_input
 from classifier.reading.scan import Scan, Units
 from training import dataset, films
 
@@ -59,4 +59,4 @@ def test_a_small_picture_is_not_shrunk() -> None:
 def test_training_uses_the_very_functions_of_serving() -> None:
     for module in (dataset, films):
         assert vars(module)["to_grey"] is to_grey
-        assert vars(module)["to_input"] is to_input
+        assert vars(module)["as_trained"] is as_trained
