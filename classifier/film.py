@@ -33,8 +33,7 @@ FEWEST_EDGES = 0.5
 EDGES_WORTH = 0.6
 CLEARLY = 0.3
 LOOKED_AT = 224
-# What scores as high fills the frame by itself: six of 780 ordinary X-rays scored less, and hardly
-# a photograph as much.
+# What scores as high fills the frame by itself; hardly a photograph does (docs/quality.md).
 ORDINARY = 1.4
 
 Score = Callable[[FloatArray], float]
