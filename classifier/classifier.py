@@ -14,7 +14,7 @@ import numpy as np
 
 from classifier import film, quality
 from classifier.engines import Output
-from classifier.gate import Gate
+from classifier.gate import Gate, Kind
 from classifier.labels import Doubt, Finding, FloatArray, Greys, Modality
 from classifier.lineup import Lineup
 from classifier.model import Model
@@ -177,7 +177,8 @@ class Classifier:
                 look = self._gate.look(small)
                 doubts |= {Doubt.PHOTOGRAPHED}
         modality, small = self._gate.modality(scan, look), to_unit(look.mended(small))
-        if modality is Modality.XRAY and look.is_part:
+        # A header may have let in what looks like something else.
+        if modality is Modality.XRAY and (look.is_part or look.kind is not Kind.XRAY):
             doubts |= {Doubt.UNLIKE_TRAINING}
         inputs = to_unit(as_trained(small, size))
         return _Seen(look.mended(shown), small, inputs, modality, doubts)

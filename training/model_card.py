@@ -35,8 +35,8 @@ screening, not without a doctor, and not for other illnesses: it knows three wor
 
 {counts}
 
-Of the held-out fifth nothing was trained on. Besides the limits of sure answers it decides whether int8
-agrees with float closely enough to ship, and whether a model takes the place of the one before.
+Of the held-out fifth nothing was trained on. Besides the limits of sure answers it decides whether
+int8 agrees with float closely enough to ship, and whether a model replaces the one before.
 
 ## How it was made
 
@@ -65,8 +65,9 @@ agrees with float closely enough to ship, and whether a model takes the place of
 FIGURES = """## Figures
 
 On held-out pictures of patients none of whom was trained on, with the shipped engine
-(`{engine_file}`), by the command under "How it was made" in the model card. In brackets 95 % intervals, bootstrap
-over patients. Pneumonia of adults is of unknown cause, so that three classes cannot be told.
+(`{engine_file}`), by the command under "How it was made" in the model card. In brackets 95 %
+intervals, bootstrap over patients. Pneumonia of adults is of unknown cause, so that three classes
+cannot be told.
 
 {per_source}
 

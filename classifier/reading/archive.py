@@ -1,5 +1,6 @@
 """A zip, never trusted: listed, bounded, and read entry by entry; nothing is ever unpacked."""
 
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,6 +17,10 @@ from classifier.reading.limits import (
 from classifier.reading.scan import FileKind
 from classifier.refusals import Refusal, RefusalReason
 
+# How what is read is named, if it is named by an ending at all.
+PICTURE_SUFFIXES = {".dcm", ".dicom", ".ima"} | {
+    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp",
+}  # fmt: skip
 _JUNK = {"__MACOSX", "DICOMDIR", "Thumbs.db", "desktop.ini"}
 # Reports and viewers on a hospital's disc: zips by their form, and no scans for that.
 _ZIPPED_INSIDE = {".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".jar", ".apk"}
@@ -31,7 +36,7 @@ class Listing:
     """The entries of a zip that are pictures or DICOM files, by number.
 
     It holds as many as `unreadable` pictures of kinds that are not read and archives, and as many
-    as `damaged` files that are nothing, though named like the DICOM files they lie among.
+    as `damaged` files that are nothing, though named like pictures or like its DICOM files.
     """
 
     members: tuple[int, ...]
@@ -82,32 +87,43 @@ def list_zip(archive: ZipFile) -> Listing:
     """Find the entries worth reading by their first bytes.
 
     An archive inside is passed over only beside DICOM files: a disc brings its viewer in one.
-    Raises `Refusal`: NESTED_ARCHIVE or NOTHING_INSIDE.
+    Raises `Refusal`: NESTED_ARCHIVE, NOTHING_INSIDE or BROKEN.
     """
     members, archives, pictures = [], 0, 0
-    among_dicom, unknown = set(), []
+    dicom_names, unknown, broken = set(), [], None
     files = [(i, entry) for i, entry in enumerate(archive.infolist()) if not entry.is_dir()]
     for index, entry in files:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if is_junk(path) or path.suffix.lower() in _ZIPPED_INSIDE:
             continue
-        head = read_entry(archive, index, HEAD_BYTES)
-        place = path.parent, path.suffix.lower()
+        try:
+            head = read_entry(archive, index, HEAD_BYTES)
+        except Refusal as refusal:
+            if refusal.reason is not RefusalReason.BROKEN:
+                raise
+            head, broken = b"", refusal
         if is_archive(head):
             archives += 1
         elif (kind := detect(head)) is not None:
             members.append(index)
-            among_dicom |= {place} if kind is FileKind.DICOM else set()
+            dicom_names |= {_form(path)} if kind is FileKind.DICOM else set()
         elif is_other_picture(head):
             pictures += 1
         else:
-            unknown.append(place)
-    if archives and not among_dicom:
+            unknown.append(path)
+    if archives and not dicom_names:
         raise Refusal(RefusalReason.NESTED_ARCHIVE)
     if not members:
-        raise Refusal(RefusalReason.NOTHING_INSIDE, f"{len(files)} other files")
-    damaged = sum(place in among_dicom for place in unknown)
+        raise broken or Refusal(RefusalReason.NOTHING_INSIDE, f"{len(files)} other files")
+    damaged = sum(
+        path.suffix.lower() in PICTURE_SUFFIXES or _form(path) in dicom_names for path in unknown
+    )
     return Listing(tuple(members), archives + pictures, damaged)
+
+
+def _form(path: PurePosixPath) -> str:
+    """Give what names of one kind share: writers number files, or name them by their UIDs."""
+    return re.sub(r"[\d.]+", "#", path.name.lower())
 
 
 def read_entry(archive: ZipFile, index: int, limit: int | None = None) -> bytes:

@@ -13,7 +13,7 @@ from classifier.labels import CTNumbers, Greys, Modality
 from classifier.reading import jpeg
 from classifier.reading.detect import HEAD_BYTES, detect
 from classifier.reading.frames import frame_tags, rescale, spacing
-from classifier.reading.header import OWN_SALT, look, number, parse, text, whole
+from classifier.reading.header import OWN_SALT, look, number, parse, text, value, whole
 from classifier.reading.limits import MAX_PIXEL_BYTES, MAX_SLICES, is_too_large, refusing
 from classifier.reading.render import Stored, grey, hounsfield, luma
 from classifier.reading.scan import FileKind, Scan, Units
@@ -24,13 +24,13 @@ _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 # The quickest of the decoders that are installed; for the other syntaxes pydicom's own choice.
 _PLUGINS = {
-    **dict.fromkeys(jpeg.DECODER_DEPENDENCIES, "imagecodecs"),
+    **dict.fromkeys(jpeg.DECODER_DEPENDENCIES, "checked"),
     uid.JPEG2000Lossless: "pylibjpeg",
     uid.JPEG2000: "pylibjpeg",
     uid.RLELossless: "pylibjpeg",
 }
 for _syntax in jpeg.DECODER_DEPENDENCIES:
-    get_decoder(_syntax).add_plugin("imagecodecs", (jpeg.__name__, jpeg.decode_frame.__name__))
+    get_decoder(_syntax).add_plugin("checked", (jpeg.__name__, jpeg.decode_frame.__name__))
 
 
 def read_dicom(data: bytes) -> tuple[Scan, ...]:
@@ -83,12 +83,25 @@ def _checked_frames(dataset: Dataset, said: Look) -> int:
 
 def _scans(dataset: Dataset, said: Look, frames: int) -> Iterator[Scan]:
     syntax = dataset.file_meta.TransferSyntaxUID
+    for keyword, usual in _usual(dataset).items():
+        if value(dataset, keyword) is None:
+            setattr(dataset, keyword, usual)
     decoded = _decoder(syntax).iter_array(dataset, decoding_plugin=_PLUGINS.get(syntax, ""))
     count = 0
     for count, (stored, _) in enumerate(islice(decoded, frames), start=1):
         yield _scan(dataset, said, count - 1, stored)
     if count < frames:
         raise Refusal(RefusalReason.BROKEN, "NumberOfFrames")
+
+
+def _usual(dataset: Dataset) -> dict[str, object]:
+    """Tell how pixels nearly always lie, for headers that do not say it all (PS3.3 C.7.6.3)."""
+    return {
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "BitsStored": whole(dataset, "BitsAllocated"),
+        "PixelRepresentation": 0,
+    }
 
 
 def _decoder(syntax: str) -> Decoder:

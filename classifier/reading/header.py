@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 import secrets
 import zlib
 from collections.abc import Sequence
@@ -24,12 +25,16 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     LegacyConvertedEnhancedCTImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
 )
 
 from classifier.labels import Modality
 from classifier.reading.limits import MAX_FILE_BYTES, MAX_SLICES
 from classifier.reading.scan import FileKind, Tags
-from classifier.reading.series import Look
+from classifier.reading.series import LOCALIZER, Look
 from classifier.refusals import Refusal, RefusalReason
 
 # Real files break value rules all the time; what is used here is checked where it is used.
@@ -48,6 +53,12 @@ _MODALITY_OF_CLASS: dict[str, Modality] = {
     CTImageStorage: Modality.CT,
     EnhancedCTImageStorage: Modality.CT,
     LegacyConvertedEnhancedCTImageStorage: Modality.CT,
+}
+_CAPTURES = {
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
 }
 # Only what surely is another part: the attribute is often wrong, and the pixels are judged later.
 _OTHER_PARTS = {
@@ -103,8 +114,9 @@ def look(dataset: Dataset, salt: bytes = OWN_SALT) -> Look:
     """Tell what a header says of the picture that follows it.
 
     It shows no chest from the front if it is of another modality (PS3.3 C.7.3.1.1.1) or another
-    body part (PS3.16 annex L) or seen from the side. It has no frames if it should be a picture
-    and its header was cut off. Raises `Refusal`: NO_PIXELS for a report.
+    body part (PS3.16 annex L), a localizer (PS3.3 C.8.2.1.1.1) or seen from the side. It has no
+    frames if it should be a picture and its header was cut off. Raises `Refusal`: NO_PIXELS for a
+    report.
     """
     is_cut = "Rows" not in dataset or "Columns" not in dataset
     if is_cut and _is_report(dataset):
@@ -124,8 +136,11 @@ def _excluded_by(dataset: Dataset) -> str | None:
     part = (text(dataset, "BodyPartExamined") or "").upper().replace(" ", "")
     if _said_modality(dataset) not in _KNOWN:
         return "Modality"
-    if part in _OTHER_PARTS:
+    # Series of chest and belly are tagged so, too: there the slices tell.
+    if part in _OTHER_PARTS and not (part == "ABDOMEN" and _modality(dataset) is Modality.CT):
         return "BodyPartExamined"
+    if "LOCALIZER" in (text(dataset, "ImageType") or "").upper():
+        return LOCALIZER
     from_the_side = (text(dataset, "ViewPosition") or "").upper() in _FROM_THE_SIDE
     return "ViewPosition" if from_the_side else None
 
@@ -134,7 +149,7 @@ def _is_report(dataset: Dataset) -> bool:
     """Tell what never had a picture that is read here, by its modality or class (PS3.4 B.5)."""
     meta = getattr(dataset, "file_meta", Dataset())
     stored_as = text(dataset, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
-    is_other_class = stored_as is not None and stored_as not in _MODALITY_OF_CLASS
+    is_other_class = stored_as is not None and stored_as not in {*_MODALITY_OF_CLASS, *_CAPTURES}
     return is_other_class or _said_modality(dataset) not in _KNOWN
 
 
@@ -155,7 +170,7 @@ def _tags(dataset: Dataset, salt: bytes) -> Tags:
         patient_key=_patient_key(dataset, salt),
         study_uid=text(dataset, "StudyInstanceUID"),
         series_uid=text(dataset, "SeriesInstanceUID"),
-        instance_number=whole(dataset, "InstanceNumber"),
+        instance_number=_whole_of_32_bits(dataset, "InstanceNumber"),
         position=triple(dataset, "ImagePositionPatient"),
         orientation=sextuple(dataset, "ImageOrientationPatient"),
         slice_location=number(dataset, "SliceLocation"),
@@ -163,15 +178,17 @@ def _tags(dataset: Dataset, salt: bytes) -> Tags:
 
 
 def _patient_key(dataset: Dataset, salt: bytes) -> str | None:
-    """Hash who it is: careless anonymisers give one PatientID to several people.
+    """Hash who it is, by parts: careless anonymisers give one PatientID to several people.
 
-    Case and empty parts of a name tell nobody apart (PS3.5 6.2.1).
+    Case, and how the parts of a name are set apart, tell nobody apart (PS3.5 6.2.1).
     """
     said = (text(dataset, each) or "" for each in ("PatientID", "PatientName", "PatientBirthDate"))
-    who = [each.rstrip("^= ").casefold() for each in said]
-    if not any(who):
-        return None
-    return hashlib.blake2b(repr(who).encode(), key=salt, digest_size=16).hexdigest()
+    who = [" ".join(re.split(r"[\s^=]+", each.casefold())).strip() for each in said]
+    parts = [
+        part and hashlib.blake2b(part.encode(), key=salt, digest_size=16).hexdigest()
+        for part in who
+    ]
+    return "|".join(parts) if any(parts) else None
 
 
 def value(dataset: Dataset, keyword: str) -> Any:
@@ -215,6 +232,12 @@ def whole(dataset: Dataset, keyword: str) -> int | None:
     """Get the first value as an integer."""
     found = number(dataset, keyword)
     return None if found is None else int(found)
+
+
+def _whole_of_32_bits(dataset: Dataset, keyword: str) -> int | None:
+    """Get what PS3.5 6.2 allows an integer string to be: some writers put a time there."""
+    found = whole(dataset, keyword)
+    return found if found is not None and -(2**31) <= found < 2**31 else None
 
 
 def triple(dataset: Dataset, keyword: str) -> tuple[float, float, float] | None:

@@ -18,9 +18,10 @@ from classifier.labels import Modality
 from classifier.lungs import lung_volume
 from classifier.reading.archive import Listing
 from classifier.reading.child import Answer, Child
-from classifier.reading.limits import MAX_SLICES, MAX_STUDY_BYTES, SECONDS_PER_STUDY
+from classifier.reading.limits import MAX_STUDY_BYTES, SECONDS_PER_STUDY
 from classifier.reading.scan import FileKind, Scan, Study, evenly
 from classifier.reading.series import (
+    LOCALIZER,
     MIN_POSITIONS,
     Look,
     all_series,
@@ -53,6 +54,13 @@ class _Task:
 
     path: Path
     members: tuple[int, ...] | None = None
+
+
+@dataclass(slots=True)
+class _Allowance:
+    """The seconds of all children that one upload has left."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,26 +144,27 @@ class IsolatedReader:
         A series comes from feet to head, of a long one only `MOST_READ` slices, and may lose less
         than half of them to damage. Raises `Refusal`.
         """
+        left = _Allowance(SECONDS_PER_STUDY)
         if len(source.paths) > 1:
-            return self._series(source.paths, lambda paths: list(map(_Task, paths)), progress)
+            return self._series(source.paths, lambda paths: list(map(_Task, paths)), left, progress)
         task = _Task(source.paths[0])
         with opened(task.path) as (_, kind):
             pass
         if kind is FileKind.ZIP:
-            return self._archive(task, progress)
-        return self._series([task], list, None)
+            return self._archive(task, left, progress)
+        return self._series([task], list, left, None)
 
-    def _archive(self, task: _Task, progress: Progress | None) -> Study:
+    def _archive(self, task: _Task, left: _Allowance, progress: Progress | None) -> Study:
         listing = _only(self._run("list", task)[0][0], Listing)[0]
-        chosen = self._choose(task, listing)
+        chosen = self._choose(task, listing, left)
         tasks = partial(_tasks, task.path)
-        study = self._series(chosen.members, tasks, progress, chosen.lost)
+        study = self._series(chosen.members, tasks, left, progress, chosen.lost)
         return replace(study, series=chosen.series, unseen=study.unseen + chosen.unseen)
 
-    def _choose(self, task: _Task, listing: Listing) -> _Chosen:
+    def _choose(self, task: _Task, listing: Listing, left: _Allowance) -> _Chosen:
         """Choose what an archive is about."""
         members = listing.members
-        answers = self._gather("look", _tasks(task.path, members))
+        answers = self._gather("look", _tasks(task.path, members), left)
         seen = [
             (member, said)
             for member, (said, *_) in zip(members, answers, strict=True)
@@ -171,7 +180,7 @@ class IsolatedReader:
             return [seen[indices[place]][0] for place in order]
 
         def lungs(indices: list[int]) -> float:
-            return self._lung_volume(_tasks(task.path, evenly(ordered(indices), _PROBES)))
+            return self._lung_volume(_tasks(task.path, evenly(ordered(indices), _PROBES)), left)
 
         indices = choose(looks, lungs)
         of_series = looks[indices[0]].is_slice
@@ -186,15 +195,16 @@ class IsolatedReader:
             series=max(1, len(all_series(looks))),
         )
 
-    def _lung_volume(self, tasks: list[_Task]) -> float:
+    def _lung_volume(self, tasks: list[_Task], left: _Allowance) -> float:
         """Estimate how much lung a series shows, in mm³, from slices that span it evenly."""
-        some = evenly(_scans(self._gather("read", tasks)), _PROBES)
+        some = evenly(_scans(self._gather("read", tasks, left)), _PROBES)
         return lung_volume(some) if some else 0.0
 
     def _series(
         self,
         slices: Sequence[T],
         tasks: Callable[[Sequence[T]], list[_Task]],
+        left: _Allowance,
         progress: Progress | None,
         lost: int = 0,
     ) -> Study:
@@ -202,10 +212,8 @@ class IsolatedReader:
 
         Of the series `lost` slices are missing already.
         """
-        if len(slices) > MAX_SLICES:
-            raise Refusal(RefusalReason.TOO_MANY_FILES, f"more than {MAX_SLICES} slices")
         read = evenly(range(len(slices)), MOST_READ)
-        answers = self._gather("read", tasks([slices[place] for place in read]), progress)
+        answers = self._gather("read", tasks([slices[place] for place in read]), left, progress)
         refusals = [answer[-1] for answer in answers if isinstance(answer[-1], Refusal)]
         whole = (1 - len(refusals) / len(answers)) * len(slices) / (len(slices) + lost)
         if whole <= LEAST_WHOLE:
@@ -221,18 +229,18 @@ class IsolatedReader:
         return Study(tuple(scans), len(refusals), from_feet, skipped=skipped)
 
     def _gather(
-        self, do: str, tasks: list[_Task], progress: Progress | None = None
+        self, do: str, tasks: list[_Task], left: _Allowance, progress: Progress | None = None
     ) -> list[Answer]:
         """Run requests on all children side by side; the first that goes too far ends them all."""
         answers: list[Answer] = []
         total = sum(len(task.members or (0,)) for task in tasks)
-        room, seconds = MAX_STUDY_BYTES, SECONDS_PER_STUDY
+        room = MAX_STUDY_BYTES
         # One file does not wait behind the slices of somebody else's series.
         side_by_side = self._threads.map if len(tasks) > 1 else map
         for part, took in side_by_side(lambda task: self._run(do, task), tasks):
             answers += part
-            seconds -= took
-            if seconds < 0:
+            left.seconds -= took
+            if left.seconds < 0:
                 raise Refusal(RefusalReason.TOO_COSTLY, f"more than {SECONDS_PER_STUDY:g} seconds")
             room -= sum(m.pixels.nbytes for a in part for m in a if isinstance(m, Scan))
             if room < 0:
@@ -309,7 +317,7 @@ def _was_meant(other: Message, beside_series: bool) -> bool:
     if not isinstance(other, Look) or not beside_series:
         return True
     if other.kind is FileKind.DICOM:
-        return other.modality is not Modality.CT or other.excluded_by is not None
+        return other.modality is not Modality.CT or other.excluded_by not in (None, LOCALIZER)
     return other.kind is FileKind.JPEG
 
 

@@ -17,8 +17,11 @@ PICTURE_KINDS = (FileKind.JPEG, FileKind.PNG, FileKind.WEBP, FileKind.TIFF, File
 
 _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _NEW_SUBFILE_TYPE, _IS_REDUCED = 254, 1
-# A phone's JPEG with twice as many pixels a side is decoded smaller: it shows no more of a film.
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+# A picture with twice as many pixels a side is made smaller, a phone's JPEG while it is decoded: it
+# shows no more of a film, and costs the program that looks at it.
 ENOUGH = 2000
+_NEARLY_ALL = 99.5
 _FULL_SCALES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 
@@ -26,8 +29,8 @@ def read_picture(data: bytes) -> Scan:
     """Read one picture, upright; several pages, and animations, are refused.
 
     Pixels are luma (ITU-R 601), uint8. Deeper values are float32 in [0, 1], divided by the full
-    scale of the smallest usual depth that holds them, since 12 bits often travel in 16. What is
-    transparent becomes black. Raises `Refusal`.
+    scale of the smallest usual depth that holds nearly all, since 12 bits often travel in 16, with
+    a marker burnt in above them. What is transparent becomes black. Raises `Refusal`.
     """
     kind = detect(data)
     if kind not in PICTURE_KINDS:
@@ -52,7 +55,13 @@ def _read(data: bytes, kind: FileKind) -> Scan:
         # Broken EXIF must not cost the picture.
         with suppress(Exception):
             ImageOps.exif_transpose(image, in_place=True)
+        is_negative = _is_deep_negative(image)
         pixels, chroma = _values(image)
+    if is_negative:
+        pixels = 1 - pixels
+    factor = min(pixels.shape) // ENOUGH
+    if factor > 1:
+        pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
     return Scan(pixels, Units.GREY, modality=None, spacing=None, came_as=kind, chroma=chroma)
 
 
@@ -69,6 +78,12 @@ def _pages(image: Image.Image, kind: FileKind) -> int:
         pages += not tags.get(_NEW_SUBFILE_TYPE, 0) & _IS_REDUCED
     image.seek(0)
     return pages
+
+
+def _is_deep_negative(image: Image.Image) -> bool:
+    """Tell a TIFF whose 0 is white (TIFF 6.0); of 8 bits Pillow knows."""
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    return image.mode in _DEEP_MODES and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def _values(image: Image.Image) -> tuple[Greys, float]:
@@ -91,13 +106,13 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _scaled(values: np.ndarray) -> FloatArray:
-    already_unit = values.dtype.kind == "f" and values.min() >= 0 and values.max() <= 1
     grey = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    already_unit = values.dtype.kind == "f" and grey.min() >= 0 and grey.max() <= 1
     if not already_unit:
         grey -= min(float(grey.min()), 0.0)
-        largest = float(grey.max())
+        largest = float(np.percentile(grey, _NEARLY_ALL))
         grey /= next((full for full in _FULL_SCALES if largest <= full), largest)
-    return grey
+    return np.clip(grey, 0, 1, out=grey)
 
 
 def _chroma(rgb: Image.Image) -> float:

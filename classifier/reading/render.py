@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_modality_lut
 
 from classifier.labels import CTNumbers, FloatArray
 from classifier.reading.header import number, text, value
@@ -64,9 +63,9 @@ def luma(rgb: Stored, full_scale: float) -> tuple[FloatArray, float]:
 
 
 def _modality_values(dataset: Dataset, stored: Stored) -> Stored:
-    if "ModalityLUTSequence" in dataset:
-        looked_up: Stored = apply_modality_lut(stored, dataset)
-        return looked_up
+    if value(dataset, "ModalityLUTSequence"):
+        found, bits = _looked_up(dataset, dataset.ModalityLUTSequence[0], stored)
+        return found.astype(np.uint8) if bits <= 8 else found
     slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
     if slope in (None, 0, 1) and intercept in (None, 0):
         return stored
@@ -89,16 +88,21 @@ def _voi(dataset: Dataset, values: Stored, padding: Mask | None) -> FloatArray:
 
 
 def _voi_table(dataset: Dataset, values: Stored) -> FloatArray:
-    """Look values up in the first VOI LUT (PS3.3 C.11.2.1.1); those beyond it take its ends.
+    """Look values up in the first VOI LUT (PS3.3 C.11.2.1.1), as shares of its full scale."""
+    found, bits = _looked_up(dataset, dataset.VOILUTSequence[0], values)
+    unit: FloatArray = np.clip(found.astype(np.float32) / np.float32(2**bits - 1), 0, 1)
+    return unit
 
-    Not by pydicom, which counts in the type of the entries and so wraps 12 bits round at 256.
+
+def _looked_up(dataset: Dataset, lut: Dataset, values: Stored) -> tuple[NDArray[np.uint16], int]:
+    """Look values up in a table, and give its bits; those beyond it take its ends.
+
+    Not by pydicom, which counts in the type of the entries and so wraps 12 bits round at 256, and
+    knows no tables of 10 or 12 bits.
     """
-    lut = dataset.VOILUTSequence[0]
     entries, first, bits = (int(each) for each in lut.LUTDescriptor)
     table = _entries(dataset, lut.LUTData, entries or 0x10000)
-    index = np.clip(np.rint(values).astype(np.int32) - first, 0, len(table) - 1)
-    unit: FloatArray = np.clip(table.astype(np.float32) / np.float32(2**bits - 1), 0, 1)
-    return unit[index]
+    return table[np.clip(np.rint(values).astype(np.int32) - first, 0, len(table) - 1)], bits
 
 
 def _entries(dataset: Dataset, data: bytes | Sequence[int], count: int) -> NDArray[np.uint16]:

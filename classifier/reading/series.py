@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from classifier.refusals import Refusal, RefusalReason
 MIN_POSITIONS = 3
 # Two reconstructions of one chest differ by less, and then the one with more slices tells more.
 NEARLY = 0.8
+# What excludes the scout views that come with every CT.
+LOCALIZER = "ImageType"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,8 @@ class Look:
 
     @property
     def is_slice(self) -> bool:
-        """Whether it can be a slice of a CT series; a localizer (PS3.3 C.8.2.1.1.1) cannot."""
-        localizer = "LOCALIZER" in (self.tags.image_type or "").upper()
-        return self.excluded_by is None and self.modality is Modality.CT and not localizer
+        """Whether it can be a slice of a CT series."""
+        return self.excluded_by is None and self.modality is Modality.CT
 
 
 def anatomical_order(tags: Sequence[Tags]) -> list[int]:
@@ -176,11 +178,18 @@ def _check_one_study(images: Sequence[Tags], everything: Sequence[Tags]) -> None
 
     What bears no name goes with what is of its study; anonymisers leave single files out.
     """
-    patients = {tags.patient_key for tags in everything} - {None}
     studies = {tags.study_uid for tags in images} - {None}
     known = {tags.patient_key is not None or tags.study_uid is not None for tags in images}
-    if max(len(patients), len(studies), len(known)) > 1:
+    if max(len(studies), len(known)) > 1 or _are_several({tags.patient_key for tags in everything}):
         raise Refusal(RefusalReason.SEVERAL_STUDIES, "PatientID, StudyInstanceUID")
+
+
+def _are_several(patients: set[str | None]) -> bool:
+    """Tell whether what names a patient is said in two ways, or in two that share nothing."""
+    said = [key.split("|") for key in patients if key]
+    if any(len(set(part) - {""}) > 1 for part in zip(*said, strict=True)):
+        return True
+    return any(not any(map(all, zip(*pair, strict=True))) for pair in combinations(said, 2))
 
 
 def all_series(looks: Sequence[Look]) -> list[list[int]]:

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from classifier.reading.archive import is_junk
+from classifier.reading.archive import PICTURE_SUFFIXES, is_junk
 from classifier.reading.detect import HEAD_BYTES, detect
 from classifier.reading.limits import MAX_ARCHIVE_BYTES, MAX_FILE_BYTES
 from classifier.reading.scan import FileKind
 from classifier.refusals import Refusal, RefusalReason
 
-_SUFFIXES = {".dcm", ".dicom", ".ima", ".zip"} | {
-    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp",
-}  # fmt: skip
+_SUFFIXES = PICTURE_SUFFIXES | {".zip"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from classifier import quality
 from classifier.classifier import Answer, Classifier
 from classifier.engines import Output
-from classifier.gate import Gate, Look
+from classifier.gate import Gate, Kind, Look
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
 from classifier.model import Model
 from classifier.reading.scan import FileKind, Scan, Study, Units
@@ -243,6 +243,21 @@ async def test_part_of_a_film_is_never_sure(xray_model: Model, came_as: FileKind
     assert (whole.finding.label, whole.finding.doubts) == (Label.BACTERIAL, frozenset())
     assert (part.finding.label, part.finding.is_pneumonia) == (None, False)
     assert part.finding.doubts == {Doubt.UNLIKE_TRAINING}
+
+
+class Hinted(BrightnessGate):
+    """Sees another X-ray in what a header says is of a chest."""
+
+    def look(self, grey: FloatArray) -> Look:
+        return replace(super().look(grey), kind=Kind.OTHER_XRAY)
+
+
+async def test_what_only_a_header_lets_in_is_never_sure(xray_model: Model) -> None:
+    study = Study((replace(picture(0.7), came_as=FileKind.DICOM, modality=Modality.XRAY),))
+    given = (await answer(study, xray_model, gate=Hinted())).finding
+    assert given is not None
+    assert (given.label, given.is_pneumonia) == (None, False)
+    assert given.doubts == {Doubt.UNLIKE_TRAINING}
 
 
 async def test_a_refused_file_is_an_answer(xray_model: Model) -> None:

@@ -208,6 +208,27 @@ def test_an_archive_that_takes_too_long_as_a_whole_is_refused(
     assert reason(read, data) is RefusalReason.TOO_COSTLY
 
 
+def test_looking_for_lungs_comes_out_of_the_time_of_the_archive(
+    read: Read, zipped: Make, ct_slice: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {
+        f"{series}/{z}": ct_slice(z, SeriesInstanceUID=f"1.{series}")
+        for series in range(1, 5)
+        for z in range(4)
+    }
+    data, asked = zipped(files), isolated.IsolatedReader._run
+
+    def slow(reader: isolated.IsolatedReader, do: str, task: object) -> tuple[object, float]:
+        return asked(reader, do, task)[0], 1.0  # type: ignore[arg-type]  # handed on
+
+    monkeypatch.setattr(isolated.IsolatedReader, "_run", slow)
+    # One request to look at all headers, one for each series, and one to read the chosen.
+    monkeypatch.setattr(isolated, "SECONDS_PER_STUDY", 6.0)
+    assert read(data).series == 4
+    monkeypatch.setattr(isolated, "SECONDS_PER_STUDY", 5.5)
+    assert reason(read, data) is RefusalReason.TOO_COSTLY
+
+
 def test_a_series_with_mostly_broken_slices_is_refused(
     read: Read, zipped: Make, ct_slice: Make
 ) -> None:

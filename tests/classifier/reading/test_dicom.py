@@ -5,17 +5,19 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
+    JPEGLSLossless,
     RLELossless,
 )
 
 from classifier.labels import Modality
 from classifier.reading.dicom import iterate_dicom, read_dicom
-from classifier.reading.scan import FileKind, Tags, Units
+from classifier.reading.scan import FileKind, Study, Tags, Units
 from classifier.refusals import Refusal, RefusalReason
 
 from .conftest import one, with_item
@@ -305,6 +307,45 @@ def test_a_frontal_or_unknown_view_is_read(view: str, dicom: Make) -> None:
     assert one(dicom(ViewPosition=view)).pixels.size
 
 
+@pytest.mark.parametrize("modality", ["CT", "OT", None])
+def test_a_localizer_alone_is_no_frontal_chest(modality: str | None, dicom: Make) -> None:
+    caught = refusal(dicom(Modality=modality, ImageType="ORIGINAL\\PRIMARY\\LOCALIZER"))
+    assert (caught.reason, caught.detail) == (RefusalReason.NOT_CHEST, "ImageType")
+
+
+def test_a_chest_may_lie_in_a_series_of_the_abdomen_but_no_x_ray_of_it(dicom: Make) -> None:
+    assert one(dicom(Modality="CT", BodyPartExamined="ABDOMEN")).modality is Modality.CT
+    assert refusal(dicom(BodyPartExamined="ABDOMEN")).detail == "BodyPartExamined"
+
+
+@pytest.mark.parametrize(
+    "keyword", ["SamplesPerPixel", "PhotometricInterpretation", "BitsStored", "PixelRepresentation"]
+)
+def test_what_a_header_leaves_out_is_as_usual(keyword: str, dicom: Make) -> None:
+    assert np.array_equal(one(dicom(RAMP, **{keyword: None})).pixels, one(dicom(RAMP)).pixels)
+
+
+@pytest.mark.parametrize("number", [4294967295, -(2**31) - 1])
+def test_a_number_of_more_than_32_bits_is_none(number: int, dicom: Make) -> None:
+    assert one(dicom(InstanceNumber=number)).tags.instance_number is None
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.6, 0.99])
+def test_a_jpeg_ls_frame_that_was_cut_off_is_broken(
+    kept: float, read: Callable[..., Study], dataset: MakeSet, written: Make
+) -> None:
+    """pyjpegls would turn in it for ever."""
+    noise = np.random.default_rng(0).integers(0, 30, (128, 128))
+    made = dataset((np.add.outer(np.arange(128), np.arange(128)) + noise).astype(np.uint16))
+    made.compress(JPEGLSLossless)
+    (frame,) = generate_frames(made.PixelData, number_of_frames=1)
+    assert read(written(made)).scans
+    made.PixelData = encapsulate([frame[: int(kept * len(frame))]])
+    with pytest.raises(Refusal) as caught:
+        read(written(made))
+    assert caught.value.reason is RefusalReason.BROKEN
+
+
 def test_a_file_with_hardly_a_tag_is_read(dicom: Make) -> None:
     absent = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "SOPClassUID")
     scan = one(dicom(RAMP, **dict.fromkeys(absent)))
@@ -330,6 +371,12 @@ def test_the_patient_is_known_by_a_salted_hash_alone(dicom: Make) -> None:
     assert key("4711", b"a") == key("4711", b"a")
     assert len({key("4711", b"a"), key("4712", b"a"), key("4711", b"b"), "4711"}) == 4
     assert "4711" not in str(one(dicom(PatientID="4711")).tags)
+
+
+def test_however_a_name_is_set_apart_it_is_the_same(dicom: Make) -> None:
+    names = ("DOE^JOHN", "Doe^John^^", "DOE JOHN", " doe  john ")
+    assert len({one(dicom(PatientName=name)).tags.patient_key for name in names}) == 1
+    assert len({one(dicom(PatientName=name)).tags.patient_key for name in ("A^B", "AB")}) == 2
 
 
 def test_a_file_without_pixels_says_so(dataset: MakeSet, written: Make) -> None:

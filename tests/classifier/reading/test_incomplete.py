@@ -82,3 +82,46 @@ def test_other_files_of_a_disc_are_no_lost_slices(
         "raw.dcm": dicom(Rows=None, Modality="CT", SOPClassUID="1.3.12.2.1107.5.9.1"),
     }
     assert read(zipped(files | beside)).unseen == 0
+
+
+@pytest.mark.parametrize(
+    ("whole", "lost", "counted"),
+    [
+        ("S1/IM1", "S2/IM1", 1),
+        ("1.2.840.1005", "1.2.840.77.3", 1),
+        ("a.dcm", "b.jpg", 1),
+        ("one/a.dcm", "two/b.DCM", 1),
+        ("S1/IM1", "README", 0),
+        ("S1/IM1", "viewer/run.exe", 0),
+    ],
+)
+def test_a_lost_film_beside_another_is_counted_by_its_name(
+    whole: str, lost: str, counted: int, read: Read, zipped: Make, dicom: Make
+) -> None:
+    assert read(zipped({whole: dicom(), lost: bytes(600)})).unseen == counted
+
+
+def test_a_capture_cut_before_its_rows_is_no_report(read: Read, zipped: Make, dicom: Make) -> None:
+    capture = SPOILT["cut before its rows"](dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.7"))
+    assert read(zipped({"a.dcm": dicom(), "b.dcm": capture})).unseen == 1
+
+
+def test_an_entry_that_cannot_be_opened_is_one_lost_slice(
+    read: Read, zipped: Make, files: dict[str, bytes]
+) -> None:
+    data = bytearray(zipped(files))
+    name = list(files)[3].encode()
+    data[data.index(name) - 30] ^= 0xFF
+    study = read(bytes(data))
+    assert (len(study.scans), study.unseen) == (9, 1)
+
+
+def test_a_zip_of_nothing_that_can_be_opened_is_damaged(
+    read: Read, zipped: Make, dicom: Make
+) -> None:
+    data = bytearray(zipped({"a.dcm": dicom()}))
+    # Its name stands at byte 30, and once more in the directory.
+    data[30] ^= 0xFF
+    with pytest.raises(Refusal) as caught:
+        read(bytes(data))
+    assert caught.value.reason is RefusalReason.BROKEN

@@ -9,7 +9,6 @@ import pytest
 from classifier.reading import isolated
 from classifier.reading.isolated import IsolatedReader
 from classifier.reading.scan import Study
-from classifier.refusals import Refusal, RefusalReason
 
 Make = Callable[..., bytes]
 SLICES = 20
@@ -71,21 +70,3 @@ def test_only_what_is_read_can_be_lost(
     study = read_file(reader, tmp_path, zipped(files | {last: files[last][:-100]}))
     assert (len(study.scans), study.unseen) == (isolated.MOST_READ - 1, 1)
     assert (study.slices, study.skipped >= {SLICES - 1}) == (SLICES, True)
-
-
-def test_a_series_of_more_slices_than_anybody_has_is_refused(
-    reader: IsolatedReader,
-    tmp_path: Path,
-    files: dict[str, bytes],
-    zipped: Make,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(isolated, "MAX_SLICES", SLICES - 1)
-    (tmp_path / "folder").mkdir()
-    for read in (
-        lambda: read_folder(reader, tmp_path / "folder", files),
-        lambda: read_file(reader, tmp_path, zipped(files)),
-    ):
-        with pytest.raises(Refusal) as caught:
-            read()
-        assert caught.value.reason is RefusalReason.TOO_MANY_FILES

@@ -90,6 +90,37 @@ def test_values_that_are_no_numbers_become_black(picture: Encode) -> None:
     assert read_picture(picture(values, "TIFF")).pixels.tolist()[0] == [0, 0]
 
 
+def test_a_marker_above_the_depth_of_a_picture_does_not_darken_it(picture: Encode) -> None:
+    values = np.linspace(0, 4000, 64 * 48).reshape(48, 64).astype(np.uint16)
+    values[:2, :5] = 65535
+    pixels = read_picture(picture(values, "PNG")).pixels
+    assert np.allclose(pixels[2:], values[2:] / 4095)
+    assert (pixels[:2, :5] == 1).all()
+
+
+def test_one_value_that_is_no_number_leaves_the_scale_of_the_others(picture: Encode) -> None:
+    values = np.linspace(0, 1, 64 * 48, dtype=np.float32).reshape(48, 64)
+    values[0, 0] = np.nan
+    assert np.allclose(read_picture(picture(values, "TIFF")).pixels[1:], values[1:])
+
+
+def test_a_deep_tiff_whose_zero_is_white_is_no_negative(picture: Encode) -> None:
+    values = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
+    pixels = read_picture(picture(values, "TIFF", tiffinfo={262: 0})).pixels
+    assert np.allclose(pixels, 1 - values / 65535)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_picture_of_any_kind_is_no_larger_than_what_is_looked_at(
+    kind: str, picture: Encode
+) -> None:
+    halves = np.zeros((4400, 4800), np.uint16)
+    halves[:2200] = 60000
+    pixels = read_picture(picture(halves, kind)).pixels
+    assert pixels.shape == (2200, 2400)
+    assert np.allclose(pixels[[500, 1700], 500], [60000 / 65535, 0])
+
+
 def test_a_photo_is_turned_as_its_exif_says(picture: Encode) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -8,6 +8,7 @@ import pytest
 from classifier.labels import Modality
 from classifier.reading.scan import FileKind, Tags
 from classifier.reading.series import (
+    LOCALIZER,
     Look,
     all_series,
     anatomical_order,
@@ -34,7 +35,8 @@ def ct(
         patient_key=patient,
         image_type=f"ORIGINAL\\PRIMARY\\{kind}",
     )
-    return Look(FileKind.DICOM, Modality.CT, tags)
+    scout = LOCALIZER if kind == "LOCALIZER" else None
+    return Look(FileKind.DICOM, Modality.CT, tags, excluded_by=scout)
 
 
 @pytest.mark.parametrize("orientation", [AXIAL, FEET_FIRST, None])
@@ -92,6 +94,24 @@ def test_two_studies_or_patients_are_refused(changes: dict[str, str]) -> None:
     with pytest.raises(Refusal) as caught:
         choose([ct(0), ct(1), ct(2, **changes)])
     assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
+
+
+@pytest.mark.parametrize(
+    ("other", "several"),
+    [("a|b|", False), ("|b|c", False), ("a|x|c", True), ("a|b|x", True), ("x||", True)],
+)
+def test_a_part_of_a_name_that_is_missing_makes_no_other_patient(other: str, several: bool) -> None:
+    looks = [ct(0, patient="a|b|c"), ct(1, patient=other), ct(2, patient="a|b|c")]
+    if several:
+        with pytest.raises(Refusal):
+            choose(looks)
+    else:
+        assert choose(looks) == [0, 1, 2]
+
+
+def test_names_that_share_no_part_may_be_of_two_patients() -> None:
+    with pytest.raises(Refusal):
+        choose([ct(0, patient="a||"), ct(1, patient="|b|"), ct(2, patient="a||")])
 
 
 def test_who_is_shown_in_other_pictures_counts_too() -> None:

@@ -50,3 +50,14 @@ def test_a_modality_table_is_applied_before_the_window(dataset: MakeSet, written
     pixels = one(written(made)).pixels.ravel()
     expected = np.clip((np.array(table) - 149.5) / 300 + 0.5, 0, 1)
     assert np.allclose(pixels, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_a_modality_table_may_be_of_any_depth(bits: int, dataset: MakeSet, written: Make) -> None:
+    made = dataset(np.arange(16, dtype=np.uint16).reshape(4, 4), WindowCenter=150, WindowWidth=301)
+    table = [i * 20 for i in range(16)]
+    with_item(made, "ModalityLUTSequence", LUTDescriptor=[16, 0, bits], LUTData=table)
+    made.ModalityLUTSequence[0]["LUTDescriptor"].VR = "US"
+    made.ModalityLUTSequence[0]["LUTData"].VR = "US"
+    expected = np.clip((np.array(table) - 149.5) / 300 + 0.5, 0, 1)
+    assert np.allclose(one(written(made)).pixels.ravel(), expected, atol=1e-5)
