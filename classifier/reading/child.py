@@ -19,6 +19,7 @@ from classifier.reading.limits import (
     SECONDS_PER_FILE,
     SECONDS_PER_FRAME,
     START_SECONDS,
+    seconds_for,
 )
 from classifier.reading.scan import Scan
 from classifier.reading.wire import BrokenChild, End, Message, receive
@@ -78,16 +79,19 @@ class Child:
         or a `Refusal`. Raises `Refusal` with TOO_COSTLY past the limits and BROKEN after a crash.
         """
         self._idle = False
+        seconds = SECONDS_PER_FILE
+        if members is None:
+            seconds = seconds_for(os.fstat(stream.fileno()).st_size)
         try:
             self._request(do, stream, members)
             over_limit = False
             for _ in range(1 if members is None else len(members)):
-                answer = self._answer(SECONDS_PER_FILE)
+                answer = self._answer(seconds)
                 over_limit |= _is_over_limit(answer)
                 yield answer
             self._idle = not over_limit
         except TimeoutError:
-            detail = f"more than {SECONDS_PER_FILE:g} seconds"
+            detail = f"more than {seconds:.1f} seconds"
             raise Refusal(RefusalReason.TOO_COSTLY, detail) from None
         except (BrokenChild, OSError):
             raise self._cause_of_death() from None

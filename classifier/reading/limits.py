@@ -25,6 +25,9 @@ MAX_INFLATED_BYTES = 1536 * MIB
 
 MEMORY_BYTES = 1024 * MIB
 SECONDS_PER_FILE = 2.0
+# A large X-ray in lossless JPEG 2000 takes an honest decoder longer: so much of it earns a second.
+BYTES_PER_SECOND = 4 * MIB
+MOST_SECONDS_PER_FILE = 6.0
 # A file of many frames is a series in one file: each frame that comes out earns the next its time.
 SECONDS_PER_FRAME = 0.05
 # Of all children together; 1000 slices in JPEG 2000, the slowest of all, take them 35 seconds.
@@ -35,6 +38,11 @@ START_SECONDS = 30.0
 def is_too_large(rows: int, columns: int) -> bool:
     """Tell whether a picture has more pixels than any that is read, or a longer side."""
     return rows * columns > MAX_PIXELS or max(rows, columns) > MAX_SIDE
+
+
+def seconds_for(size: int) -> float:
+    """Tell how long a file of so many bytes may take."""
+    return min(SECONDS_PER_FILE + size / BYTES_PER_SECOND, MOST_SECONDS_PER_FILE)
 
 
 @contextmanager

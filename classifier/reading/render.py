@@ -1,6 +1,7 @@
 """Stored DICOM values to grey or to CT numbers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,10 @@ from classifier.labels import CTNumbers, FloatArray
 from classifier.reading.header import number, text, value
 
 AIR = -1024.0
-# A window that leaves so much of a picture all black or all white is of other values.
+# A window is of other values if it leaves so much of a picture all black or all white, or nearly
+# all of it within so few greys.
 LOST = 0.9
+NARROW = 0.15
 _CT_NUMBERS = np.iinfo(np.int16).min, np.iinfo(np.int16).max
 
 Stored = NDArray[np.integer | np.floating]
@@ -39,9 +42,8 @@ def grey(dataset: Dataset, stored: Stored) -> FloatArray:
     """Render stored values for the eye: 0 black to 1 white.
 
     Modality LUT, then VOI LUT or window (PS3.3 C.11.1, C.11.2), inversion last (C.7.6.3.1.2,
-    C.11.6); padding black. Without a VOI, or with a window that shows nothing of these values, 8
-    bits are taken as rendered already, and deeper values are windowed from their 0.5th to their
-    99.5th percentile.
+    C.11.6); padding black. Without a VOI that shows something of these values, 8 bits are taken as
+    rendered already, and deeper values are windowed from their 0.5th to their 99.5th percentile.
     """
     padding = _padding(dataset, stored)
     pixels = _voi(dataset, _modality_values(dataset, stored), padding)
@@ -73,18 +75,30 @@ def _modality_values(dataset: Dataset, stored: Stored) -> Stored:
 
 
 def _voi(dataset: Dataset, values: Stored, padding: Mask | None) -> FloatArray:
-    if value(dataset, "VOILUTSequence"):
-        return _voi_table(dataset, values)
-    centre, width = number(dataset, "WindowCenter"), number(dataset, "WindowWidth")
-    if centre is not None and width is not None and width > 0:
-        function = (text(dataset, "VOILUTFunction") or "LINEAR").upper()
-        pixels = _WINDOWS.get(function, _linear)(values.astype(np.float32), centre, width)
-        if ((pixels == 0) | (pixels == 1)).mean() < LOST:
+    for pixels in _as_told(dataset, values):
+        if _shows_something(pixels, padding):
             return pixels
     if values.dtype == np.uint8:
         return values.astype(np.float32) / np.float32(255)
     low, high = _percentiles(values, padding)
     return _linear_exact(values.astype(np.float32), (low + high) / 2, high - low)
+
+
+def _as_told(dataset: Dataset, values: Stored) -> Iterator[FloatArray]:
+    """Render values by the table of a header, and by its window."""
+    if value(dataset, "VOILUTSequence"):
+        # A window may be good where a table is none.
+        with suppress(AttributeError, TypeError, ValueError, IndexError):
+            yield _voi_table(dataset, values)
+    centre, width = number(dataset, "WindowCenter"), number(dataset, "WindowWidth")
+    if centre is not None and width is not None and width > 0:
+        function = (text(dataset, "VOILUTFunction") or "LINEAR").upper()
+        yield _WINDOWS.get(function, _linear)(values.astype(np.float32), centre, width)
+
+
+def _shows_something(pixels: FloatArray, padding: Mask | None) -> bool:
+    low, high = _percentiles(pixels, padding)
+    return ((pixels == 0) | (pixels == 1)).mean() < LOST and high - low > NARROW
 
 
 def _voi_table(dataset: Dataset, values: Stored) -> FloatArray:

@@ -23,7 +23,7 @@ from classifier.reading.detect import HEAD_BYTES, detect
 from classifier.reading.limits import (
     MAX_FILE_BYTES,
     MEMORY_BYTES,
-    SECONDS_PER_FILE,
+    MOST_SECONDS_PER_FILE,
     START_SECONDS,
 )
 from classifier.reading.picture import read_picture
@@ -78,7 +78,8 @@ def serve(connection: socket.socket, request: dict[str, Any], stream: BinaryIO) 
     """Answer one request about one open file."""
     with stream:
         for item in _items(request, stream):
-            _end_with_the_parent(START_SECONDS if request["do"] == "load" else SECONDS_PER_FILE)
+            is_load = request["do"] == "load"
+            _end_with_the_parent(START_SECONDS if is_load else MOST_SECONDS_PER_FILE)
             _answer(connection, item)
 
 
@@ -94,7 +95,7 @@ def _answer(connection: socket.socket, item: Item) -> None:
     try:
         for message in item:
             send(connection, message)
-            _end_with_the_parent(SECONDS_PER_FILE)
+            _end_with_the_parent(MOST_SECONDS_PER_FILE)
         last: Message = End()
     except Refusal as refusal:
         last = refusal

@@ -307,6 +307,12 @@ def test_a_frontal_or_unknown_view_is_read(view: str, dicom: Make) -> None:
     assert one(dicom(ViewPosition=view)).pixels.size
 
 
+@pytest.mark.parametrize(("centre", "width"), [(32768, 65535), (2000, 40_000)])
+def test_a_window_that_is_much_too_wide_is_passed_over(centre: int, width: int, dicom: Make) -> None:
+    windowed = one(dicom(RAMP, WindowCenter=centre, WindowWidth=width))
+    assert np.array_equal(windowed.pixels, one(dicom(RAMP)).pixels)
+
+
 @pytest.mark.parametrize("modality", ["CT", "OT", None])
 def test_a_localizer_alone_is_no_frontal_chest(modality: str | None, dicom: Make) -> None:
     caught = refusal(dicom(Modality=modality, ImageType="ORIGINAL\\PRIMARY\\LOCALIZER"))

@@ -20,6 +20,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, RLELos
 from classifier.labels import Modality
 from classifier.reading import child
 from classifier.reading.isolated import IsolatedReader
+from classifier.reading.limits import MIB, seconds_for
 from classifier.reading.scan import FileKind, Study
 from classifier.refusals import Refusal, RefusalReason
 
@@ -207,3 +208,9 @@ def test_dicom_with_an_executable_preamble_is_dicom_and_nothing_else(
 ) -> None:
     scan = read(magic.ljust(128, b"\x90") + dicom()[128:]).scans[0]
     assert (scan.came_as, scan.modality) == (FileKind.DICOM, Modality.XRAY)
+
+
+def test_a_large_file_may_take_longer_but_not_for_ever() -> None:
+    assert seconds_for(0) == 2
+    assert seconds_for(12 * MIB) == 5
+    assert seconds_for(300 * MIB) == 6

@@ -61,3 +61,25 @@ def test_a_modality_table_may_be_of_any_depth(bits: int, dataset: MakeSet, writt
     made.ModalityLUTSequence[0]["LUTData"].VR = "US"
     expected = np.clip((np.array(table) - 149.5) / 300 + 0.5, 0, 1)
     assert np.allclose(one(written(made)).pixels.ravel(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"LUTDescriptor": [4096, 0, 16], "LUTData": list(range(4096))},
+        {"LUTDescriptor": [4096, 0, 12]},
+        {"LUTDescriptor": [1, 0, 16], "LUTData": [9]},
+    ],
+    ids=["of another depth", "without entries", "of one entry"],
+)
+def test_beside_a_table_that_shows_nothing_the_window_counts(
+    table: dict[str, list[int]], dataset: MakeSet, written: Make
+) -> None:
+    stored = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    window = {"WindowCenter": 2048, "WindowWidth": 4096}
+    made = dataset(stored, BitsStored=12, HighBit=11, **window)
+    with_item(made, "VOILUTSequence", **table)
+    for element in made.VOILUTSequence[0]:
+        element.VR = "US"
+    plain = dataset(stored, BitsStored=12, HighBit=11, **window)
+    assert np.array_equal(one(written(made)).pixels, one(written(plain)).pixels)
