@@ -25,6 +25,9 @@ from classifier.reading.sources import Source
 from classifier.refusals import Refusal, RefusalReason
 from classifier.study import Looked, conclude, left_unseen, look_at
 
+# Tints and an uneven white balance reach 0.05; a heat map that lets most of a film through 0.1.
+PAINTED = 0.08
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -177,6 +180,8 @@ class Classifier:
                 look = self._gate.look(small)
                 doubts |= {Doubt.PHOTOGRAPHED}
         modality, small = self._gate.modality(scan, look), to_unit(look.mended(small))
+        if modality is Modality.XRAY and scan.patches > PAINTED:
+            doubts |= {Doubt.EDITED}
         # A header may have let in what looks like something else.
         if modality is Modality.XRAY and (look.is_part or look.kind is not Kind.XRAY):
             doubts |= {Doubt.UNLIKE_TRAINING}

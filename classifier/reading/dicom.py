@@ -116,13 +116,13 @@ def _decoder(syntax: str) -> Decoder:
 
 def _scan(dataset: Dataset, said: Look, index: int, stored: Stored) -> Scan:
     pixels: Greys | CTNumbers
-    units, chroma = Units.GREY, 0.0
+    units, chroma, painted = Units.GREY, 0.0, 0.0
     bits = whole(dataset, "BitsStored") or 8
     if text(dataset, "PhotometricInterpretation") == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
         bits = 8 * stored.dtype.itemsize
     if stored.ndim == 3:
-        pixels, chroma = luma(stored, 2 ** min(bits, 8 * stored.dtype.itemsize) - 1)
+        pixels, chroma, painted = luma(stored, 2 ** min(bits, 8 * stored.dtype.itemsize) - 1)
     elif _is_in_hounsfield(dataset, said):
         units = Units.HOUNSFIELD
         pixels = hounsfield(dataset, stored, *rescale(dataset, index))
@@ -130,7 +130,7 @@ def _scan(dataset: Dataset, said: Look, index: int, stored: Stored) -> Scan:
         pixels = grey(dataset, stored)
     place = spacing(dataset, index)
     tags = frame_tags(dataset, index, said.tags)
-    return Scan(pixels, units, said.modality, place, tags, FileKind.DICOM, chroma)
+    return Scan(pixels, units, said.modality, place, tags, FileKind.DICOM, chroma, painted)
 
 
 def _is_in_hounsfield(dataset: Dataset, said: Look) -> bool:

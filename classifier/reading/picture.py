@@ -8,6 +8,7 @@ from PIL import Image, ImageChops, ImageOps, ImageSequence
 from PIL.TiffImagePlugin import TiffImageFile
 
 from classifier.labels import FloatArray, Greys
+from classifier.reading.colour import patches
 from classifier.reading.detect import detect
 from classifier.reading.limits import MAX_PIXELS, is_too_large, refusing
 from classifier.reading.scan import FileKind, Scan, Units
@@ -56,13 +57,21 @@ def _read(data: bytes, kind: FileKind) -> Scan:
         with suppress(Exception):
             ImageOps.exif_transpose(image, in_place=True)
         is_negative = _is_deep_negative(image)
-        pixels, chroma = _values(image)
+        pixels, chroma, painted = _values(image)
     if is_negative:
         pixels = 1 - pixels
     factor = min(pixels.shape) // ENOUGH
     if factor > 1:
         pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
-    return Scan(pixels, Units.GREY, modality=None, spacing=None, came_as=kind, chroma=chroma)
+    return Scan(
+        pixels,
+        Units.GREY,
+        modality=None,
+        spacing=None,
+        came_as=kind,
+        chroma=chroma,
+        patches=painted,
+    )
 
 
 def _pages(image: Image.Image, kind: FileKind) -> int:
@@ -86,14 +95,14 @@ def _is_deep_negative(image: Image.Image) -> bool:
     return image.mode in _DEEP_MODES and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
-def _values(image: Image.Image) -> tuple[Greys, float]:
+def _values(image: Image.Image) -> tuple[Greys, float, float]:
     if image.mode in _DEEP_MODES:
-        return _scaled(np.asarray(image)), 0.0
+        return _scaled(np.asarray(image)), 0.0, 0.0
     flat = _opaque(image)
     if flat.mode in ("1", "L"):
-        return np.asarray(flat.convert("L")), 0.0
+        return np.asarray(flat.convert("L")), 0.0, 0.0
     rgb = flat if flat.mode == "RGB" else flat.convert("RGB")
-    return np.asarray(rgb.convert("L")), _chroma(rgb)
+    return np.asarray(rgb.convert("L")), _chroma(rgb), patches(rgb)
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -5,9 +5,11 @@ from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom.dataset import Dataset
 
 from classifier.labels import CTNumbers, FloatArray
+from classifier.reading.colour import patches
 from classifier.reading.header import number, text, value
 
 AIR = -1024.0
@@ -56,12 +58,13 @@ def grey(dataset: Dataset, stored: Stored) -> FloatArray:
     return pixels
 
 
-def luma(rgb: Stored, full_scale: float) -> tuple[FloatArray, float]:
-    """Reduce (rows, columns, 3) to luma (ITU-R 601) in [0, 1] and to the mean chroma."""
+def luma(rgb: Stored, full_scale: float) -> tuple[FloatArray, float, float]:
+    """Reduce (rows, columns, 3) to luma (ITU-R 601) in [0, 1], mean chroma and `colour.patches`."""
     unit = rgb.astype(np.float32) / np.float32(full_scale)
     weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
     chroma = float((unit.max(axis=2) - unit.min(axis=2)).mean())
-    return np.clip(unit @ weights, 0, 1), chroma
+    levels = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
+    return np.clip(unit @ weights, 0, 1), chroma, patches(Image.fromarray(levels))
 
 
 def _modality_values(dataset: Dataset, stored: Stored) -> Stored:

@@ -53,7 +53,7 @@ class Scan:
     up to 255 if the file holds no more than that; in `Units.HOUNSFIELD` CT numbers in int16.
     `spacing` is millimetres between rows and between columns. `modality` is
     what the file says of itself, None if it says nothing. `chroma` is the mean difference between
-    the largest and the smallest colour channel, 0 for grey to 1.
+    the largest and the smallest colour channel, 0 for grey to 1; `patches` is as in `colour`.
     """
 
     pixels: Greys | CTNumbers
@@ -63,6 +63,7 @@ class Scan:
     tags: Tags = field(default_factory=Tags)
     came_as: FileKind = FileKind.JPEG
     chroma: float = 0.0
+    patches: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

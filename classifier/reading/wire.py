@@ -114,6 +114,7 @@ def _scan(connection: socket.socket, said: dict[str, Any], deadline: float) -> S
         tags=_tags(said["tags"]),
         came_as=FileKind(said["came_as"]),
         chroma=_float(said["chroma"]),
+        patches=_float(said["patches"]),
     )
 
 

@@ -170,6 +170,12 @@ async def test_a_poor_picture_is_a_doubt_and_never_sure(xray_model: Model) -> No
         assert given.finding.label is None
 
 
+async def test_what_was_painted_over_is_a_doubt(xray_model: Model) -> None:
+    given = (await answer(Study((picture(0.7, patches=0.2),)), xray_model)).finding
+    assert given is not None
+    assert (given.label, given.doubts) == (None, {Doubt.EDITED})
+
+
 async def test_a_coloured_picture_is_no_scan(xray_model: Model) -> None:
     given = await answer(Study((picture(0.5, chroma=0.3),)), xray_model)
     assert given.refusal is RefusalReason.NOT_CHEST

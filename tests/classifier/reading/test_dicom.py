@@ -242,7 +242,13 @@ def test_colour_becomes_luma(dicom: Make) -> None:
     red[..., 0] = 255
     scan = one(dicom(red, Modality="OT"))
     assert scan.pixels.mean() == pytest.approx(0.299, abs=1e-4)
-    assert (scan.chroma, scan.modality) == (1, None)
+    assert (scan.chroma, scan.modality, scan.patches) == (1, None, 0)
+
+
+def test_what_is_painted_over_a_capture_is_told(dicom: Make) -> None:
+    film = np.repeat(np.add.outer(np.arange(100), np.arange(100))[..., np.newaxis], 3, axis=2)
+    film[30:60, 30:60] = [255, 60, 0]
+    assert one(dicom(film.astype(np.uint8), Modality="OT")).patches > 0.1
 
 
 def test_ybr_is_converted(dicom: Make) -> None:

@@ -55,6 +55,7 @@ def described(**changes: Any) -> dict[str, Any]:
         "tags": tags | changes.pop("tags", {}),
         "came_as": "png",
         "chroma": 0,
+        "patches": 0,
     } | changes
 
 
@@ -65,7 +66,7 @@ def test_a_scan_arrives_as_it_was_sent(scan: Scan) -> None:
     assert np.array_equal(arrived.pixels, scan.pixels)
     assert arrived.pixels.dtype == scan.pixels.dtype
     assert arrived.pixels.flags.writeable
-    for field in ("units", "modality", "spacing", "tags", "came_as", "chroma"):
+    for field in ("units", "modality", "spacing", "tags", "came_as", "chroma", "patches"):
         assert getattr(arrived, field) == getattr(scan, field)
 
 
@@ -101,6 +102,7 @@ def test_a_refusal_and_an_end_arrive() -> None:
         {"came_as": "exe"},
         {"modality": "mr"},
         {"chroma": "high"},
+        {"patches": None},
         {"chroma": float("nan")},
         {"spacing": [1]},
         {"tags": {"position": [1, 2, float("inf")]}},
