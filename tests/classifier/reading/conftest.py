@@ -201,6 +201,12 @@ def one(data: bytes) -> Scan:
     return scan
 
 
+def refusal(data: bytes) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        read_dicom(data)
+    return caught.value
+
+
 def with_item(made: Dataset, keyword: str, **values: Any) -> Dataset:
     item = Dataset()
     for name, value in values.items():
