@@ -182,6 +182,8 @@ class Classifier:
         modality, small = self._gate.modality(scan, look), to_unit(look.mended(small))
         if modality is Modality.XRAY and scan.patches > PAINTED:
             doubts |= {Doubt.EDITED}
+        if scan.is_damaged:
+            doubts |= {Doubt.DAMAGED}
         # A header may have let in what looks like something else.
         if modality is Modality.XRAY and (look.is_part or look.kind is not Kind.XRAY):
             doubts |= {Doubt.UNLIKE_TRAINING}

@@ -42,6 +42,7 @@ class Doubt(StrEnum):
     FLAT = "flat"
     EDITED = "edited"
     PHOTOGRAPHED = "photographed"
+    DAMAGED = "damaged"
     OTHERS_UNSEEN = "others_unseen"
     # Only in answers of earlier builds, which are kept and drawn again.
     POOR_QUALITY = "poor_quality"

@@ -129,6 +129,9 @@ CHINESE = Words(
             "我们从您的照片里裁出了片子，并把它拉正了，所以不下结论。"
             "如果有医院导出的原始文件，请发送它。"
         ),
+        Doubt.DAMAGED: (
+            "文件有损坏，图片可能有缺失或错乱的地方，所以不下结论。请重新导出或下载，再发送新的文件。"
+        ),
         Doubt.OTHERS_UNSEEN: (
             "文件里还有别的图片没有看，或者有图片无法读取，所以不下结论。请把每张图片单独发送。"
         ),
@@ -275,6 +278,10 @@ ENGLISH = Words(
         Doubt.PHOTOGRAPHED: (
             "We cut the film out of your photo and straightened it, so no answer is named. Please "
             "send the original file from the hospital if you have it."
+        ),
+        Doubt.DAMAGED: (
+            "The file is damaged: parts of the picture may be missing or wrong, so no answer is "
+            "named. Please export or download it again and send the new copy."
         ),
         Doubt.OTHERS_UNSEEN: (
             "The file holds other pictures that were not looked at, or that could not be read, so "

@@ -9,6 +9,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from classifier.labels import FloatArray, Greys
 from classifier.reading.colour import patches
+from classifier.reading.damage import is_damaged
 from classifier.reading.detect import detect
 from classifier.reading.limits import MAX_PIXELS, is_too_large, refusing
 from classifier.reading.scan import FileKind, Scan, Units
@@ -71,6 +72,7 @@ def _read(data: bytes, kind: FileKind) -> Scan:
         came_as=kind,
         chroma=chroma,
         patches=painted,
+        is_damaged=kind is FileKind.JPEG and is_damaged(data),
     )
 
 

@@ -53,7 +53,8 @@ class Scan:
     up to 255 if the file holds no more than that; in `Units.HOUNSFIELD` CT numbers in int16.
     `spacing` is millimetres between rows and between columns. `modality` is
     what the file says of itself, None if it says nothing. `chroma` is the mean difference between
-    the largest and the smallest colour channel, 0 for grey to 1; `patches` is as in `colour`.
+    the largest and the smallest colour channel, 0 for grey to 1; `patches` is as in `colour`,
+    `is_damaged` as in `damage`.
     """
 
     pixels: Greys | CTNumbers
@@ -64,6 +65,7 @@ class Scan:
     came_as: FileKind = FileKind.JPEG
     chroma: float = 0.0
     patches: float = 0.0
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

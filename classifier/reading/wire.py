@@ -115,6 +115,7 @@ def _scan(connection: socket.socket, said: dict[str, Any], deadline: float) -> S
         came_as=FileKind(said["came_as"]),
         chroma=_float(said["chroma"]),
         patches=_float(said["patches"]),
+        is_damaged=_flag(said["is_damaged"]),
     )
 
 
@@ -173,6 +174,12 @@ def _float(said: Any) -> float:
     if type(said) not in (int, float) or not math.isfinite(said):
         raise BrokenChild
     return float(said)
+
+
+def _flag(said: Any) -> bool:
+    if type(said) is not bool:
+        raise BrokenChild
+    return said
 
 
 def _floats(said: Any, count: int) -> Any:

@@ -176,6 +176,12 @@ async def test_what_was_painted_over_is_a_doubt(xray_model: Model) -> None:
     assert (given.label, given.doubts) == (None, {Doubt.EDITED})
 
 
+async def test_a_damaged_file_is_a_doubt(xray_model: Model) -> None:
+    given = (await answer(Study((picture(0.7, is_damaged=True),)), xray_model)).finding
+    assert given is not None
+    assert (given.label, given.doubts) == (None, {Doubt.DAMAGED})
+
+
 async def test_a_coloured_picture_is_no_scan(xray_model: Model) -> None:
     given = await answer(Study((picture(0.5, chroma=0.3),)), xray_model)
     assert given.refusal is RefusalReason.NOT_CHEST
