@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from struct import pack
 from typing import BinaryIO
 
 from classifier.reading.limits import (
+    CROWDED,
     MAX_SLICES,
     MAX_STUDY_BYTES,
     MIB,
@@ -37,6 +39,8 @@ _ENVIRONMENT = {
 }
 # -P keeps the working folder, which anyone may have filled, off the import path.
 _COMMAND = (sys.executable, "-P", "-B", "-m", "classifier.reading.worker")
+
+_COSTLY_ENDS = (signal.SIGKILL, signal.SIGABRT, signal.SIGPROF)
 
 Answer = list[Message]
 
@@ -77,21 +81,22 @@ class Child:
 
         Yields one answer for the file or for each entry: some messages, the last of them an `End`
         or a `Refusal`. Raises `Refusal` with TOO_COSTLY past the limits and BROKEN after a crash.
+        A child ends itself when its time on the processor is over; should it not, the clock tells.
         """
         self._idle = False
         seconds = SECONDS_PER_FILE
         if members is None:
             seconds = seconds_for(os.fstat(stream.fileno()).st_size)
         try:
-            self._request(do, stream, members)
+            self._request(do, stream, members, seconds)
             over_limit = False
             for _ in range(1 if members is None else len(members)):
-                answer = self._answer(seconds)
+                answer = self._answer(CROWDED * seconds)
                 over_limit |= _is_over_limit(answer)
                 yield answer
             self._idle = not over_limit
         except TimeoutError:
-            detail = f"more than {seconds:.1f} seconds"
+            detail = f"more than {CROWDED * seconds:.0f} seconds"
             raise Refusal(RefusalReason.TOO_COSTLY, detail) from None
         except (BrokenChild, OSError):
             raise self._cause_of_death() from None
@@ -108,7 +113,7 @@ class Child:
                 self._ready = True
             if dicom and not self._loaded:
                 with Path(os.devnull).open("rb") as nothing:
-                    self._request("load", nothing, None)
+                    self._request("load", nothing, None, START_SECONDS)
                 if isinstance(refusal := self._answer(START_SECONDS)[-1], Refusal):
                     raise RuntimeError(f"the DICOM decoders cannot be imported: {refusal.detail}")
                 self._loaded = True
@@ -122,8 +127,10 @@ class Child:
         self._process.wait()
         self._connection.close()
 
-    def _request(self, do: str, stream: BinaryIO, members: Sequence[int] | None) -> None:
-        request = {"do": do, "members": members, "salt": self._salt.hex()}
+    def _request(
+        self, do: str, stream: BinaryIO, members: Sequence[int] | None, seconds: float
+    ) -> None:
+        request = {"do": do, "members": members, "salt": self._salt.hex(), "seconds": seconds}
         body = json.dumps(request).encode()
         self._connection.settimeout(START_SECONDS)
         socket.send_fds(self._connection, [pack("<I", len(body))], [stream.fileno()])
@@ -135,16 +142,16 @@ class Child:
         room = MAX_STUDY_BYTES
         while not messages or not isinstance(messages[-1], End | Refusal):
             messages.append(receive(self._connection, deadline))
-            deadline += SECONDS_PER_FRAME
+            deadline += CROWDED * SECONDS_PER_FRAME
             room -= messages[-1].pixels.nbytes if isinstance(messages[-1], Scan) else 0
             if room < 0 or len(messages) > MAX_SLICES + 1:
                 raise BrokenChild
         return messages
 
     def _cause_of_death(self) -> Refusal:
-        """Guess from the signal: memory that ran out ends in SIGKILL or in abort(3)."""
+        """Guess from the signal: out of memory it is SIGKILL or abort(3), out of time SIGPROF."""
         with suppress(subprocess.TimeoutExpired):
-            if self._process.wait(timeout=0.5) in (-9, -6):
+            if -self._process.wait(timeout=0.5) in _COSTLY_ENDS:
                 return Refusal(RefusalReason.TOO_COSTLY, "the decoder was stopped")
         return Refusal(RefusalReason.BROKEN, "the decoder crashed")
 

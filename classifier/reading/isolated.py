@@ -80,8 +80,8 @@ class _Chosen:
 class IsolatedReader:
     """Reads files in child processes that are kept warm; safe to use from many threads.
 
-    A file costs at most 2 seconds (a large one alone up to 6) and 1 GB of a child, all files of an
-    upload 3 minutes, and never the parent.
+    A file costs at most 2 seconds (a large one alone up to 6) on the processor and 1 GB of a child,
+    all files of an upload 3 minutes, and never the parent.
     """
 
     def __init__(self, workers: int = 2) -> None:

@@ -24,12 +24,15 @@ MAX_ARCHIVE_ENTRIES = 4096
 MAX_INFLATED_BYTES = 1536 * MIB
 
 MEMORY_BYTES = 1024 * MIB
+# On the processor: what an honest file takes by the clock hangs on how many others are read.
 SECONDS_PER_FILE = 2.0
 # A large X-ray in lossless JPEG 2000 takes an honest decoder longer: so much of it earns a second.
 BYTES_PER_SECOND = 4 * MIB
 MOST_SECONDS_PER_FILE = 6.0
 # A file of many frames is a series in one file: each frame that comes out earns the next its time.
 SECONDS_PER_FRAME = 0.05
+# By the clock so many times as long, for what waits for its turn, and an end for what hangs.
+CROWDED = 5.0
 # Of all children together; 1000 slices in JPEG 2000, the slowest of all, take them 35 seconds.
 SECONDS_PER_STUDY = 180.0
 START_SECONDS = 30.0
@@ -41,7 +44,7 @@ def is_too_large(rows: int, columns: int) -> bool:
 
 
 def seconds_for(size: int) -> float:
-    """Tell how long a file of so many bytes may take."""
+    """Tell how long a file of so many bytes may take, on the processor."""
     return min(SECONDS_PER_FILE + size / BYTES_PER_SECOND, MOST_SECONDS_PER_FILE)
 
 

@@ -21,10 +21,10 @@ from zipfile import ZipFile
 from classifier.reading.archive import list_zip, open_zip, read_entry
 from classifier.reading.detect import HEAD_BYTES, detect
 from classifier.reading.limits import (
+    CROWDED,
     MAX_FILE_BYTES,
     MEMORY_BYTES,
-    MOST_SECONDS_PER_FILE,
-    START_SECONDS,
+    SECONDS_PER_FRAME,
 )
 from classifier.reading.picture import read_picture
 from classifier.reading.scan import FileKind, Scan
@@ -65,7 +65,7 @@ def limit_self() -> None:
 
 
 def _receive(connection: socket.socket) -> tuple[dict[str, Any], BinaryIO] | None:
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    _limit_time(0)
     length, descriptors, _, _ = socket.recv_fds(connection, 4, 1)
     if len(length) < 4 or not descriptors:
         return None
@@ -78,24 +78,26 @@ def serve(connection: socket.socket, request: dict[str, Any], stream: BinaryIO) 
     """Answer one request about one open file."""
     with stream:
         for item in _items(request, stream):
-            is_load = request["do"] == "load"
-            _end_with_the_parent(START_SECONDS if is_load else MOST_SECONDS_PER_FILE)
+            _limit_time(request["seconds"])
             _answer(connection, item)
 
 
-def _end_with_the_parent(seconds: float) -> None:
-    """Have the kernel end this process if a decoder hangs and no parent is left to kill it.
+def _limit_time(seconds: float) -> None:
+    """Have the kernel end this process after so long on the processor; 0 for no limit.
 
-    PR_SET_PDEATHSIG is no help: it fires when the thread that started the child ends.
+    And if a decoder hangs and no parent is left to kill it; PR_SET_PDEATHSIG is no help: it fires
+    when the thread that started the child ends.
     """
-    signal.setitimer(signal.ITIMER_REAL, 2 * seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 2 * CROWDED * seconds)
 
 
 def _answer(connection: socket.socket, item: Item) -> None:
     try:
         for message in item:
             send(connection, message)
-            _end_with_the_parent(MOST_SECONDS_PER_FILE)
+            left, _ = signal.getitimer(signal.ITIMER_PROF)
+            _limit_time(left + SECONDS_PER_FRAME)
         last: Message = End()
     except Refusal as refusal:
         last = refusal

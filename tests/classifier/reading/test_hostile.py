@@ -141,7 +141,7 @@ def test_a_png_whose_data_is_a_bomb_is_inflated_no_further_than_its_header_says(
 def test_a_picture_that_needs_more_memory_than_there_is_is_refused(
     refuse: Refuse, reader: IsolatedReader, dicom: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # On a busy machine its time would be up first. Not deflated, as the child has its own alarm.
+    # So large a file has more time.
     monkeypatch.setattr(child, "SECONDS_PER_FILE", 60.0)
     before = set(reader.pids)
     huge = dicom(np.zeros((7000, 7000, 3), np.uint8))

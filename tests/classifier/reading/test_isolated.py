@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from classifier.reading import child
 from classifier.reading.isolated import IsolatedReader
 from classifier.reading.limits import MEMORY_BYTES
 from classifier.reading.sources import Source
@@ -84,9 +85,10 @@ def test_a_child_that_crashes_costs_that_file_alone(lone: IsolatedReader, source
     assert lone.read(source).scans
 
 
-def test_a_child_that_hangs_is_ended_after_two_seconds(
-    lone: IsolatedReader, source: Source
+def test_a_child_that_hangs_is_ended(
+    lone: IsolatedReader, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(child, "seconds_for", lambda size: 0.4)
     lone.read(source)
     (pid,) = lone.pids
     os.kill(pid, signal.SIGSTOP)
@@ -96,6 +98,33 @@ def test_a_child_that_hangs_is_ended_after_two_seconds(
     assert 2 <= time.monotonic() - start < 3
     assert caught.value.reason is RefusalReason.TOO_COSTLY
     assert wait_until(lambda: gone(pid))
+    assert lone.read(source).scans
+
+
+def test_what_waits_for_the_processor_is_read_all_the_same(
+    lone: IsolatedReader, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "seconds_for", lambda size: 0.4)
+    lone.read(source)
+    (pid,) = lone.pids
+    os.kill(pid, signal.SIGSTOP)
+    timer = later(lambda: os.kill(pid, signal.SIGCONT), seconds=0.8)
+    assert lone.read(source).scans
+    timer.join()
+    assert lone.pids == (pid,)
+
+
+def test_a_child_whose_time_on_the_processor_is_over_costs_that_file_alone(
+    lone: IsolatedReader, source: Source
+) -> None:
+    lone.read(source)
+    (pid,) = lone.pids
+    os.kill(pid, signal.SIGSTOP)
+    timer = later(lambda: [os.kill(pid, s) for s in (signal.SIGPROF, signal.SIGCONT)] and None)
+    with pytest.raises(Refusal) as caught:
+        lone.read(source)
+    timer.join()
+    assert caught.value.reason is RefusalReason.TOO_COSTLY
     assert lone.read(source).scans
 
 
@@ -131,13 +160,20 @@ def test_children_do_not_outlive_a_parent_that_is_killed() -> None:
     assert wait_until(lambda: all(gone(pid) for pid in pids))
 
 
-def test_a_hanging_decoder_does_not_outlive_its_parent_for_long() -> None:
+@pytest.mark.parametrize(
+    ("decoding", "ended_by"),
+    [("pow(3, 10**9)", signal.SIGPROF), ("time.sleep(60)", signal.SIGALRM)],
+    ids=["computes", "hangs"],
+)
+def test_a_decoder_that_does_not_end_is_ended_without_its_parent(
+    decoding: str, ended_by: signal.Signals
+) -> None:
     script = (
-        "from classifier.reading.worker import _end_with_the_parent\n"
-        "_end_with_the_parent(0.05); pow(3, 10**9)"
+        f"import time; from classifier.reading.worker import _limit_time\n"
+        f"_limit_time(0.05); {decoding}"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=20, check=False)
-    assert done.returncode == -signal.SIGALRM
+    assert done.returncode == -ended_by
 
 
 def test_a_child_has_limits_and_no_secrets(

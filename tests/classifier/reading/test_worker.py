@@ -20,7 +20,7 @@ class Panic(BaseException):
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Message]:
     """Answer one request whose decoder raises, with no timer left behind."""
-    monkeypatch.setattr(worker, "_end_with_the_parent", lambda seconds: None)
+    monkeypatch.setattr(worker, "_limit_time", lambda seconds: None)
 
     def answer(error: BaseException | None) -> Message:
         def decode(*_: object) -> Iterator[Message]:
@@ -32,7 +32,8 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Message]:
         monkeypatch.setattr(worker, "_scans", decode)
         near, far = socket.socketpair()
         with near, far:
-            worker.serve(far, {"do": "read", "members": None, "salt": ""}, BytesIO(b"file"))
+            request = {"do": "read", "members": None, "salt": "", "seconds": 60}
+            worker.serve(far, request, BytesIO(b"file"))
             return receive(near, time.monotonic() + 5)
 
     return answer
