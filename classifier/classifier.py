@@ -180,10 +180,9 @@ class Classifier:
                 look = self._gate.look(small)
                 doubts |= {Doubt.PHOTOGRAPHED}
         modality, small = self._gate.modality(scan, look), to_unit(look.mended(small))
+        doubts |= scan.doubts
         if modality is Modality.XRAY and scan.patches > PAINTED:
             doubts |= {Doubt.EDITED}
-        if scan.is_damaged:
-            doubts |= {Doubt.DAMAGED}
         # A header may have let in what looks like something else.
         if modality is Modality.XRAY and (look.is_part or look.kind is not Kind.XRAY):
             doubts |= {Doubt.UNLIKE_TRAINING}

@@ -132,6 +132,9 @@ CHINESE = Words(
         Doubt.DAMAGED: (
             "文件有损坏，图片可能有缺失或错乱的地方，所以不下结论。请重新导出或下载，再发送新的文件。"
         ),
+        Doubt.OTHER_AGE: (
+            "文件显示患者不在 1 至 5 岁之间，而模型主要学习的是 1 至 5 岁儿童的胸片，所以不下结论。"
+        ),
         Doubt.OTHERS_UNSEEN: (
             "文件里还有别的图片没有看，或者有图片无法读取，所以不下结论。请把每张图片单独发送。"
         ),
@@ -282,6 +285,10 @@ ENGLISH = Words(
         Doubt.DAMAGED: (
             "The file is damaged: parts of the picture may be missing or wrong, so no answer is "
             "named. Please export or download it again and send the new copy."
+        ),
+        Doubt.OTHER_AGE: (
+            "According to the file the patient is not 1 to 5 years old, as the children were from "
+            "whom the model mostly learned, so no answer is named."
         ),
         Doubt.OTHERS_UNSEEN: (
             "The file holds other pictures that were not looked at, or that could not be read, so "

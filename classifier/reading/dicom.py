@@ -14,6 +14,7 @@ from classifier.reading import jpeg
 from classifier.reading.detect import HEAD_BYTES, detect
 from classifier.reading.frames import frame_tags, rescale, spacing
 from classifier.reading.header import OWN_SALT, look, number, parse, text, value, whole
+from classifier.reading.header_doubts import doubts
 from classifier.reading.limits import MAX_PIXEL_BYTES, MAX_SLICES, is_too_large, refusing
 from classifier.reading.render import Stored, grey, hounsfield, luma
 from classifier.reading.scan import FileKind, Scan, Units
@@ -130,7 +131,17 @@ def _scan(dataset: Dataset, said: Look, index: int, stored: Stored) -> Scan:
         pixels = grey(dataset, stored)
     place = spacing(dataset, index)
     tags = frame_tags(dataset, index, said.tags)
-    return Scan(pixels, units, said.modality, place, tags, FileKind.DICOM, chroma, painted)
+    return Scan(
+        pixels,
+        units,
+        said.modality,
+        place,
+        tags,
+        FileKind.DICOM,
+        chroma,
+        painted,
+        doubts(dataset),
+    )
 
 
 def _is_in_hounsfield(dataset: Dataset, said: Look) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps, ImageSequence
 from PIL.TiffImagePlugin import TiffImageFile
 
-from classifier.labels import FloatArray, Greys
+from classifier.labels import Doubt, FloatArray, Greys
 from classifier.reading.colour import patches
 from classifier.reading.damage import is_damaged
 from classifier.reading.detect import detect
@@ -72,7 +72,7 @@ def _read(data: bytes, kind: FileKind) -> Scan:
         came_as=kind,
         chroma=chroma,
         patches=painted,
-        is_damaged=kind is FileKind.JPEG and is_damaged(data),
+        doubts=frozenset({Doubt.DAMAGED} if kind is FileKind.JPEG and is_damaged(data) else ()),
     )
 
 

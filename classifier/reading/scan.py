@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from classifier.labels import CTNumbers, Greys, Modality
+from classifier.labels import CTNumbers, Doubt, Greys, Modality
 
 T = TypeVar("T")
 
@@ -53,8 +53,8 @@ class Scan:
     up to 255 if the file holds no more than that; in `Units.HOUNSFIELD` CT numbers in int16.
     `spacing` is millimetres between rows and between columns. `modality` is
     what the file says of itself, None if it says nothing. `chroma` is the mean difference between
-    the largest and the smallest colour channel, 0 for grey to 1; `patches` is as in `colour`,
-    `is_damaged` as in `damage`.
+    the largest and the smallest colour channel, 0 for grey to 1; `patches` is as in `colour`.
+    `doubts` are what the file itself gives reason for.
     """
 
     pixels: Greys | CTNumbers
@@ -65,7 +65,7 @@ class Scan:
     came_as: FileKind = FileKind.JPEG
     chroma: float = 0.0
     patches: float = 0.0
-    is_damaged: bool = False
+    doubts: frozenset[Doubt] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

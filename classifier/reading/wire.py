@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from classifier.labels import Modality
+from classifier.labels import Doubt, Modality
 from classifier.reading.archive import Listing
 from classifier.reading.limits import MAX_ARCHIVE_ENTRIES, MAX_SIDE, MAX_SLICES, is_too_large
 from classifier.reading.scan import FileKind, Scan, Tags, Units
@@ -58,6 +58,7 @@ def _plain(message: Message) -> dict[str, Any]:
         case Scan():
             described = {f.name: getattr(message, f.name) for f in fields(Scan)}
             described |= {"tags": asdict(message.tags), "pixels": message.pixels.shape}
+            described |= {"doubts": sorted(message.doubts)}
             return {"type": "scan", "dtype": message.pixels.dtype.name} | described
         case Look() | Listing():
             return {"type": type(message).__name__.lower()} | asdict(message)
@@ -115,7 +116,7 @@ def _scan(connection: socket.socket, said: dict[str, Any], deadline: float) -> S
         came_as=FileKind(said["came_as"]),
         chroma=_float(said["chroma"]),
         patches=_float(said["patches"]),
-        is_damaged=_flag(said["is_damaged"]),
+        doubts=frozenset(map(Doubt, said["doubts"])),
     )
 
 
@@ -174,12 +175,6 @@ def _float(said: Any) -> float:
     if type(said) not in (int, float) or not math.isfinite(said):
         raise BrokenChild
     return float(said)
-
-
-def _flag(said: Any) -> bool:
-    if type(said) is not bool:
-        raise BrokenChild
-    return said
 
 
 def _floats(said: Any, count: int) -> Any:

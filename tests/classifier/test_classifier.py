@@ -176,10 +176,12 @@ async def test_what_was_painted_over_is_a_doubt(xray_model: Model) -> None:
     assert (given.label, given.doubts) == (None, {Doubt.EDITED})
 
 
-async def test_a_damaged_file_is_a_doubt(xray_model: Model) -> None:
-    given = (await answer(Study((picture(0.7, is_damaged=True),)), xray_model)).finding
+@pytest.mark.parametrize("doubt", [Doubt.DAMAGED, Doubt.OTHER_AGE])
+async def test_what_the_file_gives_reason_for_is_a_doubt(doubt: Doubt, xray_model: Model) -> None:
+    scan = picture(0.7, doubts=frozenset({doubt}))
+    given = (await answer(Study((scan,)), xray_model)).finding
     assert given is not None
-    assert (given.label, given.doubts) == (None, {Doubt.DAMAGED})
+    assert (given.label, given.doubts) == (None, {doubt})
 
 
 async def test_a_coloured_picture_is_no_scan(xray_model: Model) -> None:

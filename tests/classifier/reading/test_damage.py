@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from classifier.labels import Doubt
 from classifier.reading.damage import is_damaged
 from classifier.reading.picture import read_picture
 
@@ -49,12 +50,12 @@ def test_one_that_lacks_a_part_is(
 ) -> None:
     damaged = damage(jpeg(**options))
     assert is_damaged(damaged)
-    assert read_picture(damaged).is_damaged
+    assert read_picture(damaged).doubts == {Doubt.DAMAGED}
 
 
 def test_a_whole_picture_is_read_as_whole(picture: Callable[..., bytes]) -> None:
-    assert not read_picture(jpeg()).is_damaged
-    assert not read_picture(picture(FILM, "PNG")).is_damaged
+    assert not read_picture(jpeg()).doubts
+    assert not read_picture(picture(FILM, "PNG")).doubts
 
 
 def test_no_real_one_is(shared: Path) -> None:

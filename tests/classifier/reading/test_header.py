@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from classifier.labels import Modality
+from classifier.labels import Doubt, Modality
 from classifier.reading.dicom import iterate_dicom
 from classifier.reading.scan import Tags
 from classifier.refusals import RefusalReason
@@ -108,3 +108,54 @@ def test_however_a_name_is_set_apart_it_is_the_same(dicom: Make) -> None:
     names = ("DOE^JOHN", "Doe^John^^", "DOE JOHN", " doe  john ")
     assert len({one(dicom(PatientName=name)).tags.patient_key for name in names}) == 1
     assert len({one(dicom(PatientName=name)).tags.patient_key for name in ("A^B", "AB")}) == 2
+
+
+# --- reasons to doubt
+
+
+@pytest.mark.parametrize(
+    ("said", "is_doubted"),
+    [
+        ({"PatientAge": "003Y"}, False),
+        ({"PatientAge": "005Y"}, False),
+        ({"PatientAge": "018M"}, False),
+        ({"PatientAge": "006Y"}, True),
+        ({"PatientAge": "062Y"}, True),
+        ({"PatientAge": "62"}, True),
+        ({"PatientAge": "011M"}, True),
+        ({"PatientAge": "040W"}, True),
+        ({"PatientAge": "021D"}, True),
+        ({"PatientBirthDate": "20200301", "StudyDate": "20230310"}, False),
+        ({"PatientBirthDate": "19400305", "StudyDate": "20040826"}, True),
+        ({"PatientBirthDate": "1940.03.05", "StudyDate": "", "ContentDate": "2004.08.26"}, True),
+        # Dates that somebody put in who took the true ones out, and what is no age at all.
+        ({"PatientBirthDate": "18500101", "StudyDate": "20230310"}, False),
+        ({"PatientBirthDate": "20230310", "StudyDate": "20200301"}, False),
+        ({"PatientBirthDate": "19400305", "StudyDate": ""}, False),
+        ({"PatientBirthDate": "19401399", "StudyDate": "20230310"}, False),
+        ({"PatientAge": "unknown"}, False),
+        ({}, False),
+    ],
+)
+def test_an_age_that_little_is_known_of_is_a_doubt(
+    said: dict[str, str], is_doubted: bool, dicom: Make
+) -> None:
+    usual = {"PatientBirthDate": "", "StudyDate": ""}
+    assert one(dicom(**usual | said)).doubts == ({Doubt.OTHER_AGE} if is_doubted else set())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"PresentationIntentType": "FOR PROCESSING"},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"},
+    ],
+)
+def test_greys_that_are_not_meant_for_the_eye_are_a_doubt(
+    said: dict[str, str], dicom: Make
+) -> None:
+    assert one(dicom(**said)).doubts == {Doubt.UNLIKE_TRAINING}
+
+
+def test_greys_that_are_meant_for_the_eye_are_none(dicom: Make) -> None:
+    assert not one(dicom(PresentationIntentType="FOR PRESENTATION")).doubts

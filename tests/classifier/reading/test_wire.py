@@ -57,7 +57,7 @@ def described(**changes: Any) -> dict[str, Any]:
         "came_as": "png",
         "chroma": 0,
         "patches": 0,
-        "is_damaged": False,
+        "doubts": [],
     } | changes
 
 
@@ -105,7 +105,8 @@ def test_a_refusal_and_an_end_arrive() -> None:
         {"modality": "mr"},
         {"chroma": "high"},
         {"patches": None},
-        {"is_damaged": 1},
+        {"doubts": ["haste"]},
+        {"doubts": None},
         {"chroma": float("nan")},
         {"spacing": [1]},
         {"tags": {"position": [1, 2, float("inf")]}},
