@@ -1,6 +1,7 @@
 """The one way out to Telegram: what stands in the outbox is sent, paced, and marked."""
 
 import asyncio
+import io
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+from PIL import Image
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, InputMediaPhoto
 from telegram.constants import ParseMode
 from telegram.error import (
@@ -44,6 +46,12 @@ UPLOAD_SECONDS = 60.0
 BACKOFF = timedelta(seconds=1)
 # About a day: by then an announcement is no news, and its report has waited long enough.
 MOST_ATTEMPTS = 150
+# Until a member of staff who blocked the bot is tried again; to unblock it is quicker.
+BLOCKED_FOR = timedelta(days=1)
+
+# What stands in the place of what was taken away.
+EMPTY = "…"
+BLANK_SIDE = 64
 
 # Writes down what became of a row.
 Mark = Callable[[Tx], object]
@@ -218,8 +226,27 @@ class Outbox:
                 else:
                     await self.bot.edit_message_text(text=payload["text"], **edit)
             case OutKind.DELETE:
-                await self.bot.delete_message(row.chat_id, _aim(row))
+                await self._take_away(row.chat_id, _aim(row))
         return ()
+
+    async def _take_away(self, chat: int, message_id: int) -> None:
+        """Delete a message; one that is too old for Telegram to do so is emptied."""
+        try:
+            await self.bot.delete_message(chat, message_id)
+        except BadRequest as error:
+            if "can't be deleted" not in error.message:
+                raise
+            await self._empty(chat, message_id)
+
+    async def _empty(self, chat: int, message_id: int) -> None:
+        """Leave nothing of a message to be read, seen or tapped."""
+        try:
+            await self.bot.edit_message_text(EMPTY, chat, message_id)
+        except BadRequest as error:
+            if "no text" not in error.message:
+                raise
+            nothing = InputMediaPhoto(await asyncio.to_thread(blank), caption=EMPTY)
+            await self.bot.edit_message_media(nothing, chat, message_id)
 
     async def _send_document(self, row: OutRow, common: dict[str, Any]) -> int:
         sent = await self.bot.send_document(
@@ -282,6 +309,13 @@ def _next_due(tx: Tx) -> datetime | None:
     return outbox.next_due(tx, afterwords=not answers.crowded(tx))
 
 
+def blank() -> bytes:
+    """Draw the picture that takes the place of one that is not to be seen any more."""
+    buffer = io.BytesIO()
+    Image.new("L", (BLANK_SIDE, BLANK_SIDE), 128).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def keyboard(buttons: list[list[list[str]]]) -> InlineKeyboardMarkup | None:
     """Make the buttons under a message."""
     if not buttons:
@@ -320,5 +354,10 @@ def _again(row: OutRow) -> Mark:
 
 
 def _blocked(tx: Tx, services: Services, row: OutRow) -> None:
-    deliveries.undelivered(tx, row, deliveries.BLOCKED)
+    is_staff = bool(services.roles.of(row.chat_id))
+    if row.kind is OutKind.DELETE and is_staff and row.attempts < MOST_ATTEMPTS:
+        # What was erased still stands in their chat: it goes when they are back.
+        outbox.retry(tx, row.id, tx.time + BLOCKED_FOR)
+    else:
+        deliveries.undelivered(tx, row, deliveries.BLOCKED)
     deliveries.blocked(tx, services, row.chat_id)

@@ -12,6 +12,9 @@ PATIENT = "patient"
 OPERATOR = "operator"
 # Above every id.
 NEWEST = 2**63 - 1
+# Lines of earlier versions hold verdicts, which go with the case that its patient has deleted.
+_COLUMNS = """a.id, a.at, a.actor, a.action, a.case_id, c.number AS case_number,
+    iif(c.erased_why = 'asked', NULL, a.detail) AS detail"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +38,20 @@ def record(
 
 
 def lines(tx: Tx, limit: int = 50, before: int = NEWEST) -> list[AuditLine]:
-    """Give the newest lines first; `before` is the last id of the page before."""
-    sql = """SELECT a.*, c.number AS case_number
-             FROM audit AS a LEFT JOIN cases AS c ON c.id = a.case_id
-             WHERE a.id < :before ORDER BY a.id DESC LIMIT :limit"""
+    """Give the newest lines first; `before` is the last id of the page before.
+
+    Of whom was forgotten no number: lines of earlier pages would tell which was theirs.
+    """
+    sql = f"""SELECT {_COLUMNS} FROM audit AS a
+              LEFT JOIN cases AS c ON c.id = a.case_id AND c.person_id IS NOT NULL
+              WHERE a.id < :before ORDER BY a.id DESC LIMIT :limit"""
     return [_line(row) for row in tx.rows(sql, before=before, limit=limit)]
 
 
 def of_case(tx: Tx, case_id: int) -> list[AuditLine]:
     """Give all lines about a case, oldest first."""
-    sql = """SELECT a.*, c.number AS case_number
-             FROM audit AS a JOIN cases AS c ON c.id = a.case_id
-             WHERE a.case_id = :id ORDER BY a.id"""
+    sql = f"""SELECT {_COLUMNS} FROM audit AS a JOIN cases AS c ON c.id = a.case_id
+              WHERE a.case_id = :id ORDER BY a.id"""
     return [_line(row) for row in tx.rows(sql, id=case_id)]
 
 

@@ -25,6 +25,7 @@ from enum import StrEnum
 from storage import audit
 from storage.cases import IS_UNFINISHED, add_event, duplicates_of, fresh_number, get
 from storage.errors import CaseGone
+from storage.people import TAKEN_FROM_STAFF
 from storage.transaction import Tx
 
 
@@ -77,10 +78,10 @@ def forget(tx: Tx, person_id: int) -> Erased:
             number=fresh_number(tx),
             id=row["id"],
         )
-    # What staff was shown of others' cases goes with these.
+    # What staff was shown of others' cases goes with these, and is taken out of their chat.
     tx.run(
-        """DELETE FROM outbox WHERE chat_id = :chat
-           AND (case_id IS NULL OR case_id IN (SELECT value FROM json_each(:own)))""",
+        f"""DELETE FROM outbox WHERE case_id IN (SELECT value FROM json_each(:own))
+            OR (chat_id = :chat AND case_id IS NULL AND NOT ({TAKEN_FROM_STAFF}))""",
         chat=person["telegram_id"],
         own=json.dumps([row["id"] for row in rows]),
     )

@@ -149,7 +149,7 @@ def give(tx: Tx, doctor: Member, opinion: Opinion, undo: timedelta, *, second: b
     )
     reviews.renew(tx, opinion.case_id, until)
     action = "second_asked" if second else "verdict_given"
-    audit.record(tx, doctor.actor, action, opinion.case_id, opinion.verdict)
+    audit.record(tx, doctor.actor, action, opinion.case_id)
 
 
 def undo(tx: Tx, doctor: Member, opinion: Opinion, length: timedelta) -> bool:
@@ -193,7 +193,7 @@ def decide(tx: Tx, admin: Member, number: str, verdict: Verdict) -> Case:
     """Close a disputed case as an admin says; raises NotYours."""
     case = _in_dispute(tx, admin, number)
     cases.advance(tx, case.id, CaseState.UNDER_REVIEW)
-    audit.record(tx, admin.actor, "dispute_decided", case.id, verdict)
+    audit.record(tx, admin.actor, "dispute_decided", case.id)
     return _close(tx, case.id, verdict, How.ADMIN)
 
 
@@ -230,7 +230,7 @@ def _settle(tx: Tx, opinion: Opinion) -> Settled:
 def _close(tx: Tx, case_id: int, verdict: Verdict, how: How) -> Case:
     tx.insert("reviews", case_id=case_id, verdict=verdict, how=how, decided_at=tx.time)
     tx.run("DELETE FROM review_queue WHERE case_id = :id", id=case_id)
-    audit.record(tx, audit.SYSTEM, "case_reviewed", case_id, f"{verdict} {how}")
+    audit.record(tx, audit.SYSTEM, "case_reviewed", case_id, how)
     return cases.advance(tx, case_id, CaseState.REVIEWED)
 
 

@@ -1,7 +1,8 @@
 """What is to be said in Telegram: written before it is sent, and never sent twice knowingly.
 
 `pending -> sending -> sent`; back to `pending` to try again; `unknown` if it may or may not have
-arrived; `failed`; `dropped` if there is nobody or nothing to send it to any more. In one chat
+arrived; `failed`; `dropped` if there is nobody or nothing to send it to any more. With that a row
+is done: its payload is emptied, so that no words about a case outlive it here. In one chat
 everything goes out in the order written, one thing at a time; only announcements let the rest pass.
 """
 
@@ -140,7 +141,8 @@ def enqueue(tx: Tx, out: Outgoing) -> bool:
 def drop_edits(tx: Tx, target: str) -> int:
     """Drop the edits of a message that still wait: a later word makes them pointless."""
     return tx.run(
-        """UPDATE outbox SET state = 'dropped', reason = 'superseded', changed_at = :now
+        """UPDATE outbox SET state = 'dropped', reason = 'superseded', changed_at = :now,
+               payload = '{}'
            WHERE target = :target AND kind = 'edit' AND state = 'pending'""",
         target=target,
     )
@@ -150,7 +152,8 @@ def drop(tx: Tx, key: str) -> bool:
     """Drop a message that still waits, because what follows makes it pointless."""
     return (
         tx.run(
-            """UPDATE outbox SET state = 'dropped', reason = 'superseded', changed_at = :now
+            """UPDATE outbox SET state = 'dropped', reason = 'superseded', changed_at = :now,
+                   payload = '{}'
                WHERE key = :key AND state = 'pending'""",
             key=key,
         )
@@ -243,7 +246,8 @@ def recover(tx: Tx) -> Recovered:
         kinds=kinds,
     )
     doubtful = tx.run(
-        """UPDATE outbox SET state = 'unknown', reason = 'restart', changed_at = :now
+        """UPDATE outbox SET state = 'unknown', reason = 'restart', changed_at = :now,
+               payload = '{}'
            WHERE state = 'sending'"""
     )
     tx.run("DELETE FROM outbox WHERE state = 'unknown' AND reported_at IS NULL AND fleeting")
@@ -324,7 +328,7 @@ def _finish(
 ) -> bool:
     done = tx.run(
         """UPDATE outbox SET state = :state, reason = :reason, changed_at = :now,
-               message_id = :message
+               message_id = :message, payload = '{}'
            WHERE id = :id AND state = 'sending'""",
         id=row_id,
         state=state,

@@ -7,6 +7,9 @@ from storage import sources
 from storage.clock import from_stored, from_stored_or_none
 from storage.transaction import Row, Tx
 
+# Rows of the outbox that take something, as an erased scan, out of the chat of a member of staff.
+TAKEN_FROM_STAFF = "kind = 'delete' AND chat_id IN (SELECT telegram_id FROM staff)"
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -125,23 +128,33 @@ def consents(tx: Tx, person_id: int) -> tuple[Consent, ...]:
 
 
 def block(tx: Tx, telegram_id: int) -> int:
-    """Mark someone who blocked the bot and drop what still waits for them; gives how much."""
+    """Mark someone who blocked the bot and drop what still waits for them; gives how much.
+
+    What is to be taken out of a member's chat, as an erased scan, waits until they are back.
+    """
     sql = """UPDATE people SET blocked_at = :now
              WHERE telegram_id = :chat AND blocked_at IS NULL"""
     tx.run(sql, chat=telegram_id)
     # The first condition is the index's own.
-    pending = "state IN ('pending', 'sending') AND state = 'pending' AND chat_id = :chat"
+    pending = f"""state IN ('pending', 'sending') AND state = 'pending' AND chat_id = :chat
+                  AND NOT ({TAKEN_FROM_STAFF})"""
     gone = tx.run(f"DELETE FROM outbox WHERE {pending} AND fleeting", chat=telegram_id)
     return gone + tx.run(
-        f"""UPDATE outbox SET state = 'dropped', reason = 'blocked', changed_at = :now
+        f"""UPDATE outbox SET state = 'dropped', reason = 'blocked', changed_at = :now,
+                payload = '{{}}'
             WHERE {pending}""",
         chat=telegram_id,
     )
 
 
 def unblock(tx: Tx, telegram_id: int) -> None:
-    """Mark someone who let the bot in again."""
+    """Mark someone who let the bot in again; what was to be taken out of their chat may go."""
     tx.run("UPDATE people SET blocked_at = NULL WHERE telegram_id = :chat", chat=telegram_id)
+    tx.run(
+        """UPDATE outbox SET next_try_at = :now
+           WHERE state IN ('pending', 'sending') AND chat_id = :chat AND kind = 'delete'""",
+        chat=telegram_id,
+    )
 
 
 def _person(row: Row) -> Person:

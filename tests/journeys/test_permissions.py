@@ -1,7 +1,6 @@
 """Each command and each button, for each role, in private and in a group; taken from the menus."""
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +14,10 @@ from bot.admin import handlers as admin
 from bot.doctor import handlers as doctor
 from bot.texts.catalogue import Texts
 from classifier.report_texts import Language
-from storage import Storage, staff
+from storage import Storage, outbox, staff
+from storage.outbox import Outgoing
 from storage.staff import Role
+from storage.transaction import Tx
 
 from .stage import ADMIN, Stage
 
@@ -73,14 +74,23 @@ async def handled(stage: Stage, pushed: Mapping[int, object]) -> None:
             await stage.sim.quiet(0.02)
 
 
-def replies(stage: Stage, update: int) -> list[str]:
-    """Give the words written in reply to one update."""
-    rows = stage.rows("SELECT payload FROM outbox WHERE key LIKE ? ORDER BY id", f"u{update}%")
-    return [json.loads(row["payload"]).get("text", "") for row in rows]
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Outgoing]:
+    """All that the bot wrote to be sent."""
+    enqueue, found = outbox.enqueue, list[Outgoing]()
+
+    def keep(tx: Tx, out: Outgoing) -> bool:
+        is_new = enqueue(tx, out)
+        if is_new:
+            found.append(out)
+        return is_new
+
+    monkeypatch.setattr(outbox, "enqueue", keep)
+    return found
 
 
 async def test_a_command_answers_its_role_and_is_unknown_to_all_others(
-    company: Stage, pushed: dict[int, dict[str, Any]]
+    company: Stage, pushed: dict[int, dict[str, Any]], written: list[Outgoing]
 ) -> None:
     for number in PEOPLE:
         for command in (*COMMANDS, "no_such_command"):
@@ -89,24 +99,25 @@ async def test_a_command_answers_its_role_and_is_unknown_to_all_others(
     assert len(pushed) == len(PEOPLE) * (len(COMMANDS) + 1)
     for update, message in pushed.items():
         who, command = message["from"]["id"], message["text"].removeprefix("/")
-        heard = replies(company, update)
+        replies = (out for out in written if out.key.partition(":")[0] == f"u{update}")
+        heard = [out.payload.get("text", "") for out in replies]
         assert heard, f"{command} is silent for {who}"
         known = command in menus.commands_of(PEOPLE[who])
         assert (heard == [TEXTS("unknown.command")]) != known, f"{command} for {who}: {heard}"
 
 
 async def test_in_a_group_no_command_does_anything_but_the_one_refusal(
-    company: Stage, pushed: dict[int, dict[str, Any]]
+    company: Stage, pushed: dict[int, dict[str, Any]], written: list[Outgoing]
 ) -> None:
     await company.sim.add_group(GROUP, list(PEOPLE))
-    written = company.value(ACTS)
+    acts = company.value(ACTS)
     for number in PEOPLE:
         for command in COMMANDS:
             await company.sim.user(number).says(f"/{command}", chat=GROUP)
     await handled(company, pushed)
-    (said,) = company.rows("SELECT chat_id, payload FROM outbox")
-    assert said["chat_id"] == GROUP and json.loads(said["payload"])["text"] == TEXTS("group")
-    assert company.value(ACTS) == written
+    [said] = written
+    assert said.chat_id == GROUP and said.payload["text"] == TEXTS("group")
+    assert company.value(ACTS) == acts
     for table in ("people", "cases", "dialogs"):
         assert company.value(f"SELECT count(*) FROM {table}") == 0, table
 
@@ -130,7 +141,7 @@ def tap(number: int, pattern: str) -> dict[str, Any]:
 
 
 async def test_a_button_of_a_role_does_nothing_for_all_others(company: Stage) -> None:
-    written = company.value(ACTS)
+    acts = company.value(ACTS)
     strangers = [
         (number, pattern)
         for number, roles in PEOPLE.items()
@@ -145,7 +156,7 @@ async def test_a_button_of_a_role_does_nothing_for_all_others(company: Stage) ->
     assert {call.params["text"] for call in calls} == {TEXTS("button.old")}
     for table in ("outbox", "dialogs", "people"):
         assert company.value(f"SELECT count(*) FROM {table}") == 0, table
-    assert company.value(ACTS) == written
+    assert company.value(ACTS) == acts
 
 
 async def test_the_menu_of_each_person_is_that_of_their_roles(company: Stage) -> None:
