@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from classifier.labels import FloatArray, Label
 from classifier.model import calibrated, is_close, pneumonia_share
@@ -169,7 +169,7 @@ def upper_bound(wrong: int, count: int, odds: float = 1.0) -> float:
 
     Each who is wrong counts `odds` times.
     """
-    share = float(beta.ppf(CERTAINTY, wrong + 1, count - wrong)) if wrong < count else 1.0
+    share = float(betaincinv(wrong + 1, count - wrong, CERTAINTY)) if wrong < count else 1.0
     return share / (share + (1 - share) / odds)
 
 

@@ -52,7 +52,7 @@ def intervals(
     members: dict[str, list[int]] = {}
     for row, patient in enumerate(patients.tolist()):
         members.setdefault(patient, []).append(row)
-    groups = list(members.values())
+    groups = [np.array(rows) for rows in members.values()]
     rng = np.random.default_rng(0)
     drawn = []
     for _ in range(resamples):
