@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from classifier.model import calibrated, load_model
+from classifier.model import load_model
 from training import dataset
 from training.answering import answers_of
-from training.calibrate import Answered, Limits, cross_fit, pneumonia_from, proof, sure_from
+from training.calibrate import Answered, cross_fit, limits_at, proof
 from training.dataset import load_pictures
 from training.figures import sure_by_source
 from training.model_card import write_model_card
@@ -41,9 +41,7 @@ def main(
     tuning = answers_of(loaded.engine, load_pictures(parts.tuning, card.input_size))
     both = Answered.joined([tuning, answered])
     print(f"the card's {card.sure_from}, {card.pneumonia_from}")
-    shares = calibrated(both.logits, card.temperature)
-    limits = Limits(card.temperature, sure_from(shares, both.classes, both.patients))
-    limits = replace(limits, pneumonia_from=pneumonia_from(both, limits))
+    limits = limits_at(both, card.temperature)
     later = {"later": {"command": command("training.limits")}}
     calibration = details["calibration"] | proof(limits, both) | later
     sure = sure_by_source(held_out.sources, answered, cross_fit(tuning, answered))

@@ -8,6 +8,7 @@ from classifier.labels import FloatArray, Label
 from classifier.model import calibrated
 from training import calibrate
 from training.calibrate import (
+    ABOVE,
     AT_MOST,
     AT_MOST_UNAIDED,
     CAUSE_UNKNOWN,
@@ -21,6 +22,7 @@ from training.calibrate import (
     cross_fit,
     fit_limits,
     fit_temperature,
+    limits_at,
     measure_with,
     pneumonia_from,
     sure_from,
@@ -240,6 +242,28 @@ def test_two_close_kinds_are_told_as_pneumonia_however_low_the_limit_of_a_kind()
 def test_a_limit_that_proves_nothing_tells_nobody() -> None:
     answered = Answered(np.array([[-99.0, 0, 0]]), np.array([1]), alone(1))
     assert not measure_with(NO_LABEL, answered).pneumonia.any()
+
+
+def log_odds(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def test_a_picture_just_below_what_is_proven_cannot_cross_the_limit_when_saved_anew() -> None:
+    shares, classes = drawn(np.random.default_rng(2))
+    answered = Answered(np.log(shares), classes, alone(len(shares)))
+    for label, limit in limits_at(answered, 1.0).sure_from.items():
+        proven = sure_from(shares, classes, answered.patients)[label]
+        assert log_odds(limit) - log_odds(proven) == pytest.approx(ABOVE)
+
+
+def test_the_limit_for_pneumonia_lies_as_far_above() -> None:
+    limits = limits_at(ill(300), 1.0)
+    proven = pneumonia_from(ill(300), limits)
+    assert log_odds(limits.pneumonia_from) - log_odds(proven) == pytest.approx(ABOVE)
+
+
+def test_what_is_never_told_has_no_limit_above_that() -> None:
+    assert limits_at(ill(10), 1.0).sure_from[Label.NORMAL] == NEVER
 
 
 def test_the_limits_and_their_cross_fit_tell_pneumonia_too() -> None:

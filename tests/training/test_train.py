@@ -19,6 +19,7 @@ from classifier.model import EngineKind, load_model
 from training import dataset, evaluate, limits, network, sizes, train
 from training.augment import augment
 from training.batches import workers
+from training.calibrate import Limits
 from training.dataset import Pictures
 from training.figures import figures
 from training.network import train_network
@@ -102,8 +103,7 @@ def test_an_installed_model_gets_its_limits_anew_and_stays_else_as_it_was(
     before = {"on": card.details["calibration"]["on"]}
     replace(card, details=card.details | {"calibration": before, "sure": {}}).write(folder)
     found = {Label.NORMAL: 0.9, Label.BACTERIAL: 0.7, Label.VIRAL: 1.0}
-    monkeypatch.setattr(limits, "sure_from", lambda *given: found)
-    monkeypatch.setattr(limits, "pneumonia_from", lambda *given: 0.8)
+    monkeypatch.setattr(limits, "limits_at", lambda both, heat: Limits(heat, found, 0.8))
     old = (folder / "card.json").read_bytes()
     with pytest.raises(typer.BadParameter, match="other pictures"):
         limits.main(folder, [labelled_folder])
