@@ -19,7 +19,7 @@ from storage import audit, cases, history, images, outbox, people, staff, work
 from storage.cases import UNFINISHED, Case, CaseState, Saliency, StoredFinding, UploadedFile
 from storage.errors import LeaseLost
 from storage.images import ImageKind, Sealed
-from storage.outbox import OutKind
+from storage.outbox import OutKind, OutState
 from storage.people import Person
 from storage.staff import Role
 from storage.transaction import Tx
@@ -338,11 +338,12 @@ def _wait_for_review(tx: Tx, texts: Texts, case: Case, person: Person) -> None:
 
 
 def _progress(tx: Tx, text: str, case: Case, person: Person, stage: str) -> bool:
-    """Let the progress message say something else; False if there is none, or none any more."""
+    """Let the progress message say something else; False if none is there or on its way."""
     target = progress_key(case)
     if stage == "end" and outbox.waiting(tx) >= CROWDED and outbox.drop(tx, target):
         return False
-    if outbox.by_key(tx, target) is None:
+    row = outbox.by_key(tx, target)
+    if row is None or not (row.message_id or row.state in (OutState.PENDING, OutState.SENDING)):
         return False
     # A case tried again tells its stage again.
     key = f"{target}:{stage}:{case.attempts}"
