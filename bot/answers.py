@@ -188,12 +188,20 @@ def _tell_review(tx: Tx, services: Services, case: Case, person: Person, key: st
     texts, chat = services.texts_of(person), person.telegram_id
     word = doctors_word.text(tx, texts, case)
     assert word is not None
-    say(tx, f"{key}:0", chat, word, case_id=case.id)
+    rows = outbox.of_case(tx, case.id)
     was_shown = any(
         row.kind is OutKind.PHOTO and row.key.startswith(RESULT) and row.reason != BLOCKED
-        for row in outbox.of_case(tx, case.id)
+        for row in rows
     )
-    if was_shown or not redrawn.can_show(tx, services, case):
+    lacks_picture = not was_shown and redrawn.can_show(tx, services, case)
+    was_told = any(
+        row.kind is OutKind.MESSAGE and row.key.startswith(REVIEW) and row.state is OutState.SENT
+        for row in rows
+    )
+    # The block may have kept back only the picture that follows.
+    if not (was_told and lacks_picture):
+        say(tx, f"{key}:0", chat, word, case_id=case.id)
+    if not lacks_picture:
         return
     text = texts("word.picture", number=case.number)
     buttons = [[(texts("button.meaning"), f"meaning:{case.number}")], [_delete(texts, case)]]
