@@ -19,7 +19,7 @@ from storage import audit, cases, history, images, outbox, people, staff, work
 from storage.cases import UNFINISHED, Case, CaseState, Saliency, StoredFinding, UploadedFile
 from storage.errors import LeaseLost
 from storage.images import ImageKind, Sealed
-from storage.outbox import OutKind
+from storage.outbox import OutKind, OutState
 from storage.people import Person
 from storage.staff import Role
 from storage.transaction import Tx
@@ -188,12 +188,20 @@ def _tell_review(tx: Tx, services: Services, case: Case, person: Person, key: st
     texts, chat = services.texts_of(person), person.telegram_id
     word = doctors_word.text(tx, texts, case)
     assert word is not None
-    say(tx, f"{key}:0", chat, word, case_id=case.id)
+    rows = outbox.of_case(tx, case.id)
     was_shown = any(
         row.kind is OutKind.PHOTO and row.key.startswith(RESULT) and row.reason != BLOCKED
-        for row in outbox.of_case(tx, case.id)
+        for row in rows
     )
-    if was_shown or not redrawn.can_show(tx, services, case):
+    lacks_picture = not was_shown and redrawn.can_show(tx, services, case)
+    was_told = any(
+        row.kind is OutKind.MESSAGE and row.key.startswith(REVIEW) and row.state is OutState.SENT
+        for row in rows
+    )
+    # The block may have kept back only the picture that follows.
+    if not (was_told and lacks_picture):
+        say(tx, f"{key}:0", chat, word, case_id=case.id)
+    if not lacks_picture:
         return
     text = texts("word.picture", number=case.number)
     buttons = [[(texts("button.meaning"), f"meaning:{case.number}")], [_delete(texts, case)]]
@@ -338,11 +346,12 @@ def _wait_for_review(tx: Tx, texts: Texts, case: Case, person: Person) -> None:
 
 
 def _progress(tx: Tx, text: str, case: Case, person: Person, stage: str) -> bool:
-    """Let the progress message say something else; False if there is none, or none any more."""
+    """Let the progress message say something else; False if none is there or on its way."""
     target = progress_key(case)
     if stage == "end" and outbox.waiting(tx) >= CROWDED and outbox.drop(tx, target):
         return False
-    if outbox.by_key(tx, target) is None:
+    row = outbox.by_key(tx, target)
+    if row is None or not (row.message_id or row.state in (OutState.PENDING, OutState.SENDING)):
         return False
     # A case tried again tells its stage again.
     key = f"{target}:{stage}:{case.attempts}"

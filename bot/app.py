@@ -14,7 +14,7 @@ from typing import Any
 from telegram.ext import ExtBot
 
 from bot import broadcasting, deliveries, jobs, memory, menus
-from bot.admin import model_choice
+from bot.admin import export, model_choice
 from bot.application import build
 from bot.builders import BUILDERS
 from bot.connection import make_bot
@@ -141,6 +141,7 @@ async def _services(
     # A process that was killed may have left what patients sent.
     await asyncio.to_thread(shutil.rmtree, settings.incoming, ignore_errors=True)
     await asyncio.to_thread(settings.incoming.mkdir, mode=0o700)
+    await asyncio.to_thread(export.clear, settings.export_dir)
     opened = await Storage.open(settings.data_dir, image_key=settings.pictures_key)
     async with opened as storage:
         await storage.images.check_key()

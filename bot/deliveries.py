@@ -123,10 +123,12 @@ def doubtful(tx: Tx, services: Services, row: OutRow) -> None:
 
 
 def report_doubtful(tx: Tx, services: Services) -> None:
-    """Tell the admins once of each delivery in doubt."""
+    """Tell the admins once of each delivery in doubt, or who asked if the row has words for it."""
     rows = outbox.unreported(tx)
     for row in rows:
         _answered(tx, row, "delivery_unknown")
+        if "in_doubt" in row.payload:
+            say.say(tx, f"doubt:{row.id}", row.chat_id, str(row.payload["in_doubt"]))
         if row.case_id is None or not row.key.startswith(ANSWERS):
             continue
         number = cases.get(tx, row.case_id).number

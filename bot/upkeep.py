@@ -35,10 +35,11 @@ async def retain(services: Services) -> None:
     """Erase what is older than the retention period, from backups too."""
     settings, storage = services.settings, services.storage
     before = utc_now() - settings.retention
-    cases = await storage.expire(before)
+    await asyncio.to_thread(prune_backups, settings.data_dir / BACKUPS, before)
     await storage.write(updates.prune, utc_now() - UPDATES_KEPT)
     await storage.write(troubles.prune, before)
-    await asyncio.to_thread(prune_backups, settings.data_dir / BACKUPS, before)
+    # Last: it writes the file anew, for which there may not be memory enough.
+    cases = await storage.expire(before)
     if cases:
         log.info("retention erased %s cases", cases)
 

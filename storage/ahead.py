@@ -8,6 +8,8 @@ from storage.transaction import Tx
 
 # The longest that words and cases are put off, unless Telegram asks for more: then it asks again.
 LONGEST_BACKOFF = timedelta(minutes=10)
+# The longest that a question stays open, except those that do so for as long as a lease.
+LONGEST_QUESTION = timedelta(hours=1)
 _HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 
 
@@ -19,12 +21,14 @@ def put_right(tx: Tx, lease: timedelta, undo: timedelta) -> int:
         ("cases", "next_try_at", IS_UNFINISHED, LONGEST_BACKOFF),
         ("cases", "lease_until_at", "state = 'under_review'", max(lease, undo)),
         ("opinions", "final_at", "state = 'given'", undo),
+        ("dialogs", "until_at", "TRUE", max(lease, LONGEST_QUESTION)),
         ("review_skips", "until_at", "TRUE", SKIPPED_FOR),
         ("doctor_preferences", "reminded_at", "TRUE", timedelta(0)),
         ("broadcasts", "told_at", "state IN ('running', 'paused')", timedelta(0)),
         ("troubles", "told_at", "TRUE", timedelta(0)),
     )
-    return _put_right_queue(tx) + _put_back(tx) + sum(_cap(tx, *each) for each in capped)
+    moved = _put_right_queue(tx) + _put_right_invitations(tx) + _put_back(tx)
+    return moved + sum(_cap(tx, *each) for each in capped)
 
 
 def _cap(tx: Tx, table: str, column: str, where: str, longest: timedelta) -> int:
@@ -38,6 +42,14 @@ def _put_right_queue(tx: Tx) -> int:
         """UPDATE review_queue SET urgency = urgency + (since_at - :now) / :hour, since_at = :now
            WHERE since_at > :now""",
         hour=float(_HOUR),
+    )
+
+
+def _put_right_invitations(tx: Tx) -> int:
+    """Let invitations last from now on for as long as they were meant to; no setting says that."""
+    return tx.run(
+        """UPDATE invitations SET expires_at = :now + expires_at - made_at, made_at = :now
+           WHERE made_at > :now"""
     )
 
 

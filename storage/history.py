@@ -33,12 +33,27 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """What a model that only listens in estimated: no answer, but its person's data."""
+
+    model: str
+    modality: str
+    normal: float
+    bacterial: float
+    viral: float
+    label: str | None
+    doubts: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class CaseRecord:
     """A case with all that belongs to it; `images` are ids."""
 
     case: Case
     files: tuple[UploadedFile, ...]
     findings: tuple[StoredFinding, ...]
+    unseen: tuple[Unseen, ...]
     events: tuple[CaseEvent, ...]
     images: tuple[str, ...]
     said: tuple[Said, ...]
@@ -61,6 +76,7 @@ def record(tx: Tx, case_id: int) -> CaseRecord:
         case=get(tx, case_id),
         files=files(tx, case_id),
         findings=findings(tx, case_id),
+        unseen=_unseen(tx, case_id),
         events=events(tx, case_id),
         images=tuple(
             row["id"]
@@ -144,6 +160,15 @@ def export(tx: Tx, person_id: int) -> PersonRecord | None:
         source=tx.value("SELECT name FROM sources WHERE id = :id", id=person.source_id),
         consents=people.consents(tx, person_id),
         cases=tuple(record(tx, row["id"]) for row in ids),
+    )
+
+
+def _unseen(tx: Tx, case_id: int) -> tuple[Unseen, ...]:
+    sql = """SELECT model, modality, normal, bacterial, viral, label, doubts, seconds
+             FROM shadow_findings WHERE case_id = :id ORDER BY id"""
+    return tuple(
+        Unseen(**{**row, "doubts": tuple(json.loads(row["doubts"]))})
+        for row in tx.rows(sql, id=case_id)
     )
 
 

@@ -141,7 +141,7 @@ def _take_back(tx: Tx, member: Member) -> None:
     """Close what a member opened: questions, invitations, cases and pictures on their way."""
     dialogs.end(tx, member.telegram_id)
     tx.run(
-        """UPDATE invitations SET expires_at = :now
+        """UPDATE invitations SET expires_at = min(made_at, :now)
            WHERE invited_by = :id AND used_by IS NULL AND expires_at > :now""",
         id=member.id,
     )
@@ -213,7 +213,8 @@ def open_invitations(tx: Tx) -> list[Invitation]:
 
 def withdraw(tx: Tx, invitation_id: int) -> bool:
     """Let an invitation expire at once; False if it was not open."""
-    sql = """UPDATE invitations SET expires_at = :now
+    # As it was made: a clock that is put right later does not open it again.
+    sql = """UPDATE invitations SET expires_at = min(made_at, :now)
              WHERE id = :id AND used_by IS NULL AND expires_at > :now"""
     return tx.run(sql, id=invitation_id) == 1
 

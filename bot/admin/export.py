@@ -121,7 +121,8 @@ def _write_folder(tx: Tx, services: Services, acting: Acting, key: str, name: st
     else:
         audit.record(tx, acting.member.actor, "export", detail=f"folder {name}")
         caption = texts("export.folder", name=escape(name))
-        send_file(tx, key, acting.chat, BUILD_FOLDER, caption, name=name)
+        in_doubt = texts("export.in_doubt", name=escape(name))
+        send_file(tx, key, acting.chat, BUILD_FOLDER, caption, name=name, in_doubt=in_doubt)
 
 
 def _table(found: Lessons) -> list[Count]:
@@ -164,10 +165,11 @@ async def build_folder(services: Services, row: OutRow) -> Built | None:
     place, name = services.settings.export_dir, str(row.payload["name"])
     if place is None or Role.ADMIN not in services.roles.of(row.chat_id):
         return None
-    target, partial = place / name, place / f".{name}.part"
+    # Another admin may want the same name at the same time.
+    target, partial = place / name, place / f".{name}.{row.id}.part"
     try:
         if not target.exists():
-            await asyncio.to_thread(_empty, partial)
+            await asyncio.to_thread(partial.mkdir, mode=0o700, parents=True)
             found = await services.storage.read(lessons.gather)
             async for file, picture in _pictures(services.storage, plan(found.usable)):
                 await asyncio.to_thread(_write, partial / file, picture)
@@ -178,7 +180,15 @@ async def build_folder(services: Services, row: OutRow) -> Built | None:
         texts = await services.storage.read(services.texts_in, row.chat_id)
         failed = texts("export.failed", why=error.strerror or type(error).__name__)
         return Built(failed.encode(), "failed.txt")
+    finally:
+        await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
     return Built(as_csv(table), f"{name}.csv")
+
+
+def clear(place: Path | None) -> None:
+    """Delete what a process that was killed left of folders: nothing else would erase it."""
+    for partial in place.glob(".*.part") if place else ():
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 async def _pictures(storage: Storage, files: Plan) -> AsyncIterator[tuple[str, bytes]]:
@@ -197,11 +207,6 @@ def _archive(pictures: Mapping[str, bytes]) -> bytes:
             # Its own time would tell in what order patients came.
             archive.writestr(zipfile.ZipInfo(file), picture)
     return buffer.getvalue()
-
-
-def _empty(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700, parents=True)
 
 
 def _write(path: Path, picture: bytes) -> None:

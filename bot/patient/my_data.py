@@ -72,7 +72,7 @@ def _without_waiting(services: Services, record: PersonRecord) -> PersonRecord:
     for each in record.cases:
         shown = replace(each, case=replace(each.case, lease_worker=None))
         if each.findings and answers.waits_for_doctor(services, each.case):
-            shown = replace(shown, findings=(), images=())
+            shown = replace(shown, findings=(), unseen=(), images=())
         cases.append(shown)
     return replace(record, cases=tuple(cases))
 

@@ -1,9 +1,11 @@
 """Reviewed pictures taken out for training: only those that may be, and nobody's."""
 
+import asyncio
 import csv
 import io
 import zipfile
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from bot import bundle
 from bot import outbox as sender
 from bot.sandbox.client import Heard, User
+from storage.images import Images
 from training.dataset import find_examples
 
 from .pictures import BACTERIAL, NORMAL, xray
@@ -183,6 +186,60 @@ async def test_a_folder_on_the_server(off_stage: Stage, tmp_path: Path) -> None:
     assert [path.name for path in place.iterdir()] == ["spring-1"]
     await admin.says("/export spring-1")
     await hears(admin, "There is a folder spring-1 already")
+
+
+def hold_second(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Keep the second picture that is loaded from now on waiting; gives "it waits" and "go on"."""
+    load, numbers, waits, go_on = Images.load, count(1), asyncio.Event(), asyncio.Event()
+
+    async def hold(images: Images, image_id: str) -> bytes:
+        if next(numbers) == 2:
+            waits.set()
+            await go_on.wait()
+        return await load(images, image_id)
+
+    monkeypatch.setattr(Images, "load", hold)
+    return waits, go_on
+
+
+async def test_a_folder_cut_off_by_a_restart_leaves_nothing_and_its_admin_hears_of_it(
+    off_stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "exports"
+    await off_stage.start(export_dir=place)
+    admin, ann = await off_stage.agreed(ADMIN), await off_stage.agreed(1)
+    for seed in (1, 2):
+        await reviewed(off_stage, ann, seed, "viral")
+    waits, _ = hold_second(monkeypatch)
+    await admin.says("/export spring")
+    await waits.wait()
+    assert len(list(place.rglob("*.png"))) == 1
+    await off_stage.restart(export_dir=place)
+    await hears(admin, "The export into the folder spring was interrupted")
+    assert not list(place.iterdir())
+    await admin.says("/export spring")
+    await hears(admin, "The folder spring")
+    assert len(list((place / "spring").rglob("*.png"))) == 2
+
+
+async def test_of_two_admins_who_want_the_same_folder_one_gets_it_and_nothing_else_is_left(
+    off_stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "exports"
+    await off_stage.start(export_dir=place, admin_ids=(ADMIN, ADMIN + 1))
+    slow, quick = await off_stage.agreed(ADMIN), await off_stage.agreed(ADMIN + 1)
+    ann = await off_stage.agreed(1)
+    for seed in (1, 2):
+        await reviewed(off_stage, ann, seed, "viral")
+    waits, go_on = hold_second(monkeypatch)
+    await slow.says("/export spring")
+    await waits.wait()
+    await quick.says("/export spring")
+    assert (await hears(quick, "The folder spring")).file_name == "spring.csv"
+    go_on.set()
+    assert b"could not be written" in await slow.downloads(await hears(slow, "The folder spring"))
+    assert [path.name for path in place.iterdir()] == ["spring"]
+    assert len(list(place.rglob("*.png"))) == 2
 
 
 @pytest.mark.parametrize("name", ["../out", "/tmp/out", "..", ".hidden", "a/b", "a b", "x" * 65])

@@ -124,6 +124,20 @@ async def test_retention_erases_what_is_too_old_from_backups_too(stage: Stage, a
     assert not [path for path in (stage.data_dir / "images").rglob("*") if path.is_file()]
 
 
+async def test_old_backups_go_even_if_the_file_cannot_be_written_anew(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    await ran(stage, "backup")
+    os.utime(backups(stage)[0], (1, 1))
+    monkeypatch.setattr(Storage, "compact", no_memory)
+    await again(stage, "retention")
+    assert stage.value("SELECT outcome FROM job_runs WHERE name = 'retention'") == "MemoryError"
+    assert not backups(stage)
+
+
 async def test_what_a_clock_that_was_ahead_put_off_is_said_after_the_next_start(
     stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import threading
 import zipfile
 from collections.abc import Mapping
@@ -106,7 +107,7 @@ async def switches(admin: User, model: str) -> Heard:
 async def listens(admin: User, model: str) -> None:
     page = await offers(admin, model)
     await admin.taps("Let it listen in", page)
-    await becomes(admin, page, "Patients see nothing of it")
+    await becomes(admin, page, "Patients are told nothing of it")
 
 
 async def looked(stage: Stage, cases: int) -> None:
@@ -316,17 +317,20 @@ async def test_a_candidate_looks_unseen_and_is_held_against_the_doctors(
 ) -> None:
     await listens(admin, NEW)
     await ann.sends_photo(xray(BACTERIAL))
-    answer = await ann.hears_photo()
+    heard = await ann.hears_photo()
     await looked(stage, 1)
     assert label(stage) == (OLD, "bacterial")
     (row,) = stage.rows("SELECT model, label FROM shadow_findings")
     assert row["model"].startswith("new@") and row["label"] == "normal"
-    assert "new" not in answer.text
+    assert "new" not in heard.text
     await ann.says("/history")
     assert "Bacterial" in (await hears(ann, "Your last pictures")).text
     await ann.says("/mydata")
     data = zipfile.ZipFile(io.BytesIO(await ann.downloads(await hears(ann, "Everything we hold"))))
-    assert b"old@" in data.read("my-data.json") and b"new@" not in data.read("my-data.json")
+    (case,) = json.loads(data.read("my-data.json"))["cases"]
+    (answer,), (unseen,) = case["findings"], case["unseen"]
+    assert answer["model"].startswith("old@") and answer["label"] == "bacterial"
+    assert unseen["model"].startswith("new@") and unseen["label"] == "normal"
     await admin.says("/model compare")
     await admin.sees("too few to compare: from 20 on")
 

@@ -133,12 +133,16 @@ async def test_mydata_keeps_back_an_answer_that_waits_for_a_doctor(off_stage: St
     ann = await off_stage.agreed(1)
     await ann.sends_file(xray(BACTERIAL))
     await ann.sees("Here a doctor looks")
+    off_stage.change(
+        """INSERT INTO shadow_findings (case_id, model, modality, normal, bacterial, viral, doubts,
+               seconds, made_at) VALUES (1, 'new', 'xray', 0.1, 0.1, 0.8, '[]', 1, 1)"""
+    )
     await ann.says("/mydata")
     sent = await ann.sees("Everything we hold about you")
     archive = zipfile.ZipFile(io.BytesIO(await ann.downloads(sent)))
     assert archive.namelist() == ["my-data.json"]
     (case,) = json.loads(archive.read("my-data.json"))["cases"]
-    assert case["case"]["number"] and not case["findings"]
+    assert case["case"]["number"] and not case["findings"] and not case["unseen"]
 
 
 async def test_an_answer_that_arrives_after_forget_is_taken_out_of_the_chat(

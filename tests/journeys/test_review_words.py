@@ -280,6 +280,26 @@ class TestThePatient:
         assert "the estimate of the program" in (await ann.hears_photo()).text
         assert told_of(clinic) == ["not_delivered", "not_delivered", "sent_again"]
 
+    async def test_a_word_that_arrived_before_the_block_is_not_said_again_with_its_picture(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens(results="after_review")
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+        await ann.sees("Here a doctor looks")
+        await clinic.stage.sim.quiet()
+        await takes(doctor)
+        await clinic.stage.sim.fault("sendPhoto", code=403, chat_id=1)
+        await says(doctor, "Normal")
+        await ann.sees("A doctor has looked at your picture")
+        await clinic.stage.sim.quiet()
+        await ann.says("/help")
+        await ann.hears_photo()
+        await clinic.stage.sim.quiet()
+        told = [each for each in await ann.messages() if "A doctor has looked" in each.text]
+        assert len(told) == 1
+        assert told_of(clinic) == ["not_delivered", "sent_again"]
+
     async def test_a_word_that_may_not_have_arrived_has_its_line(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
         await clinic.case(await clinic.stage.agreed(1))

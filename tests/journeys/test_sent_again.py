@@ -82,6 +82,23 @@ async def test_in_a_crowd_who_waits_for_a_doctor_hears_so_again(off_stage: Stage
     assert off_stage.value("SELECT reason FROM cases WHERE id = 2") == "duplicate"
 
 
+async def test_who_waits_for_a_doctor_hears_so_again_where_the_first_word_was_lost(
+    off_stage: Stage,
+) -> None:
+    await off_stage.start(results="after_review")
+    ann = await off_stage.agreed(1)
+    await ann.sends_file(xray())
+    await ann.sees("Here a doctor looks")
+    await off_stage.sim.quiet()
+    off_stage.change(OTHER_NAME)
+    before = len(await ann.messages())
+    await off_stage.sim.fault("sendMessage", drop=True, chat_id=1)
+    await ann.sends_file(xray())
+    await off_stage.sim.quiet(2)
+    heard = [each.text for each in (await ann.messages())[before:] if each.from_bot]
+    assert len(heard) == 1 and "A doctor will look first. Case" in heard[0]
+
+
 async def test_where_a_doctor_looks_first_and_there_is_none_nothing_is_promised(
     off_stage: Stage,
 ) -> None:

@@ -8,6 +8,7 @@ from storage import (
     ahead,
     broadcasts,
     cases,
+    dialogs,
     doctors,
     history,
     opinions,
@@ -17,7 +18,7 @@ from storage import (
     troubles,
 )
 from storage import work as queue
-from storage.ahead import LONGEST_BACKOFF
+from storage.ahead import LONGEST_BACKOFF, LONGEST_QUESTION
 from storage.cases import Case
 from storage.doctors import Preferences
 from storage.opinions import Verdict
@@ -27,7 +28,7 @@ from storage.reviews import SKIPPED_FOR
 from storage.staff import Member, Role
 from storage.transaction import Tx
 
-YEAR, MINUTE = timedelta(days=365), timedelta(minutes=1)
+YEAR, DAY, MINUTE = timedelta(days=365), timedelta(days=1), timedelta(minutes=1)
 LEASE, UNDO = timedelta(minutes=15), timedelta(minutes=1)
 
 
@@ -188,8 +189,46 @@ async def test_an_announcement_under_way_shows_its_progress_again(
     assert found is not None and found.told_at == hands.time
 
 
+async def test_an_invitation_lasts_from_then_on_for_as_long_as_it_was_meant_to(
+    hands: Any, storage: Storage
+) -> None:
+    hands.time += YEAR
+    token = await storage.write(staff.invite, Role.ADMIN, "Dr. Li", None, 2 * DAY)
+    late = await storage.write(staff.invite, Role.ADMIN, "Dr. Wu", None, 2 * DAY)
+    assert await put_right(hands) == 2
+    hands.wait(DAY)
+    assert await storage.write(staff.accept, token, 7) is not None
+    hands.wait(DAY)
+    assert await storage.write(staff.accept, late, 8) is None
+
+
+async def test_an_invitation_that_was_withdrawn_stays_so(hands: Any, storage: Storage) -> None:
+    tokens = [await storage.write(staff.invite, Role.ADMIN, "Before", None, DAY)]
+    hands.time += DAY / 2
+    tokens.append(await storage.write(staff.invite, Role.ADMIN, "Ahead", None, DAY))
+    hands.wait(MINUTE)
+    for each in await storage.read(staff.open_invitations):
+        assert await storage.write(staff.withdraw, each.id)
+    hands.time -= DAY / 4
+    await storage.write(ahead.put_right, LEASE, UNDO)
+    assert await storage.read(staff.open_invitations) == []
+    assert [await storage.write(staff.accept, token, 7) for token in tokens] == [None, None]
+
+
+async def test_what_was_asked_stays_open_no_longer_than_any_question(
+    hands: Any, storage: Storage
+) -> None:
+    hands.time += YEAR
+    await storage.write(dialogs.begin, 7, "consent", {}, MINUTE)
+    assert await put_right(hands) == 1
+    hands.wait(LONGEST_QUESTION)
+    assert await storage.read(dialogs.current, 7) is None
+
+
 async def test_with_a_clock_that_was_right_nothing_is_changed(hands: Any, storage: Storage) -> None:
     await storage.write(outbox.enqueue, Outgoing(key="m", chat_id=1, kind=OutKind.MESSAGE))
     await hands.send(await hands.person())
     await waiting(hands, 2)
+    await storage.write(staff.invite, Role.ADMIN, "Dr. Li", None, 2 * DAY)
+    await storage.write(dialogs.begin, 7, "comment", {}, LONGEST_QUESTION)
     assert await storage.write(ahead.put_right, LEASE, UNDO) == 0

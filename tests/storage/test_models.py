@@ -94,14 +94,17 @@ async def test_a_shadow_ends_and_begins_again(storage: Storage, admin: Member) -
     assert await storage.read(models.current, Part.ACTIVE) == {}
 
 
-async def test_a_shadow_finding_is_in_nobodys_data(hands: Any, storage: Storage) -> None:
+async def test_a_shadow_finding_is_no_answer_but_its_persons_data(
+    hands: Any, storage: Storage
+) -> None:
     person = await hands.person()
     case = await hands.answered(person)
     await storage.write(models.add_shadow_finding, case.id, finding("viral"))
     record = await storage.read(history.export, person.id)
     assert record is not None
-    assert [each.model for each in record.cases[0].findings] == ["xray-1"]
-    assert "new" not in repr(record)
+    (kept,) = record.cases
+    assert [each.model for each in kept.findings] == ["xray-1"]
+    assert [(each.model, each.viral) for each in kept.unseen] == [("new", 0.8)]
 
 
 async def test_deleting_a_case_takes_the_shadow_finding_too(hands: Any, storage: Storage) -> None:
