@@ -45,7 +45,6 @@ class Doubt(StrEnum):
     DAMAGED = "damaged"
     OTHER_AGE = "other_age"
     OTHERS_UNSEEN = "others_unseen"
-    # Only in answers of earlier builds, which are kept and drawn again.
     POOR_QUALITY = "poor_quality"
 
 

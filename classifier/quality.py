@@ -1,4 +1,4 @@
-"""How good a picture is, from its pixels alone: size, sharpness, exposure, contrast, and edits.
+"""How good a picture is, from its pixels alone: size, sharpness, grain, exposure, contrast, edits.
 
 The limits lie beyond what 995 of 1000 pictures of each training source keep; `training.quality`
 measures them.
@@ -21,6 +21,7 @@ DARK = 0.36
 BRIGHT = 0.66
 WHITE = 0.04
 BLACK = 0.32
+GRAINY = 0.04
 # Of these measures see `Quality`.
 PLAIN = 0.06
 SPARSE = 0.15
@@ -35,9 +36,10 @@ class Quality:
     """What is measured on a picture.
 
     `side` is the shorter one in pixels. `sharpness` compares edges after a blur of one pixel with
-    those after two: about 2 for the sharpest edges, near 1 for none. `shadows` and `lights` are the
-    greys that a quarter of the picture is below and above, `white` and `black` the shares of it
-    that are lost there, `contrast` is the spread of its greys: all in [0, 1].
+    those after two: about 2 for the sharpest edges, near 1 for none. `grain` is the standard
+    deviation of white noise. `shadows` and `lights` are the greys that a quarter of the picture is
+    below and above, `white` and `black` the shares of it that are lost there, `contrast` is the
+    spread of its greys: all in [0, 1].
 
     Edits: `plain` is the share covered by one grey, neither black nor white, `fullness` compares
     how many greys are used (exponential of their entropy) with a normal distribution of the same
@@ -47,6 +49,7 @@ class Quality:
 
     side: int
     sharpness: float
+    grain: float
     shadows: float
     lights: float
     white: float
@@ -70,6 +73,7 @@ def measure(shown: Greys, side: int | None = None) -> Quality:
     return Quality(
         side=side or min(shown.shape),
         sharpness=float(np.sqrt(fine / coarse)) if coarse > 0 else np.inf,
+        grain=noise**0.5,
         shadows=float(shadows),
         lights=float(lights),
         white=float((grey > 0.99).mean()),
@@ -89,6 +93,7 @@ def doubts(quality: Quality, modality: Modality) -> frozenset[Doubt]:
     if modality is Modality.XRAY:
         holds |= {
             Doubt.BLURRED: quality.sharpness < BLURRED,
+            Doubt.POOR_QUALITY: quality.grain > GRAINY,
             Doubt.TOO_DARK: quality.lights < DARK,
             Doubt.TOO_BRIGHT: quality.shadows > BRIGHT,
             Doubt.CLIPPED: quality.white > WHITE or quality.black > BLACK,

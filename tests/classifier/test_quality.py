@@ -30,8 +30,8 @@ def blurred(shown: FloatArray, share: float) -> FloatArray:
     return np.asarray(soft, np.float32) / np.float32(255)
 
 
-def noisy(shown: FloatArray) -> FloatArray:
-    noise = np.random.default_rng(0).normal(0, 0.03, shown.shape)
+def noisy(shown: FloatArray, spread: float = 0.03) -> FloatArray:
+    noise = np.random.default_rng(0).normal(0, spread, shown.shape)
     return np.clip(shown + noise, 0, 1).astype(np.float32)
 
 
@@ -48,6 +48,10 @@ def test_a_blurred_picture_is_told_whatever_its_size(side: int) -> None:
 
 def test_noise_over_a_blurred_picture_does_not_make_it_sharp() -> None:
     assert doubts(noisy(blurred(chest(224), 0.015))) == {Doubt.BLURRED}
+
+
+def test_strong_grain_is_told() -> None:
+    assert Doubt.POOR_QUALITY in doubts(noisy(chest(224), 0.1))
 
 
 def test_each_fault_has_its_own_doubt() -> None:
