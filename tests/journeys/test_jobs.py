@@ -124,6 +124,20 @@ async def test_retention_erases_what_is_too_old_from_backups_too(stage: Stage, a
     assert not [path for path in (stage.data_dir / "images").rglob("*") if path.is_file()]
 
 
+async def test_what_was_erased_before_a_doctor_looked_waits_for_none(off_stage: Stage) -> None:
+    await off_stage.start(results="after_review")
+    ann = await off_stage.agreed(1)
+    await ann.sends_photo(xray())
+    await ann.sees("Here a doctor looks")
+    await ann.says("/history")
+    await ann.sees("waiting for a doctor")
+    off_stage.change("UPDATE cases SET received_at = received_at - ?", 91 * DAY)
+    await again(off_stage, "retention")
+    await ann.says("/history")
+    told = await ann.sees("no answer from a doctor")
+    assert "waiting" not in told.text
+
+
 async def test_what_a_clock_that_was_ahead_put_off_is_said_after_the_next_start(
     stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
