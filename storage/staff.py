@@ -152,12 +152,14 @@ def _take_back(tx: Tx, member: Member) -> None:
         actor=member.actor,
     )
     if member.role is Role.DOCTOR:
+        others = """state IN ('pending', 'sending') AND chat_id = :chat AND case_id IS NOT NULL
+            AND (SELECT person_id FROM cases WHERE id = outbox.case_id)
+                IS NOT (SELECT id FROM people WHERE telegram_id = :chat)"""
+        # What arrives and has no row is taken out of the chat again.
+        tx.run(f"DELETE FROM outbox WHERE {others} AND state = 'sending'", chat=member.telegram_id)
         tx.run(
-            """UPDATE outbox SET state = 'dropped', reason = 'revoked', changed_at = :now
-               WHERE state IN ('pending', 'sending') AND state = 'pending'
-                 AND chat_id = :chat AND case_id IS NOT NULL
-                 AND (SELECT person_id FROM cases WHERE id = outbox.case_id)
-                     IS NOT (SELECT id FROM people WHERE telegram_id = :chat)""",
+            f"""UPDATE outbox SET state = 'dropped', reason = 'revoked', changed_at = :now
+                WHERE {others}""",
             chat=member.telegram_id,
         )
 

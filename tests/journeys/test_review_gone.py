@@ -80,6 +80,25 @@ async def test_pictures_of_a_case_that_went_to_another_doctor_are_not_sent(clini
 
 
 @POLLING
+async def test_a_card_in_flight_when_the_role_ends_is_taken_back(clinic: Clinic) -> None:
+    [doctor] = await clinic.opens()
+    boss = clinic.stage.sim.user(ADMIN)
+    await clinic.case(await clinic.stage.agreed(1))
+    await boss.says("/staff")
+    await boss.taps("End: Dr. <71>")
+    await clinic.stage.sim.fault("sendPhoto", delay=1, chat_id=71)
+    await doctor.says("/review")
+    in_flight = "SELECT count(*) FROM outbox WHERE kind = 'photo' AND state = 'sending'"
+    while not clinic.stage.value(in_flight):
+        await clinic.stage.sim.quiet(0.02)
+    await clinic.stage.sim.quiet(0.3)
+    await boss.taps("Yes, end it")
+    await doctor.sees("Your role as a doctor here has ended")
+    await clinic.stage.sim.quiet(1.2)
+    assert not [each for each in await doctor.messages() if each.photo]
+
+
+@POLLING
 @pytest.mark.parametrize("everything", [False, True], ids=["deletes", "forgets"])
 async def test_a_doctor_who_forgets_themselves_keeps_no_patients_picture(
     clinic: Clinic, everything: bool
