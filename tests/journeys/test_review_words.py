@@ -245,6 +245,23 @@ class TestThePatient:
         await clinic.stage.sim.quiet()
         assert told_of(clinic) == ["not_delivered", "sent_again"]
 
+    async def test_a_block_that_was_none_ends_with_what_arrives_and_nothing_is_lost(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        numbers = [await clinic.case(ann), await clinic.case(ann)]
+        # It was on its way since before Ann let the bot in again.
+        await clinic.stage.sim.fault("sendMessage", code=403, chat_id=1)
+        await takes(doctor, numbers[0])
+        await says(doctor, "Normal")
+        await doctor.sees("the patient has blocked the bot and has not heard")
+        await takes(doctor, numbers[1])
+        await says(doctor, "Viral pneumonia")
+        for number in reversed(numbers):
+            await ann.sees(f"A doctor has looked at your picture (case {number})")
+        assert clinic.stage.value("SELECT blocked_at FROM people WHERE telegram_id = 1") is None
+
     async def test_whoever_is_back_to_delete_something_else_hears_it_too(
         self, clinic: Clinic
     ) -> None:
