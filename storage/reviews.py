@@ -27,11 +27,9 @@ _OPEN = """c.state = 'under_review'
     AND NOT EXISTS (SELECT 1 FROM opinions WHERE case_id = c.id AND state = 'given')"""
 
 _IN_QUEUE = "SELECT 1 FROM review_queue WHERE case_id = :id"
-# A doctor who may still look at the case `c`.
-_FRESH_DOCTOR = """SELECT 1 FROM staff AS d
-    WHERE d.role = 'doctor' AND d.revoked_at IS NULL
-      AND NOT EXISTS (SELECT 1 FROM people AS p
-          WHERE p.telegram_id = d.telegram_id AND p.blocked_at IS NOT NULL)
+# A doctor who can be reached and may still look at the case `c`.
+_FRESH_DOCTOR = """SELECT 1 FROM staff AS d JOIN people AS p ON p.telegram_id = d.telegram_id
+    WHERE d.role = 'doctor' AND d.revoked_at IS NULL AND p.blocked_at IS NULL
       AND d.telegram_id IS NOT (SELECT telegram_id FROM people WHERE id = c.person_id)
       AND d.telegram_id NOT IN (SELECT m.telegram_id FROM opinions AS o
           JOIN staff AS m ON m.id = o.doctor_id WHERE o.case_id = c.id)"""

@@ -108,8 +108,9 @@ def members(tx: Tx, role: Role | None = None) -> list[Member]:
 
 
 def reachable(tx: Tx, role: Role) -> list[Member]:
-    """Give those of them who have not blocked the bot."""
-    return [each for each in members(tx, role) if not people.is_blocked(tx, each.telegram_id)]
+    """Give those of them who wrote to the bot, which begins no chat, and have not blocked it."""
+    known = [(each, people.by_telegram_id(tx, each.telegram_id)) for each in members(tx, role)]
+    return [each for each, person in known if person and person.blocked_at is None]
 
 
 def everybody(tx: Tx) -> list[Member]:

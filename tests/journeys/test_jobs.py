@@ -189,8 +189,9 @@ async def test_stuck_pictures_and_messages_are_told_once(
     assert await times_told(admin, "are stuck") == 2
 
 
+@pytest.mark.parametrize("forgets", [False, True], ids=["blocks", "forgets"])
 async def test_admins_hear_of_what_waits_too_long_while_no_doctor_can_be_reached(
-    off_stage: Stage,
+    off_stage: Stage, forgets: bool
 ) -> None:
     async with await Storage.open(off_stage.data_dir) as storage:
         await storage.write(staff.add, 71, Role.DOCTOR, "Dr. Li")
@@ -205,7 +206,12 @@ async def test_admins_hear_of_what_waits_too_long_while_no_doctor_can_be_reached
     off_stage.change("UPDATE review_queue SET since_at = since_at - ?", DAY + 1)
     await again(off_stage, "stuck")
     assert await times_told(admin, "No doctor can be reached") == 0
-    await doctor.blocks()
+    if forgets:
+        await doctor.says("/forget")
+        await doctor.taps("Yes, erase everything")
+        await doctor.sees("Everything is erased")
+    else:
+        await doctor.blocks()
     await off_stage.sim.quiet()
     for _ in range(2):
         await again(off_stage, "stuck")

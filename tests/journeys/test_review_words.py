@@ -134,6 +134,23 @@ class TestThePatient:
         await ann.taps("Ask a doctor")
         await ann.sees("There is no doctor on this bot at the moment")
 
+    async def test_a_doctor_who_was_forgotten_is_promised_again_once_they_write(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await clinic.case(ann)
+        answer = next(each for each in await ann.messages() if each.button("Ask a doctor"))
+        await doctor.says("/forget")
+        await doctor.taps("Yes, erase everything")
+        await doctor.sees("hear of waiting cases again once you have written to me")
+        await ann.taps("Ask a doctor", answer)
+        await ann.sees("There is no doctor on this bot at the moment")
+        await doctor.says("/worklist")
+        await clinic.stage.sim.quiet()
+        await ann.taps("Ask a doctor", answer)
+        await ann.sees("The doctors already have your picture")
+
     async def test_the_doctors_word_stands_in_history_and_comes_again(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
         ann = await clinic.stage.agreed(1)

@@ -32,6 +32,7 @@ class Room:
         self.patients = 100
 
     async def doctor(self, telegram_id: int) -> Member:
+        await self.hands.person(telegram_id)
         return await self.storage.write(staff.add, telegram_id, Role.DOCTOR, f"Dr. {telegram_id}")
 
     async def admin(self) -> Member:
@@ -296,13 +297,18 @@ async def test_an_admin_does_not_decide_their_own_case(room: Room, storage: Stor
     assert await refusal(deciding) == Why.OWN
 
 
+@pytest.mark.parametrize("forgotten", [False, True], ids=["revoked", "forgotten"])
 async def test_a_second_opinion_nobody_is_left_for_goes_to_the_admins(
-    room: Room, storage: Storage
+    room: Room, storage: Storage, forgotten: bool
 ) -> None:
     case, (first, second) = await room.case(), [await room.doctor(n) for n in (1, 2)]
     await room.says(first, case, VIRAL, second=True)
     assert await storage.write(opinions.strand) == []
-    await storage.write(staff.revoke, second.id)
+    if forgotten:
+        person = await room.hands.person(second.telegram_id)
+        await storage.write(erasure.forget, person.id)
+    else:
+        await storage.write(staff.revoke, second.id)
     assert [each.id for each in await storage.write(opinions.strand)] == [case.id]
     assert await storage.write(opinions.strand) == []
 
