@@ -7,7 +7,18 @@ import pytest
 from sqlite_utils import Database as Plain
 from sqlite_utils import Migrations
 
-from storage import Storage, audit, cases, doctors, erasure, history, opinions, reviews, staff
+from storage import (
+    Storage,
+    audit,
+    cases,
+    doctors,
+    erasure,
+    history,
+    opinions,
+    people,
+    reviews,
+    staff,
+)
 from storage.cases import Case, CaseState, StoredFinding
 from storage.database import Database
 from storage.migrations import MIGRATIONS
@@ -42,6 +53,7 @@ class Room:
         """A case that was answered and waits."""
         self.patients += 1
         person = await self.hands.person(patient or self.patients)
+        await self.storage.write(people.consent, person.id, "1")
         case = await self.hands.bring(await self.hands.send(person, "cough"), CaseState.READ)
         finding = StoredFinding(
             model="m", modality="xray", normal=normal, bacterial=1 - normal, viral=0.0, label=None
@@ -358,6 +370,24 @@ async def test_a_case_erased_under_review_is_nobodys(room: Room, storage: Storag
     assert await refusal(storage.read(reviews.mine, doctor, case.number)) == Why.GONE
     assert await refusal(room.take(doctor, case)) == Why.GONE
     assert await room.next(doctor) is None
+
+
+async def test_a_case_whose_person_took_the_agreement_back_is_nobodys_until_they_agree(
+    room: Room, storage: Storage
+) -> None:
+    case, (first, second) = await room.case(), [await room.doctor(n) for n in (1, 2)]
+    await room.says(first, case, BACTERIAL, second=True)
+    await room.give(second, case, VIRAL)
+    await storage.write(people.withdraw_consent, case.person_id)
+    assert await storage.write(reviews.leave, case.person_id) == 1
+    await storage.write(reviews.enter, case.id)
+    assert await room.settle() == [] and await room.next(second) is None
+    assert await refusal(room.take(second, case)) is Why.UNFINISHED
+    await storage.write(people.consent, case.person_id, "2")
+    assert await storage.write(reviews.come_back, case.person_id) == 1
+    assert await storage.write(reviews.come_back, case.person_id) == 0
+    assert await storage.read(reviews.wants_another, case.id)
+    assert await room.says(second, case, BACTERIAL) is Outcome.DECIDED
 
 
 async def test_forget_erases_comments_and_keeps_the_verdict(
