@@ -175,6 +175,13 @@ def reviewed(tx: Tx, services: Services, case: Case) -> None:
         _tell_review(tx, services, case, person, f"{REVIEW}{case.id}")
 
 
+def let_in(tx: Tx, services: Services, chat: int) -> None:
+    """Note that somebody blocks the bot no more, and tell them what they missed."""
+    people.unblock(tx, chat)
+    if person := people.by_telegram_id(tx, chat):
+        catch_up(tx, services, person)
+
+
 def catch_up(tx: Tx, services: Services, person: Person) -> None:
     """Tell somebody who is back what doctors said while they had blocked the bot."""
     for case_id in outbox.kept_back(tx, person, REVIEW):

@@ -31,7 +31,7 @@ def arrived(tx: Tx, row: OutRow, *message_ids: int) -> None:
     """Mark a row as sent, and its case as answered if it was the answer; an album is several."""
     first, further = next(iter(message_ids), None), message_ids[1:]
     if not outbox.sent(tx, row.id, first) and message_ids:
-        # Its case or its person was erased while it was on its way.
+        # While it was on its way its case or person was erased, or its doctor's role ended.
         for each in message_ids:
             say.delete(tx, f"late:{row.id}", row.chat_id, each)
         return

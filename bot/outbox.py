@@ -30,7 +30,7 @@ from bot.errors import report
 from bot.mending import mend
 from bot.pace import Pace
 from bot.wake import rest
-from storage import Storage, outbox
+from storage import Storage, outbox, people
 from storage.ahead import LONGEST_BACKOFF
 from storage.clock import utc_now
 from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong, StorageError
@@ -178,7 +178,7 @@ class Outbox:
             if row.kind in REPEATABLE or surely_not_sent(error):
                 return _again(row)
             return self._doubtful(row)
-        return lambda tx: deliveries.arrived(tx, row, *message_ids)
+        return lambda tx: _arrived(tx, self.services, row, message_ids)
 
     def _tell_once(self, error: InvalidToken) -> None:
         """Log what an operator has to mend: with a webhook nothing else would say so."""
@@ -351,6 +351,14 @@ def _again(row: OutRow) -> Mark:
         return lambda tx: deliveries.undelivered(tx, row, "not taken for a day")
     wait = min(BACKOFF * 2 ** min(row.attempts - 1, 12), LONGEST_BACKOFF)
     return lambda tx: outbox.retry(tx, row.id, tx.time + wait)
+
+
+def _arrived(tx: Tx, services: Services, row: OutRow, message_ids: tuple[int, ...]) -> None:
+    """Mark a row as sent; what went out after a block was noted, and arrived, disproves it."""
+    deliveries.arrived(tx, row, *message_ids)
+    person = people.by_telegram_id(tx, row.chat_id) if message_ids else None
+    if person and person.blocked_at and person.blocked_at < row.changed_at:
+        answers.let_in(tx, services, row.chat_id)
 
 
 def _blocked(tx: Tx, services: Services, row: OutRow) -> None:

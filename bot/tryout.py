@@ -17,7 +17,8 @@ from bot.sandbox.server import Sandbox
 from bot.settings import BadSettings, Settings
 from classifier.reading.isolated import IsolatedReader
 from classifier.report_texts import Language
-from storage import Storage, sources, staff
+from storage import Storage, doctors, people, sources, staff
+from storage.doctors import Preferences
 from storage.staff import Role
 from storage.store import DATABASE
 from storage.transaction import Tx
@@ -25,6 +26,7 @@ from storage.transaction import Tx
 # Nobody at Telegram can own a name with two underscores in a row, so no link leads to a stranger.
 USERNAME = "sandbox__bot"
 CLINIC = "Demo clinic"
+ZONE = "Asia/Shanghai"
 # Long enough to see how it is done, short enough to wait for.
 UNDO_SECONDS = 10
 # Pixels of the code beside the chat.
@@ -90,7 +92,11 @@ def _settings(sandbox: Sandbox, folder: Path, language: Language) -> Settings:
 def seed(tx: Tx) -> str:
     """Give the personas their roles; gives the token of the clinic's link."""
     for persona in PERSONAS:
-        if persona.role in tuple(Role):
-            staff.add(tx, persona.id, Role(persona.role), persona.name)
+        if persona.role in tuple(Role) and people.by_telegram_id(tx, persona.id) is None:
+            # As by the link of an invitation: patients are not told to wait for who never wrote.
+            people.seen(tx, persona.id, persona.language)
+            member = staff.add(tx, persona.id, Role(persona.role), persona.name)
+            # Sent before they press Start, a digest would come back as if they blocked the bot.
+            doctors.prefer(tx, member.id, Preferences(ZONE, news=False))
     clinic = sources.by_name(tx, CLINIC) or sources.create(tx, CLINIC)
     return clinic.token

@@ -295,6 +295,13 @@ def elsewhere(tx: Tx, person: Person) -> list[tuple[int, int]]:
     return [(row["chat_id"], row["message_id"]) for row in rows]
 
 
+def take_back(tx: Tx, person: Person) -> None:
+    """Delete those and what is on its way there: what arrives and has no row is taken out again."""
+    sql = """DELETE FROM outbox WHERE chat_id <> :chat
+             AND case_id IN (SELECT id FROM cases WHERE person_id = :person)"""
+    tx.run(sql, person=person.id, chat=person.telegram_id)
+
+
 def next_due(tx: Tx, afterwords: bool = True) -> datetime | None:
     """Give the time at which there may be something for `lease_due`, or None."""
     return from_stored_or_none(

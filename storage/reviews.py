@@ -1,6 +1,7 @@
 """Which case a doctor looks at next, and who holds which.
 
-An answered case with a finding waits in the queue until it is reviewed or erased. A doctor takes it
+An answered case with a finding waits in the queue until it is reviewed or erased, while its person
+agrees to that. A doctor takes it
 by a lease (`under_review`) and holds one at a time, besides those of a verdict that can still be
 taken back. What returns to the queue loses what was not final; see `opinions`.
 """
@@ -27,11 +28,9 @@ _OPEN = """c.state = 'under_review'
     AND NOT EXISTS (SELECT 1 FROM opinions WHERE case_id = c.id AND state = 'given')"""
 
 _IN_QUEUE = "SELECT 1 FROM review_queue WHERE case_id = :id"
-# A doctor who may still look at the case `c`.
-_FRESH_DOCTOR = """SELECT 1 FROM staff AS d
-    WHERE d.role = 'doctor' AND d.revoked_at IS NULL
-      AND NOT EXISTS (SELECT 1 FROM people AS p
-          WHERE p.telegram_id = d.telegram_id AND p.blocked_at IS NOT NULL)
+# A doctor who can be reached and may still look at the case `c`.
+_FRESH_DOCTOR = """SELECT 1 FROM staff AS d JOIN people AS p ON p.telegram_id = d.telegram_id
+    WHERE d.role = 'doctor' AND d.revoked_at IS NULL AND p.blocked_at IS NULL
       AND d.telegram_id IS NOT (SELECT telegram_id FROM people WHERE id = c.person_id)
       AND d.telegram_id NOT IN (SELECT m.telegram_id FROM opinions AS o
           JOIN staff AS m ON m.id = o.doctor_id WHERE o.case_id = c.id)"""
@@ -71,19 +70,47 @@ class Waiting:
 
 
 def enter(tx: Tx, case_id: int) -> None:
-    """Let a case wait for a doctor, or weigh it anew; nothing for one that has no finding."""
+    """Let a case wait for a doctor, or weigh it anew.
+
+    Nothing for one that has no finding, or whose person took the agreement back.
+    """
     tx.run(
-        """INSERT INTO review_queue (case_id, urgency, since_at)
+        """INSERT INTO review_queue (case_id, urgency, since_at, again)
            SELECT c.id, :pneumonia * (1 - f.normal) + :asking * (c.doctor_asked_at IS NOT NULL)
-               - c.received_at / 3.6e9, :now
+               - c.received_at / 3.6e9, :now,
+               EXISTS (SELECT 1 FROM opinions WHERE case_id = c.id AND state = 'final')
            FROM cases AS c JOIN findings AS f ON f.case_id = c.id
            WHERE c.id = :id AND c.state IN ('answered', 'under_review') AND c.erased_at IS NULL
+             AND EXISTS (SELECT 1 FROM consents WHERE person_id = c.person_id)
            ORDER BY f.id LIMIT 1
            ON CONFLICT (case_id) DO UPDATE SET urgency = excluded.urgency""",
         id=case_id,
         pneumonia=HOURS_FOR_PNEUMONIA,
         asking=HOURS_FOR_ASKING,
     )
+
+
+def leave(tx: Tx, person_id: int) -> int:
+    """Take a person's cases out of the queue and out of doctors' hands; gives how many."""
+    tx.run(
+        """UPDATE cases SET state = 'answered', changed_at = :now,
+               lease_worker = NULL, lease_until_at = NULL
+           WHERE person_id = :person AND state = 'under_review'""",
+        person=person_id,
+    )
+    sql = """DELETE FROM review_queue
+             WHERE case_id IN (SELECT id FROM cases WHERE person_id = :person)"""
+    return tx.run(sql, person=person_id)
+
+
+def come_back(tx: Tx, person_id: int) -> int:
+    """Let the cases that left wait again; gives how many."""
+    sql = """SELECT id FROM cases WHERE person_id = :person AND state = 'answered'
+               AND erased_at IS NULL AND id NOT IN (SELECT case_id FROM review_queue)"""
+    left = tx.rows(sql, person=person_id)
+    for row in left:
+        enter(tx, row["id"])
+    return len(left)
 
 
 def ahead(tx: Tx, case_id: int) -> int:

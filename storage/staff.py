@@ -108,8 +108,9 @@ def members(tx: Tx, role: Role | None = None) -> list[Member]:
 
 
 def reachable(tx: Tx, role: Role) -> list[Member]:
-    """Give those of them who have not blocked the bot."""
-    return [each for each in members(tx, role) if not people.is_blocked(tx, each.telegram_id)]
+    """Give those of them who wrote to the bot, which begins no chat, and have not blocked it."""
+    known = [(each, people.by_telegram_id(tx, each.telegram_id)) for each in members(tx, role)]
+    return [each for each, person in known if person and person.blocked_at is None]
 
 
 def everybody(tx: Tx) -> list[Member]:
@@ -152,12 +153,14 @@ def _take_back(tx: Tx, member: Member) -> None:
         actor=member.actor,
     )
     if member.role is Role.DOCTOR:
+        others = """state IN ('pending', 'sending') AND chat_id = :chat AND case_id IS NOT NULL
+            AND (SELECT person_id FROM cases WHERE id = outbox.case_id)
+                IS NOT (SELECT id FROM people WHERE telegram_id = :chat)"""
+        # What arrives and has no row is taken out of the chat again.
+        tx.run(f"DELETE FROM outbox WHERE {others} AND state = 'sending'", chat=member.telegram_id)
         tx.run(
-            """UPDATE outbox SET state = 'dropped', reason = 'revoked', changed_at = :now
-               WHERE state IN ('pending', 'sending') AND state = 'pending'
-                 AND chat_id = :chat AND case_id IS NOT NULL
-                 AND (SELECT person_id FROM cases WHERE id = outbox.case_id)
-                     IS NOT (SELECT id FROM people WHERE telegram_id = :chat)""",
+            f"""UPDATE outbox SET state = 'dropped', reason = 'revoked', changed_at = :now
+                WHERE {others}""",
             chat=member.telegram_id,
         )
 

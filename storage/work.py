@@ -152,7 +152,8 @@ def awaiting_doctor(tx: Tx, person_id: int) -> list[Case]:
     """Give the answered cases of which a person waits for a doctor's word, oldest first."""
     sql = """SELECT * FROM cases
              WHERE person_id = :id AND state IN ('answered', 'under_review')
-               AND doctor_asked_at IS NOT NULL AND erased_at IS NULL ORDER BY id"""
+               AND doctor_asked_at IS NOT NULL AND id IN (SELECT case_id FROM review_queue)
+             ORDER BY id"""
     return [to_case(row) for row in tx.rows(sql, id=person_id)]
 
 

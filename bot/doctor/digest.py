@@ -12,7 +12,7 @@ from bot.replies import Acting, answer_tap, reply_as, tapped_number
 from bot.say import Buttons, edit_here, say
 from bot.settings import ZONES
 from bot.texts.catalogue import Texts
-from storage import doctors, people, staff
+from storage import doctors, staff
 from storage.doctors import Preferences
 from storage.staff import Member, Role
 from storage.transaction import Tx
@@ -97,7 +97,7 @@ def is_due(wanted: Preferences, now: datetime) -> bool:
 
 
 def _send_digests(tx: Tx, services: Services) -> None:
-    for doctor in _who_can_be_told(tx):
+    for doctor in staff.reachable(tx, Role.DOCTOR):
         wanted = _wishes(tx, services, doctor)
         if not wanted.news or not is_due(wanted, tx.time):
             continue
@@ -112,7 +112,7 @@ def _send_digests(tx: Tx, services: Services) -> None:
 
 def _send_reminders(tx: Tx, services: Services) -> None:
     hours, until = services.settings.service_level_hours, tx.time - services.settings.service_level
-    for doctor in _who_can_be_told(tx):
+    for doctor in staff.reachable(tx, Role.DOCTOR):
         wanted = _wishes(tx, services, doctor)
         local = tx.time.astimezone(ZoneInfo(wanted.zone))
         if not wanted.news or wanted.is_quiet(local.hour):
@@ -120,12 +120,6 @@ def _send_reminders(tx: Tx, services: Services) -> None:
         if count := doctors.remind(tx, doctor, wanted, until):
             text = services.texts_in(tx, doctor.telegram_id)("reminder", count=count, hours=hours)
             say(tx, f"reminder:{doctor.id}:{until.timestamp()}", doctor.telegram_id, text)
-
-
-def _who_can_be_told(tx: Tx) -> list[Member]:
-    """Leave out who never wrote to the bot: Telegram lets it begin no chat."""
-    doctors_now = staff.reachable(tx, Role.DOCTOR)
-    return [each for each in doctors_now if people.by_telegram_id(tx, each.telegram_id)]
 
 
 def _wishes(tx: Tx, services: Services, doctor: Member) -> Preferences:

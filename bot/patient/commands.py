@@ -124,12 +124,13 @@ async def show_history(update: Update, context: Context) -> None:
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         texts = services.texts_of(person)
+        awaited = {case.id for case in work.awaiting_doctor(tx, person.id)}
         lines = [
             texts(
                 "history.line",
                 when=told(services.settings, record.case.received_at, texts.language),
                 number=record.case.number,
-                answer=_answer(record, services, person),
+                answer=_answer(record, services, person, record.case.id in awaited),
             )
             for record in history.newest(tx, person.id)
         ]
@@ -139,7 +140,7 @@ async def show_history(update: Update, context: Context) -> None:
     await reply_once(update, context, reply)
 
 
-def _answer(record: CaseRecord, services: Services, person: Person) -> str:
+def _answer(record: CaseRecord, services: Services, person: Person, is_awaited: bool) -> str:
     texts = services.texts_of(person)
     if not record.findings or record.case.state is CaseState.CLASSIFIED:
         return texts(f"state.{record.case.state}")
@@ -149,6 +150,8 @@ def _answer(record: CaseRecord, services: Services, person: Person) -> str:
         return texts("history.differ" if differ else "history.doctor", verdict=verdict)
     finding, words = record.findings[-1], WORDS[texts.language]
     if answers.waits_for_doctor(services, record.case):
+        if not is_awaited:
+            return texts("history.no_word")
         looking = record.case.state is CaseState.UNDER_REVIEW
         return texts("state.under_review" if looking else "status.doctor")
     if finding.label:

@@ -7,9 +7,9 @@ from telegram import Update
 from bot import answers
 from bot.context import Context, Services
 from bot.replies import answer_tap, reply_once, tapped
-from bot.say import Buttons, edit_here, say
+from bot.say import Buttons, delete, edit_here, say, unanswered
 from bot.texts.catalogue import Texts
-from storage import dialogs, people
+from storage import dialogs, outbox, people, reviews
 from storage.people import Person
 from storage.transaction import Tx
 
@@ -51,18 +51,30 @@ async def decided(update: Update, context: Context) -> None:
             # The button stood under a text that has changed since.
             ask(tx, services, person, key, after_picture=choice == AGREE_AGAIN)
             return
+        texts = services.texts_of(person)
         if choice == DECLINE:
-            people.withdraw_consent(tx, person.id)
-            answers.withdraw_all(tx, services, person)
+            further = _withdraw(tx, services, person, key)
         else:
             people.consent(tx, person.id, VERSION)
-        texts = services.texts_of(person)
+            further = [texts("consent.back")] if reviews.come_back(tx, person.id) else []
         asked = texts("consent.text", days=services.settings.retention_days)
         edit_here(tx, f"{key}:edit", update, asked)
         said = {AGREE: "consent.agreed", AGREE_AGAIN: "consent.agreed_again"}
-        say(tx, key, person.telegram_id, texts(said.get(choice, "consent.declined")))
+        words = [texts(said.get(choice, "consent.declined")), *further]
+        say(tx, key, person.telegram_id, "\n\n".join(words))
 
     await reply_once(update, context, reply)
+
+
+def _withdraw(tx: Tx, services: Services, person: Person, key: str) -> list[str]:
+    """Take the agreement back, and pictures from the model and doctors; gives what to add."""
+    people.withdraw_consent(tx, person.id)
+    answers.withdraw_all(tx, services, person)
+    for chat, message_id in outbox.elsewhere(tx, person):
+        delete(tx, key, chat, message_id)
+    outbox.take_back(tx, person)
+    texts = services.texts_of(person)
+    return [unanswered(texts, texts("consent.left"))] if reviews.leave(tx, person.id) else []
 
 
 def _is_asked(tx: Tx, person: Person) -> bool:

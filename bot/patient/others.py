@@ -7,7 +7,7 @@ from bot.context import Context, Services
 from bot.replies import answer_tap, reply_once
 from bot.say import say
 from bot.texts.catalogue import Texts, language_of
-from storage import people, updates
+from storage import updates
 from storage.people import Person
 from storage.transaction import Tx
 
@@ -69,12 +69,8 @@ async def membership(update: Update, context: Context) -> None:
     def note(tx: Tx) -> None:
         if not updates.first_time(tx, update.update_id):
             return
-        if blocked:
-            deliveries.blocked(tx, context.services, change.chat.id)
-            return
-        people.unblock(tx, change.chat.id)
-        if person := people.by_telegram_id(tx, change.chat.id):
-            answers.catch_up(tx, context.services, person)
+        follow = deliveries.blocked if blocked else answers.let_in
+        follow(tx, context.services, change.chat.id)
 
     await context.storage.write(note)
     context.services.wake.all()

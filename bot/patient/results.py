@@ -7,10 +7,11 @@ from telegram import Update
 
 from bot import doctors_word
 from bot.context import Context, Services
+from bot.patient import consent
 from bot.replies import answer_tap, erase_once, reply_once, tapped_number
 from bot.say import delete, edit_here, say, unanswered
 from bot.texts.catalogue import Texts
-from storage import cases, erasure, history, outbox, reviews, staff
+from storage import cases, erasure, history, outbox, people, reviews, staff
 from storage.cases import Case, CaseState
 from storage.erasure import NOTHING, Erased
 from storage.people import Person
@@ -41,8 +42,13 @@ async def ask_doctor(update: Update, context: Context) -> None:
         case = history.own(tx, person.id, number)
         if case is None or case.erased_at is not None:
             text = texts("gone")
+        elif word := doctors_word.text(tx, texts, case):
+            text = word
+        elif people.consents(tx, person.id):
+            text = _put_before_doctors(tx, texts, case)
         else:
-            text = doctors_word.text(tx, texts, case) or _put_before_doctors(tx, texts, case)
+            consent.ask(tx, services, person, key, after_picture=False)
+            return
         say(tx, key, person.telegram_id, text)
 
     await reply_once(update, context, reply)

@@ -138,6 +138,20 @@ async def test_old_backups_go_even_if_the_file_cannot_be_written_anew(
     assert not backups(stage)
 
 
+async def test_what_was_erased_before_a_doctor_looked_waits_for_none(off_stage: Stage) -> None:
+    await off_stage.start(results="after_review")
+    ann = await off_stage.agreed(1)
+    await ann.sends_photo(xray())
+    await ann.sees("Here a doctor looks")
+    await ann.says("/history")
+    await ann.sees("waiting for a doctor")
+    off_stage.change("UPDATE cases SET received_at = received_at - ?", 91 * DAY)
+    await again(off_stage, "retention")
+    await ann.says("/history")
+    told = await ann.sees("no answer from a doctor")
+    assert "waiting" not in told.text
+
+
 async def test_what_a_clock_that_was_ahead_put_off_is_said_after_the_next_start(
     stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,8 +203,9 @@ async def test_stuck_pictures_and_messages_are_told_once(
     assert await times_told(admin, "are stuck") == 2
 
 
+@pytest.mark.parametrize("forgets", [False, True], ids=["blocks", "forgets"])
 async def test_admins_hear_of_what_waits_too_long_while_no_doctor_can_be_reached(
-    off_stage: Stage,
+    off_stage: Stage, forgets: bool
 ) -> None:
     async with await Storage.open(off_stage.data_dir) as storage:
         await storage.write(staff.add, 71, Role.DOCTOR, "Dr. Li")
@@ -205,7 +220,12 @@ async def test_admins_hear_of_what_waits_too_long_while_no_doctor_can_be_reached
     off_stage.change("UPDATE review_queue SET since_at = since_at - ?", DAY + 1)
     await again(off_stage, "stuck")
     assert await times_told(admin, "No doctor can be reached") == 0
-    await doctor.blocks()
+    if forgets:
+        await doctor.says("/forget")
+        await doctor.taps("Yes, erase everything")
+        await doctor.sees("Everything is erased")
+    else:
+        await doctor.blocks()
     await off_stage.sim.quiet()
     for _ in range(2):
         await again(off_stage, "stuck")

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from bot.sandbox.client import User
+from bot.sandbox.client import Heard, User
 from bot.worker import Worker
 
 from .clinic import POLLING, Clinic, says, takes
@@ -77,6 +77,85 @@ async def test_pictures_of_a_case_that_went_to_another_doctor_are_not_sent(clini
     await clinic.stage.sim.quiet(4)
     assert not [each for each in await first.messages() if each.album]
     assert clinic.stage.value("SELECT state FROM outbox WHERE kind = 'album'") == "failed"
+
+
+async def two_screens(clinic: Clinic) -> tuple[User, Heard]:
+    """Let Ann agree on one of two screens; gives her and the other one."""
+    ann = clinic.stage.sim.user(1, language="en")
+    for _ in range(2):
+        await ann.starts()
+        await ann.sees("Before your first picture")
+        await clinic.stage.sim.quiet()
+    first, second = [each for each in await ann.messages() if each.buttons]
+    await ann.taps("I have read this", first)
+    await ann.sees("Now send the picture")
+    return ann, second
+
+
+@POLLING
+async def test_who_takes_the_agreement_back_is_shown_to_no_doctor_until_they_agree_again(
+    clinic: Clinic,
+) -> None:
+    [doctor] = await clinic.opens(results="after_review")
+    ann, screen = await two_screens(clinic)
+    await ann.sends_photo(xray())
+    await ann.sees("Here a doctor looks")
+    await takes(doctor)
+    await doctor.taps("Normal")
+    await doctor.sees("Your verdict")
+    await ann.taps("I do not agree", screen)
+    told = await ann.sees("Doctors are no longer shown the pictures you sent before")
+    assert "I will not look at any picture" in told.text and "do not wait" in told.text
+    await clinic.stage.sim.quiet()
+    assert not [each for each in await doctor.messages() if each.photo]
+    await doctor.says("/review")
+    await doctor.sees("Nothing is waiting for you")
+    await ann.says("/status")
+    await ann.sees("Nothing is being worked on")
+    await ann.says("/history")
+    await ann.sees("no answer from a doctor")
+
+    await ann.starts()
+    await ann.taps("I have read this")
+    await ann.sees("The doctors can look again at the pictures you sent before")
+    await takes(doctor)
+    await says(doctor, "Normal")
+    await ann.sees("A doctor has looked")
+
+
+@POLLING
+async def test_who_took_the_agreement_back_is_asked_for_it_before_a_doctor_is(
+    clinic: Clinic,
+) -> None:
+    await clinic.opens()
+    ann, screen = await two_screens(clinic)
+    await clinic.case(ann)
+    answer = next(each for each in await ann.messages() if each.button("Ask a doctor"))
+    await ann.taps("I do not agree", screen)
+    await ann.sees("Doctors are no longer shown")
+    await ann.taps("Ask a doctor", answer)
+    await clinic.stage.sim.quiet()
+    assert (await ann.messages())[-1].button("I have read this and agree")
+    assert clinic.stage.value("SELECT count(*) FROM review_queue") == 0
+
+
+@POLLING
+async def test_a_card_in_flight_when_the_role_ends_is_taken_back(clinic: Clinic) -> None:
+    [doctor] = await clinic.opens()
+    boss = clinic.stage.sim.user(ADMIN)
+    await clinic.case(await clinic.stage.agreed(1))
+    await boss.says("/staff")
+    await boss.taps("End: Dr. <71>")
+    await clinic.stage.sim.fault("sendPhoto", delay=1, chat_id=71)
+    await doctor.says("/review")
+    in_flight = "SELECT count(*) FROM outbox WHERE kind = 'photo' AND state = 'sending'"
+    while not clinic.stage.value(in_flight):
+        await clinic.stage.sim.quiet(0.02)
+    await clinic.stage.sim.quiet(0.3)
+    await boss.taps("Yes, end it")
+    await doctor.sees("Your role as a doctor here has ended")
+    await clinic.stage.sim.quiet(1.2)
+    assert not [each for each in await doctor.messages() if each.photo]
 
 
 @POLLING

@@ -134,6 +134,23 @@ class TestThePatient:
         await ann.taps("Ask a doctor")
         await ann.sees("There is no doctor on this bot at the moment")
 
+    async def test_a_doctor_who_was_forgotten_is_promised_again_once_they_write(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await clinic.case(ann)
+        answer = next(each for each in await ann.messages() if each.button("Ask a doctor"))
+        await doctor.says("/forget")
+        await doctor.taps("Yes, erase everything")
+        await doctor.sees("hear of waiting cases again once you have written to me")
+        await ann.taps("Ask a doctor", answer)
+        await ann.sees("There is no doctor on this bot at the moment")
+        await doctor.says("/worklist")
+        await clinic.stage.sim.quiet()
+        await ann.taps("Ask a doctor", answer)
+        await ann.sees("The doctors already have your picture")
+
     async def test_the_doctors_word_stands_in_history_and_comes_again(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
         ann = await clinic.stage.agreed(1)
@@ -244,6 +261,23 @@ class TestThePatient:
         await ann.says("/help")
         await clinic.stage.sim.quiet()
         assert told_of(clinic) == ["not_delivered", "sent_again"]
+
+    async def test_a_block_that_was_none_ends_with_what_arrives_and_nothing_is_lost(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        numbers = [await clinic.case(ann), await clinic.case(ann)]
+        # It was on its way since before Ann let the bot in again.
+        await clinic.stage.sim.fault("sendMessage", code=403, chat_id=1)
+        await takes(doctor, numbers[0])
+        await says(doctor, "Normal")
+        await doctor.sees("the patient has blocked the bot and has not heard")
+        await takes(doctor, numbers[1])
+        await says(doctor, "Viral pneumonia")
+        for number in reversed(numbers):
+            await ann.sees(f"A doctor has looked at your picture (case {number})")
+        assert clinic.stage.value("SELECT blocked_at FROM people WHERE telegram_id = 1") is None
 
     async def test_whoever_is_back_to_delete_something_else_hears_it_too(
         self, clinic: Clinic

@@ -13,6 +13,7 @@ from storage import (
     history,
     opinions,
     outbox,
+    people,
     reviews,
     staff,
     troubles,
@@ -39,7 +40,9 @@ async def put_right(hands: Any) -> int:
 
 
 async def waiting(hands: Any, patient: int) -> Case:
-    case: Case = await hands.answered(await hands.person(patient))
+    person = await hands.person(patient)
+    await hands.storage.write(people.consent, person.id, "1")
+    case: Case = await hands.answered(person)
     await hands.storage.write(reviews.enter, case.id)
     return case
 

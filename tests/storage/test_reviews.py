@@ -7,7 +7,18 @@ import pytest
 from sqlite_utils import Database as Plain
 from sqlite_utils import Migrations
 
-from storage import Storage, audit, cases, doctors, erasure, history, opinions, reviews, staff
+from storage import (
+    Storage,
+    audit,
+    cases,
+    doctors,
+    erasure,
+    history,
+    opinions,
+    people,
+    reviews,
+    staff,
+)
 from storage.cases import Case, CaseState, StoredFinding
 from storage.database import Database
 from storage.migrations import MIGRATIONS
@@ -32,6 +43,7 @@ class Room:
         self.patients = 100
 
     async def doctor(self, telegram_id: int) -> Member:
+        await self.hands.person(telegram_id)
         return await self.storage.write(staff.add, telegram_id, Role.DOCTOR, f"Dr. {telegram_id}")
 
     async def admin(self) -> Member:
@@ -41,6 +53,7 @@ class Room:
         """A case that was answered and waits."""
         self.patients += 1
         person = await self.hands.person(patient or self.patients)
+        await self.storage.write(people.consent, person.id, "1")
         case = await self.hands.bring(await self.hands.send(person, "cough"), CaseState.READ)
         finding = StoredFinding(
             model="m", modality="xray", normal=normal, bacterial=1 - normal, viral=0.0, label=None
@@ -296,13 +309,18 @@ async def test_an_admin_does_not_decide_their_own_case(room: Room, storage: Stor
     assert await refusal(deciding) == Why.OWN
 
 
+@pytest.mark.parametrize("forgotten", [False, True], ids=["revoked", "forgotten"])
 async def test_a_second_opinion_nobody_is_left_for_goes_to_the_admins(
-    room: Room, storage: Storage
+    room: Room, storage: Storage, forgotten: bool
 ) -> None:
     case, (first, second) = await room.case(), [await room.doctor(n) for n in (1, 2)]
     await room.says(first, case, VIRAL, second=True)
     assert await storage.write(opinions.strand) == []
-    await storage.write(staff.revoke, second.id)
+    if forgotten:
+        person = await room.hands.person(second.telegram_id)
+        await storage.write(erasure.forget, person.id)
+    else:
+        await storage.write(staff.revoke, second.id)
     assert [each.id for each in await storage.write(opinions.strand)] == [case.id]
     assert await storage.write(opinions.strand) == []
 
@@ -352,6 +370,24 @@ async def test_a_case_erased_under_review_is_nobodys(room: Room, storage: Storag
     assert await refusal(storage.read(reviews.mine, doctor, case.number)) == Why.GONE
     assert await refusal(room.take(doctor, case)) == Why.GONE
     assert await room.next(doctor) is None
+
+
+async def test_a_case_whose_person_took_the_agreement_back_is_nobodys_until_they_agree(
+    room: Room, storage: Storage
+) -> None:
+    case, (first, second) = await room.case(), [await room.doctor(n) for n in (1, 2)]
+    await room.says(first, case, BACTERIAL, second=True)
+    await room.give(second, case, VIRAL)
+    await storage.write(people.withdraw_consent, case.person_id)
+    assert await storage.write(reviews.leave, case.person_id) == 1
+    await storage.write(reviews.enter, case.id)
+    assert await room.settle() == [] and await room.next(second) is None
+    assert await refusal(room.take(second, case)) is Why.UNFINISHED
+    await storage.write(people.consent, case.person_id, "2")
+    assert await storage.write(reviews.come_back, case.person_id) == 1
+    assert await storage.write(reviews.come_back, case.person_id) == 0
+    assert await storage.read(reviews.wants_another, case.id)
+    assert await room.says(second, case, BACTERIAL) is Outcome.DECIDED
 
 
 async def test_forget_erases_comments_and_keeps_the_verdict(

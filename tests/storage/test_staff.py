@@ -167,6 +167,17 @@ async def test_cases_on_their_way_to_a_revoked_doctor_do_not_arrive_but_their_ow
     }
 
 
+async def test_a_case_in_flight_to_a_revoked_doctor_is_not_known_when_it_arrives(
+    hands: Any, storage: Storage, doctor: Member
+) -> None:
+    case = await hands.send(await hands.person(1))
+    out = Outgoing(key="card", chat_id=7, kind=OutKind.PHOTO, case_id=case.id)
+    await storage.write(outbox.enqueue, out)
+    [row] = await storage.write(outbox.lease_due)
+    await storage.write(staff.revoke, doctor.id)
+    assert not await storage.write(outbox.sent, row.id, 5)
+
+
 @pytest.mark.parametrize("name", ["", "x" * 81])
 async def test_a_name_is_of_a_length_one_can_read(
     storage: Storage, boss: Member, name: str

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from storage import Storage, cases, history, work
+from storage import Storage, cases, history, people, reviews, work
 from storage.cases import CaseState, Upload
 from storage.errors import LeaseLost
 
@@ -125,7 +125,9 @@ async def test_who_waits_for_a_doctor_is_known_until_the_doctor_has_spoken(
     hands: Any, storage: Storage
 ) -> None:
     person = await hands.person()
+    await storage.write(people.consent, person.id, "1")
     case = await hands.answered(person)
+    await storage.write(reviews.enter, case.id)
     assert await storage.read(work.awaiting_doctor, person.id) == []
     await storage.write(cases.ask_doctor, case.id)
     for state in (CaseState.UNDER_REVIEW, CaseState.REVIEWED):
