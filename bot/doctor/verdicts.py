@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 
 from telegram import Update
 
@@ -27,6 +28,8 @@ from storage.transaction import Tx
 log = logging.getLogger(__name__)
 
 ASKED = "comment"
+# Who still writes when the case has gone back is told so, and not answered as a patient.
+LATE = timedelta(hours=1)
 LONGEST_REST = 5.0
 
 
@@ -183,10 +186,10 @@ def _open(tx: Tx, case: Case, state: OpinionState) -> Opinion | None:
 
 
 def _ask_comment(tx: Tx, services: Services, acting: Acting, case: Case) -> None:
-    """Wait for a comment for as long as the doctor holds the case, which begins anew."""
+    """Wait for a comment while the doctor holds the case, which begins anew."""
     length = services.settings.lease
     reviews.renew(tx, case.id, tx.time + length)
-    dialogs.begin(tx, acting.chat, ASKED, {"case": case.id}, length)
+    dialogs.begin(tx, acting.chat, ASKED, {"case": case.id}, length + LATE)
 
 
 def _ask_no_more(tx: Tx, acting: Acting) -> None:
