@@ -143,6 +143,30 @@ async def test_doctors_who_differ_are_decided_by_a_third(clinic: Clinic) -> None
     assert "I see nothing" in (await second.sees("seen by a doctor")).text
 
 
+@POLLING
+async def test_an_admin_hears_that_another_is_needed_for_their_own_case(clinic: Clinic) -> None:
+    first, second = await clinic.opens(2)
+    boss, other = await clinic.stage.agreed(ADMIN), await clinic.stage.agreed(2)
+    number = await clinic.case(boss)
+    await takes(first)
+    await says(first, "Viral pneumonia", button="Ask for a second opinion")
+    await first.sees("Another doctor is asked now")
+    await takes(second)
+    await says(second, "Normal")
+    told = await boss.sees(f"Case {number} is your own")
+    assert "Another admin has to decide" in told.text and "/staff" in told.text
+    assert not any("lets you decide" in each.text for each in await boss.messages())
+
+    clinic.stage.change(
+        "INSERT INTO staff (telegram_id, role, name, since_at) VALUES (2, 'admin', 'B', 1)"
+    )
+    clinic.stage.change("UPDATE review_queue SET disputed_at = NULL")
+    await first.says("/review")
+    await other.sees(f"The doctors do not agree on case {number}")
+    await clinic.stage.sim.quiet()
+    assert not any("lets you decide" in each.text for each in await boss.messages())
+
+
 async def test_an_admin_decides_what_doctors_cannot_and_sees_no_picture(clinic: Clinic) -> None:
     first, second = await clinic.opens(2)
     boss = clinic.stage.sim.user(ADMIN)
