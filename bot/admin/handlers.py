@@ -47,6 +47,8 @@ TAPS: Mapping[str, Command] = {
     rf"^{audit.PAGE}:\d+$": audit.turn,
     rf"^{audit.FILE}:$": audit.send_all,
     rf"^{disputes.CHOOSE}:\w+:({'|'.join(Verdict)})$": disputes.choose,
+    rf"^{disputes.SURE}:\w+:({'|'.join(Verdict)})$": disputes.decide,
+    rf"^{disputes.BACK}:\w+$": disputes.go_back,
     rf"^{disputes.RETURN}:\w+$": disputes.send_back,
     rf"^{models.SHOW}:[0-9a-f]{{16}}$": models.show_one,
     rf"^{model_choice.USE}:[0-9a-f]{{16}}$": model_choice.ask,

@@ -183,7 +183,14 @@ async def test_an_admin_decides_what_doctors_cannot_and_sees_no_picture(clinic: 
     await boss.says("/disputes")
     question = await boss.sees("which verdict is the patient to hear?")
     assert "Viral pneumonia: 1" in question.text and "Normal: 1" in question.text
-    await boss.taps("Viral pneumonia", question)
+    await boss.taps("Normal", question)
+    asked = await boss.sees(f"Case {number}: tell the patient Normal?")
+    await boss.taps("Back", asked)
+    again = await boss.sees("which verdict is the patient to hear?")
+    assert asked.id == again.id == question.id
+    assert clinic.state(number) == "answered"
+    await boss.taps("Viral pneumonia", again)
+    await boss.taps("Yes, tell the patient", await boss.sees("tell the patient Viral pneumonia?"))
     await boss.sees(f"Case {number} is closed: Viral pneumonia")
     heard = await ann.sees("Several doctors have looked")
     assert "ground glass" in heard.text
@@ -215,5 +222,6 @@ async def test_the_word_of_one_doctor_is_told_as_such_when_an_admin_decides(
     await boss.sees("there is no second doctor")
     await boss.says("/disputes")
     await boss.taps("Viral pneumonia")
+    await boss.taps("Yes, tell the patient")
     heard = await ann.sees(f"A doctor has looked at your picture (case {number})")
     assert "there was no other doctor to ask" in heard.text and "did not agree" not in heard.text
