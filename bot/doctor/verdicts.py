@@ -42,7 +42,7 @@ async def note(update: Update, context: Context) -> None:
         if not unseen and _open(tx, case, OpinionState.GIVEN) is None:
             opinions.draft(tx, acting.member, case, verdict)
             _ask_comment(tx, services, acting, case)
-        card.refresh(tx, services, acting, case, key)
+        card.refresh(tx, acting, case, key)
 
     await with_case(update, context, act)
 
@@ -67,7 +67,7 @@ async def take_comment(update: Update, context: Context, dialog: Dialog) -> None
         else:
             opinions.comment(tx, opinion, text)
             _ask_comment(tx, services, acting, case)
-            card.refresh(tx, services, acting, case, f"{key}:card")
+            card.refresh(tx, acting, case, f"{key}:card")
             say(tx, key, acting.chat, texts("comment.noted", number=case.number))
 
     await reply_as(Role.DOCTOR, update, context, reply)
@@ -82,7 +82,7 @@ async def cancel(update: Update, context: Context, dialog: Dialog) -> None:
         opinion = _open(tx, case, OpinionState.DRAFT)
         if opinion is not None and opinion.doctor_id == acting.member.id:
             opinions.discard(tx, opinion)
-            card.refresh(tx, services, acting, case, f"{key}:card")
+            card.refresh(tx, acting, case, f"{key}:card")
             said += "\n" + acting.texts("cancel.draft", number=case.number)
         say(tx, key, acting.chat, said)
 
@@ -113,7 +113,7 @@ async def go_back(update: Update, context: Context) -> None:
         if opinion := _open(tx, case, OpinionState.DRAFT):
             opinions.discard(tx, opinion)
             _ask_no_more(tx, acting)
-        card.refresh(tx, services, acting, case, key)
+        card.refresh(tx, acting, case, key)
 
     await with_case(update, context, act)
 
@@ -129,7 +129,7 @@ async def undo(update: Update, context: Context) -> None:
             return
         if opinion:
             _ask_comment(tx, services, acting, case)
-        card.refresh(tx, services, acting, case, key)
+        card.refresh(tx, acting, case, key)
 
     await with_case(update, context, act)
 
@@ -177,7 +177,7 @@ def _give(
     if opinion is not None and not card.is_unseen(tx, acting.member, case):
         opinions.give(tx, acting.member, opinion, services.settings.undo, second=second)
         _ask_no_more(tx, acting)
-    card.refresh(tx, services, acting, case, key)
+    card.refresh(tx, acting, case, key)
 
 
 def _open(tx: Tx, case: Case, state: OpinionState) -> Opinion | None:
