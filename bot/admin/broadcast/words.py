@@ -1,12 +1,9 @@
 """How an announcement is spoken of to admins, wherever it is."""
 
-from datetime import datetime
 from html import escape
-from zoneinfo import ZoneInfo
 
-from bot.context import Services
 from bot.texts.catalogue import Texts
-from classifier.report_texts import Language, moment
+from classifier.report_texts import Language
 from storage import sources
 from storage.broadcasts import Broadcast
 from storage.recipients import Audience, Crowd
@@ -41,9 +38,3 @@ def audience_in_words(tx: Tx, texts: Texts, audience: Audience) -> str:
     if audience.language:
         name = NAMES[Language(audience.language)]
     return texts(f"broadcast.to.{audience.crowd}", name=escape(name))
-
-
-def when(services: Services, texts: Texts, at: datetime) -> str:
-    """Write a time in the zone of the settings."""
-    zone = ZoneInfo(services.settings.time_zone)
-    return moment(at.astimezone(zone), texts.language)
