@@ -448,6 +448,23 @@ async def test_taps_and_words_that_do_not_fit_harm_nothing(stage: Stage, boss: U
 
 
 @POLLING
+async def test_a_retired_clinic_is_told_from_its_successor(stage: Stage, boss: User) -> None:
+    for retired_at in (1, None):
+        stage.change(
+            "INSERT INTO sources (token, name, created_at, retired_at) VALUES (?, 'River', 0, ?)",
+            f"t{retired_at}",
+            retired_at,
+        )
+    await begin(boss)
+    await boss.says(WORDS)
+    await boss.taps("Patients of one clinic")
+    asked = await boss.sees("Those who came by the link")
+    assert [row[0].text for row in asked.buttons[:2]] == ["River · retired", "River"]
+    await boss.taps("River · retired", asked)
+    await boss.sees("those who came by “River · retired”")
+
+
+@POLLING
 async def test_a_draft_can_be_thrown_away_and_the_question_taken_back(
     stage: Stage, boss: User
 ) -> None:
