@@ -448,6 +448,19 @@ async def test_taps_and_words_that_do_not_fit_harm_nothing(stage: Stage, boss: U
 
 
 @POLLING
+async def test_a_sentence_that_is_no_longer_asked_for_is_said_to_be_over(
+    stage: Stage, boss: User
+) -> None:
+    await begin(boss)
+    await boss.taps("Model update")
+    asked = await boss.sees("This is the Chinese text")
+    await boss.says("/cancel")
+    await boss.taps("Add nothing", asked)
+    over = await boss.sees("This was decided already")
+    assert over.id == asked.id and not over.buttons
+
+
+@POLLING
 async def test_a_retired_clinic_is_told_from_its_successor(stage: Stage, boss: User) -> None:
     for retired_at in (1, None):
         stage.change(
