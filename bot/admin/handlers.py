@@ -65,6 +65,7 @@ TAPS: Mapping[str, Command] = {
     rf"^{sources.POSTER}:\d+:(png|pdf)$": sources.send_poster,
     rf"^{sources.RETIRE}:\d+$": sources.ask_to_retire,
     rf"^{sources.RETIRE_SURE}:\d+$": sources.retire,
+    rf"^{sources.KEEP}:$": kept(Role.ADMIN, "source.kept"),
     **broadcast.TAPS,
 }
 # What takes the message that answers an open question of a kind.

@@ -21,7 +21,7 @@ from storage.staff import Role
 from storage.transaction import Tx
 
 PAGE, MAKE, SHOW, POSTER = "sources", "source_make", "source", "poster"
-RETIRE, RETIRE_SURE = "source_retire", "source_retire_sure"
+RETIRE, RETIRE_SURE, KEEP = "source_retire", "source_retire_sure", "source_keep"
 ASKED = "source"
 BUILD = "poster"
 LINES = 10
@@ -180,7 +180,7 @@ async def ask_to_retire(update: Update, context: Context) -> None:
             say(tx, key, acting.chat, texts("source.gone"))
             return
         yes = (texts("source.retire_yes"), f"{RETIRE_SURE}:{source.id}")
-        no = (texts("button.no"), f"{SHOW}:{source.id}")
+        no = (texts("button.no"), f"{KEEP}:")
         question = texts("source.retire_sure", name=escape(source.name))
         say(tx, key, acting.chat, question, [[yes], [no]])
 

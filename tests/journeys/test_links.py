@@ -62,7 +62,9 @@ class TestDetails:
     ) -> None:
         shown = await make(admin, "Old Clinic")
         await admin.taps("Retire this link", shown)
-        await admin.taps("No")
+        kept = await admin.sees("Retire the link of Old Clinic?")
+        await admin.taps("No", kept)
+        assert (await admin.sees("Nothing was changed")).id == kept.id
         assert stage.value("SELECT retired_at FROM sources") is None
         await admin.taps("Retire this link", shown)
         sure = await admin.sees("Retire the link of Old Clinic?")
