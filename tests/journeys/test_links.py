@@ -74,6 +74,8 @@ class TestDetails:
         await stage.sim.quiet()
         actions = [row[0] for row in stage.rows("SELECT action FROM audit ORDER BY id")]
         assert actions[-2:] == ["source_made", "source_retired"]
+        await admin.says("/audit")
+        assert "retired a link · Old Clinic\n" in (await admin.sees("Who did what")).text
         ann = stage.sim.user(1, language="en")
         await ann.starts(token(shown))
         assert "Old Clinic" not in (await ann.sees("Welcome")).text
