@@ -9,6 +9,7 @@ from telegram.helpers import create_deep_linked_url
 
 from bot.building import Built
 from bot.context import Context, Services
+from bot.joining import tidy
 from bot.poster import poster
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
 from bot.say import Buttons, edit_here, say, send_file
@@ -91,7 +92,7 @@ async def ask_name(update: Update, context: Context) -> None:
 async def take_name(update: Update, context: Context, dialog: Dialog) -> None:
     """Make the link, unless that clinic has one."""
     assert update.effective_message is not None
-    name = " ".join((update.effective_message.text or "").split())
+    name = tidy(update.effective_message.text or "")
     username = context.bot.username
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:

@@ -31,7 +31,7 @@ def token(shown: Heard) -> str:
 async def test_a_clinic_gets_a_link_a_poster_and_its_pictures_counted(
     stage: Stage, admin: User
 ) -> None:
-    shown = await make(admin, "  Clinic <1>\n & sons ")
+    shown = await make(admin, "  Clinic\u202e <1>\n\u200b & sons ")
     assert "Clinic <1> & sons · people: 0 · pictures: 0" in shown.text
     ann = stage.sim.user(1, language="en")
     await ann.starts(token(shown))
