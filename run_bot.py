@@ -210,14 +210,14 @@ def qr(
     out: Annotated[Path, typer.Option(help="FILE.png, .svg or .pdf")] = Path("poster.png"),
 ) -> None:
     """Make the printable poster with the QR code that opens the bot."""
-    from bot.admin.sources import LONGEST_NAME
+    from bot.admin.sources import LONGEST_NAME, tidy
     from bot.links import deep_link
     from bot.poster import poster
 
     kind = out.suffix.lower().removeprefix(".")
     if kind not in ("png", "svg", "pdf"):
         raise typer.BadParameter("the file's name must end in .png, .svg or .pdf")
-    source = " ".join(source.split())
+    source = tidy(source)
     if len(source) > LONGEST_NAME:
         raise typer.BadParameter(f"a clinic's name has at most {LONGEST_NAME} letters")
     settings = _settings()

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.texts.catalogue import Texts
-from storage import audit, staff
+from storage import audit, sources, staff
 from storage.cases import CaseState
 from storage.transaction import Tx
 
-# A whole word, or a member of staff; a part of a model's name is neither.
-CODE = re.compile(r"(?<!\S)[a-z_]+(:\d+)?(?!\S)")
+# A clinic, a whole word, or a member of staff; a part of a model's name is none of them.
+CODE = re.compile(r"(?<!\S)(source \d+|[a-z_]+(:\d+)?)(?!\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,10 @@ class Words:
 
     @classmethod
     def of(cls, tx: Tx, texts: Texts) -> "Words":
-        """Take the names of all who ever held a role."""
-        return cls(texts, {member.actor: member.name for member in staff.everybody(tx)})
+        """Take the names of all who ever held a role, and of all clinics."""
+        members = {member.actor: member.name for member in staff.everybody(tx)}
+        clinics = {f"source {source.id}": source.name for source in sources.listing(tx)}
+        return cls(texts, members | clinics)
 
     def who(self, actor: str) -> str:
         """Name who acted."""
@@ -36,7 +38,7 @@ class Words:
         return self.texts.known(f"audit.did.{action}", action)
 
     def detail(self, detail: str | None) -> str:
-        """Tell what the codes of a detail mean, and name the members of staff it points to."""
+        """Tell what the codes of a detail mean, and name the staff and clinics it points to."""
         return CODE.sub(lambda found: self._code(found[0]), detail or "")
 
     def why(self, step: str, reason: str) -> str:

@@ -1,9 +1,11 @@
 """Telling everybody in a role, each in their language."""
 
+from collections.abc import Iterable
+
 from bot.context import Services
 from bot.say import Buttons, say
 from storage import staff
-from storage.staff import Role
+from storage.staff import Member, Role
 from storage.transaction import Tx
 
 
@@ -17,6 +19,19 @@ def tell(
     **values: object,
 ) -> None:
     """Write a sentence of the catalogue to each member; `values` are escaped already."""
-    for member in staff.members(tx, role):
+    tell_each(tx, services, staff.members(tx, role), key, sentence, buttons, **values)
+
+
+def tell_each(
+    tx: Tx,
+    services: Services,
+    members: Iterable[Member],
+    key: str,
+    sentence: str,
+    buttons: Buttons = (),
+    **values: object,
+) -> None:
+    """Write it to some members only."""
+    for member in members:
         text = services.texts_in(tx, member.telegram_id)(sentence, **values)
         say(tx, f"{key}:{member.telegram_id}", member.telegram_id, text, buttons)

@@ -335,7 +335,7 @@ ENGLISH = Words(
 
 WORDS: dict[Language, Words] = {Language.CHINESE: CHINESE, Language.ENGLISH: ENGLISH}
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def sureness(label: Label, probability: float) -> Sureness:
@@ -363,7 +363,7 @@ def moment(when: datetime, language: Language) -> str:
     clock = f"{when:%H:%M} {zone}".rstrip()
     if language is Language.CHINESE:
         return f"{when.year}年{when.month}月{when.day}日 {clock}"
-    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}, {clock}"
+    return f"{when.day} {MONTHS[when.month - 1]} {when.year}, {clock}"
 
 
 def every_text(language: Language) -> tuple[str, ...]:

@@ -77,8 +77,9 @@ def prefer(tx: Tx, doctor_id: int, wanted: Preferences) -> None:
 def remind(tx: Tx, doctor: Member, wanted: Preferences, until: datetime) -> int:
     """Count the cases that began to wait before a time and were not counted for this doctor.
 
-    Neither those in somebody's hands, nor their own as a patient's, nor those they have judged:
-    they could not take them. One that was in hand when they were last reminded still counts.
+    Neither those in somebody's hands, nor their own as a patient's, nor those they have judged or
+    lately skipped: they are not offered them. One that was in hand when they were last reminded
+    still counts.
     """
     last = wanted.reminded_at and wanted.reminded_at + (tx.time - until)
     sql = """SELECT count(*) FROM review_queue AS q
@@ -91,10 +92,12 @@ def remind(tx: Tx, doctor: Member, wanted: Preferences, until: datetime) -> int:
                    ORDER BY e.id DESC LIMIT 1))
                AND NOT EXISTS (SELECT 1 FROM opinions AS o JOIN staff AS m ON m.id = o.doctor_id
                    WHERE o.case_id = q.case_id AND m.telegram_id = :person)
+               AND NOT EXISTS (SELECT 1 FROM review_skips AS s
+                   WHERE s.case_id = q.case_id AND s.doctor_id = :doctor AND s.until_at > :now)
                AND NOT EXISTS (SELECT 1 FROM cases AS c JOIN people AS p ON p.id = c.person_id
                    WHERE c.id = q.case_id AND p.telegram_id = :person)"""
-    told, person = wanted.reminded_at, doctor.telegram_id
-    count = int(tx.value(sql, person=person, until=until, told=told, last=last))
+    values = {"person": doctor.telegram_id, "doctor": doctor.id, "now": tx.time}
+    count = int(tx.value(sql, until=until, told=wanted.reminded_at, last=last, **values))
     if count:
         prefer(tx, doctor.id, replace(wanted, reminded_at=until))
     return count

@@ -189,9 +189,23 @@ def strand(tx: Tx) -> list[Case]:
     return found
 
 
+def in_dispute(tx: Tx, admin: Member, number: str) -> Case:
+    """Give a disputed case that is not the admin's own; raises NotYours."""
+    row = tx.row(
+        """SELECT c.* FROM cases AS c JOIN review_queue AS q ON q.case_id = c.id
+           WHERE c.number = :number AND q.disputed_at IS NOT NULL""",
+        number=number,
+    )
+    if row is None:
+        raise NotYours(Why.GONE)
+    if reviews.is_of(tx, to_case(row), admin):
+        raise NotYours(Why.OWN)
+    return to_case(row)
+
+
 def decide(tx: Tx, admin: Member, number: str, verdict: Verdict) -> Case:
     """Close a disputed case as an admin says; raises NotYours."""
-    case = _in_dispute(tx, admin, number)
+    case = in_dispute(tx, admin, number)
     cases.advance(tx, case.id, CaseState.UNDER_REVIEW)
     audit.record(tx, admin.actor, "dispute_decided", case.id)
     return _close(tx, case.id, verdict, How.ADMIN)
@@ -199,7 +213,7 @@ def decide(tx: Tx, admin: Member, number: str, verdict: Verdict) -> Case:
 
 def send_back(tx: Tx, admin: Member, number: str) -> Case:
     """Put a disputed case before another doctor; raises NotYours."""
-    case = _in_dispute(tx, admin, number)
+    case = in_dispute(tx, admin, number)
     sql = "UPDATE review_queue SET disputed_at = NULL, since_at = :now WHERE case_id = :id"
     tx.run(sql, id=case.id)
     audit.record(tx, admin.actor, "dispute_returned", case.id)
@@ -237,19 +251,6 @@ def _close(tx: Tx, case_id: int, verdict: Verdict, how: How) -> Case:
 def _dispute(tx: Tx, case_id: int) -> None:
     tx.run("UPDATE review_queue SET disputed_at = :now WHERE case_id = :id", id=case_id)
     audit.record(tx, audit.SYSTEM, "case_disputed", case_id)
-
-
-def _in_dispute(tx: Tx, admin: Member, number: str) -> Case:
-    row = tx.row(
-        """SELECT c.* FROM cases AS c JOIN review_queue AS q ON q.case_id = c.id
-           WHERE c.number = :number AND q.disputed_at IS NOT NULL""",
-        number=number,
-    )
-    if row is None:
-        raise NotYours(Why.GONE)
-    if reviews.is_of(tx, to_case(row), admin):
-        raise NotYours(Why.OWN)
-    return to_case(row)
 
 
 def _opinion(row: Row) -> Opinion:

@@ -162,19 +162,19 @@ def take_next(tx: Tx, doctor: Member, length: timedelta) -> Case | None:
 
 
 def take(tx: Tx, doctor: Member, number: str, length: timedelta) -> Case:
-    """Take one case, or go on with it; raises NotYours."""
-    case, in_hand = by_number(tx, number), held(tx, doctor)
-    if in_hand is not None and in_hand.id == case.id:
-        return in_hand
+    """Take one case, or go on with one in hand or not final; raises NotYours."""
+    case = by_number(tx, number)
+    if case.state is CaseState.UNDER_REVIEW and case.lease_worker == doctor.actor:
+        return case
     for why, holds in (
         (Why.GONE, case.erased_at is not None),
         (Why.OWN, is_of(tx, case, doctor)),
         (Why.REVIEWED, case.state is CaseState.REVIEWED),
-        (Why.TAKEN, case.state is CaseState.UNDER_REVIEW and case.lease_worker != doctor.actor),
+        (Why.TAKEN, case.state is CaseState.UNDER_REVIEW),
         (Why.UNFINISHED, tx.row(_IN_QUEUE, id=case.id) is None),
         (Why.DISPUTED, tx.row(f"{_IN_QUEUE} AND disputed_at IS NOT NULL", id=case.id) is not None),
         (Why.SEEN, doctor.telegram_id in seen_by(tx, case.id)),
-        (Why.BUSY, in_hand is not None),
+        (Why.BUSY, held(tx, doctor) is not None),
     ):
         if holds:
             raise NotYours(why)

@@ -16,7 +16,7 @@ from storage.reviews import NotYours
 from storage.staff import Role
 from storage.transaction import Tx
 
-CHOOSE, RETURN = "dispute", "dispute_return"
+CHOOSE, SURE, BACK, RETURN = "dispute", "dispute_sure", "dispute_back", "dispute_return"
 AT_ONCE = 10
 
 
@@ -39,6 +39,45 @@ async def show(update: Update, context: Context) -> None:
 
 
 async def choose(update: Update, context: Context) -> None:
+    """Ask whether the patient is really to hear a verdict."""
+    await answer_tap(update, context)
+    number, _, verdict = tapped_number(update).partition(":")
+
+    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
+        texts = acting.texts
+        try:
+            opinions.in_dispute(tx, acting.member, number)
+        except NotYours:
+            edit_here(tx, key, update, texts("dispute.over", number=number))
+            return
+        told = texts(f"verdict.{verdict}")
+        buttons = [
+            [(texts("dispute.yes"), f"{SURE}:{number}:{verdict}")],
+            [(texts("dispute.back"), f"{BACK}:{number}")],
+        ]
+        edit_here(tx, key, update, texts("dispute.sure", number=number, verdict=told), buttons)
+
+    await reply_as(Role.ADMIN, update, context, reply)
+
+
+async def go_back(update: Update, context: Context) -> None:
+    """Show the verdicts again."""
+    await answer_tap(update, context)
+    number = tapped_number(update)
+
+    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
+        texts = acting.texts
+        try:
+            case = opinions.in_dispute(tx, acting.member, number)
+        except NotYours:
+            edit_here(tx, key, update, texts("dispute.over", number=number))
+        else:
+            edit_here(tx, key, update, *_page(tx, texts, case))
+
+    await reply_as(Role.ADMIN, update, context, reply)
+
+
+async def decide(update: Update, context: Context) -> None:
     """Close a case with one of its verdicts, and tell the patient."""
     await answer_tap(update, context)
     number, _, verdict = tapped_number(update).partition(":")

@@ -47,6 +47,8 @@ TAPS: Mapping[str, Command] = {
     rf"^{audit.PAGE}:\d+$": audit.turn,
     rf"^{audit.FILE}:$": audit.send_all,
     rf"^{disputes.CHOOSE}:\w+:({'|'.join(Verdict)})$": disputes.choose,
+    rf"^{disputes.SURE}:\w+:({'|'.join(Verdict)})$": disputes.decide,
+    rf"^{disputes.BACK}:\w+$": disputes.go_back,
     rf"^{disputes.RETURN}:\w+$": disputes.send_back,
     rf"^{models.SHOW}:[0-9a-f]{{16}}$": models.show_one,
     rf"^{model_choice.USE}:[0-9a-f]{{16}}$": model_choice.ask,
@@ -63,6 +65,7 @@ TAPS: Mapping[str, Command] = {
     rf"^{sources.POSTER}:\d+:(png|pdf)$": sources.send_poster,
     rf"^{sources.RETIRE}:\d+$": sources.ask_to_retire,
     rf"^{sources.RETIRE_SURE}:\d+$": sources.retire,
+    rf"^{sources.KEEP}:$": kept(Role.ADMIN, "source.kept"),
     **broadcast.TAPS,
 }
 # What takes the message that answers an open question of a kind.

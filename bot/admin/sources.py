@@ -9,6 +9,7 @@ from telegram.helpers import create_deep_linked_url
 
 from bot.building import Built
 from bot.context import Context, Services
+from bot.joining import tidy
 from bot.poster import poster
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
 from bot.say import Buttons, edit_here, say, send_file
@@ -21,7 +22,7 @@ from storage.staff import Role
 from storage.transaction import Tx
 
 PAGE, MAKE, SHOW, POSTER = "sources", "source_make", "source", "poster"
-RETIRE, RETIRE_SURE = "source_retire", "source_retire_sure"
+RETIRE, RETIRE_SURE, KEEP = "source_retire", "source_retire_sure", "source_keep"
 ASKED = "source"
 BUILD = "poster"
 LINES = 10
@@ -91,7 +92,7 @@ async def ask_name(update: Update, context: Context) -> None:
 async def take_name(update: Update, context: Context, dialog: Dialog) -> None:
     """Make the link, unless that clinic has one."""
     assert update.effective_message is not None
-    name = " ".join((update.effective_message.text or "").split())
+    name = tidy(update.effective_message.text or "")
     username = context.bot.username
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
@@ -180,7 +181,7 @@ async def ask_to_retire(update: Update, context: Context) -> None:
             say(tx, key, acting.chat, texts("source.gone"))
             return
         yes = (texts("source.retire_yes"), f"{RETIRE_SURE}:{source.id}")
-        no = (texts("button.no"), f"{SHOW}:{source.id}")
+        no = (texts("button.no"), f"{KEEP}:")
         question = texts("source.retire_sure", name=escape(source.name))
         say(tx, key, acting.chat, question, [[yes], [no]])
 

@@ -5,7 +5,6 @@ from html import escape
 from babel.dates import format_timedelta
 from babel.units import format_unit
 
-from bot.context import Services
 from bot.replies import Acting
 from bot.say import Buttons, delete, edit, say, show_made
 from bot.texts.catalogue import Texts
@@ -29,13 +28,13 @@ LONGEST_QUOTE = 40
 ALBUM_HOLDS = 10
 
 
-def show(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
+def show(tx: Tx, acting: Acting, case: Case, key: str) -> None:
     """Send the card, and take an older one of the same case out of the chat."""
     older = _latest(tx, acting.member, case.id)
     # One that did not go out yet has no place in the chat.
     if older is not None and not outbox.drop(tx, older.key) and older.message_id is not None:
         delete(tx, key, acting.chat, older.message_id)
-    text, buttons = _face(tx, services, acting.texts, case)
+    text, buttons = _face(tx, acting.texts, case)
     show_made(
         tx,
         f"{_keys(acting.member, case.id)}{key}",
@@ -50,14 +49,14 @@ def show(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> No
     audit.record(tx, acting.member.actor, "case_shown", case.id)
 
 
-def refresh(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
+def refresh(tx: Tx, acting: Acting, case: Case, key: str) -> None:
     """Let the card say how things stand now."""
     texts = acting.texts
     if is_unseen(tx, acting.member, case):
         text = f"{texts('card.no_picture')}\n\n{_caption(tx, texts, case)}"
         change(tx, acting.member, case, key, text, [_moving_on(texts, case)])
     else:
-        change(tx, acting.member, case, key, *_face(tx, services, texts, case))
+        change(tx, acting.member, case, key, *_face(tx, texts, case))
 
 
 def change(tx: Tx, member: Member, case: Case, key: str, text: str, buttons: Buttons = ()) -> None:
@@ -117,14 +116,16 @@ def _cards(tx: Tx, member: Member, case_id: int) -> list[OutRow]:
     return [row for row in outbox.of_case(tx, case_id) if row.key.startswith(begin)]
 
 
-def _face(tx: Tx, services: Services, texts: Texts, case: Case) -> tuple[str, Buttons]:
+def _face(tx: Tx, texts: Texts, case: Case) -> tuple[str, Buttons]:
     opinion = opinions.open_of(tx, case.id)
     if opinion is None:
         return _caption(tx, texts, case), _choices(tx, texts, case)
     if opinion.state is OpinionState.DRAFT:
         return _draft(tx, texts, case, opinion)
     undo = (texts("given.undo"), f"{UNDO}:{case.number}")
-    text = given(texts, case, opinion, services.settings.undo_seconds)
+    assert opinion.final_at is not None
+    left = round((opinion.final_at - tx.time).total_seconds())
+    text = given(texts, case, opinion, max(left, 0))
     return text, [[undo, (texts("given.next"), f"{NEXT}:")]]
 
 

@@ -27,6 +27,9 @@ def expire(tx: Tx, services: Services) -> None:
 
 
 def tell_admins(tx: Tx, services: Services, case: Case) -> None:
-    """Tell the admins of a case that is theirs to decide."""
+    """Tell the admins of a case that is theirs to decide; nobody decides their own."""
+    admins = staff.members(tx, Role.ADMIN)
+    able = [each for each in admins if not reviews.is_of(tx, case, each)]
+    sentence = "dispute.told" if able else "dispute.own"
     key = f"disputed:{case.id}:{tx.time.timestamp()}"
-    notices.tell(tx, services, Role.ADMIN, key, "dispute.told", number=case.number)
+    notices.tell_each(tx, services, able or admins, key, sentence, number=case.number)

@@ -59,7 +59,7 @@ async def skip(update: Update, context: Context) -> None:
 
     def act(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
         if not _in_hand(tx, acting, case):
-            card.refresh(tx, services, acting, case, key)
+            card.refresh(tx, acting, case, key)
             return
         reviews.skip(tx, acting.member, case)
         text = acting.texts("review.skipped", number=case.number)
@@ -74,7 +74,7 @@ async def release(update: Update, context: Context) -> None:
 
     def act(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
         if not _in_hand(tx, acting, case):
-            card.refresh(tx, services, acting, case, key)
+            card.refresh(tx, acting, case, key)
             return
         reviews.release(tx, acting.member, case)
         text = acting.texts("review.released", number=case.number)
@@ -129,7 +129,7 @@ def _open(tx: Tx, services: Services, acting: Acting, asked: str, key: str) -> N
     except NotYours as refused:
         say(tx, key, acting.chat, acting.texts(f"why.{refused.why}", number=number))
     else:
-        card.show(tx, services, acting, case, key)
+        card.show(tx, acting, case, key)
 
 
 def _next(tx: Tx, services: Services, acting: Acting, key: str) -> None:
@@ -140,7 +140,7 @@ def _next(tx: Tx, services: Services, acting: Acting, key: str) -> None:
     if case is None:
         say(tx, key, acting.chat, acting.texts("review.none"))
     else:
-        card.show(tx, services, acting, case, key)
+        card.show(tx, acting, case, key)
 
 
 def _refuse(tx: Tx, acting: Acting, number: str, why: Why, key: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 
 from telegram import Update
 
@@ -27,6 +28,8 @@ from storage.transaction import Tx
 log = logging.getLogger(__name__)
 
 ASKED = "comment"
+# Who still writes when the case has gone back is told so, and not answered as a patient.
+LATE = timedelta(hours=1)
 LONGEST_REST = 5.0
 
 
@@ -39,7 +42,7 @@ async def note(update: Update, context: Context) -> None:
         if not unseen and _open(tx, case, OpinionState.GIVEN) is None:
             opinions.draft(tx, acting.member, case, verdict)
             _ask_comment(tx, services, acting, case)
-        card.refresh(tx, services, acting, case, key)
+        card.refresh(tx, acting, case, key)
 
     await with_case(update, context, act)
 
@@ -64,7 +67,7 @@ async def take_comment(update: Update, context: Context, dialog: Dialog) -> None
         else:
             opinions.comment(tx, opinion, text)
             _ask_comment(tx, services, acting, case)
-            card.refresh(tx, services, acting, case, f"{key}:card")
+            card.refresh(tx, acting, case, f"{key}:card")
             say(tx, key, acting.chat, texts("comment.noted", number=case.number))
 
     await reply_as(Role.DOCTOR, update, context, reply)
@@ -79,7 +82,7 @@ async def cancel(update: Update, context: Context, dialog: Dialog) -> None:
         opinion = _open(tx, case, OpinionState.DRAFT)
         if opinion is not None and opinion.doctor_id == acting.member.id:
             opinions.discard(tx, opinion)
-            card.refresh(tx, services, acting, case, f"{key}:card")
+            card.refresh(tx, acting, case, f"{key}:card")
             said += "\n" + acting.texts("cancel.draft", number=case.number)
         say(tx, key, acting.chat, said)
 
@@ -110,7 +113,7 @@ async def go_back(update: Update, context: Context) -> None:
         if opinion := _open(tx, case, OpinionState.DRAFT):
             opinions.discard(tx, opinion)
             _ask_no_more(tx, acting)
-        card.refresh(tx, services, acting, case, key)
+        card.refresh(tx, acting, case, key)
 
     await with_case(update, context, act)
 
@@ -126,7 +129,7 @@ async def undo(update: Update, context: Context) -> None:
             return
         if opinion:
             _ask_comment(tx, services, acting, case)
-        card.refresh(tx, services, acting, case, key)
+        card.refresh(tx, acting, case, key)
 
     await with_case(update, context, act)
 
@@ -174,7 +177,7 @@ def _give(
     if opinion is not None and not card.is_unseen(tx, acting.member, case):
         opinions.give(tx, acting.member, opinion, services.settings.undo, second=second)
         _ask_no_more(tx, acting)
-    card.refresh(tx, services, acting, case, key)
+    card.refresh(tx, acting, case, key)
 
 
 def _open(tx: Tx, case: Case, state: OpinionState) -> Opinion | None:
@@ -183,10 +186,10 @@ def _open(tx: Tx, case: Case, state: OpinionState) -> Opinion | None:
 
 
 def _ask_comment(tx: Tx, services: Services, acting: Acting, case: Case) -> None:
-    """Wait for a comment for as long as the doctor holds the case, which begins anew."""
+    """Wait for a comment while the doctor holds the case, which begins anew."""
     length = services.settings.lease
     reviews.renew(tx, case.id, tx.time + length)
-    dialogs.begin(tx, acting.chat, ASKED, {"case": case.id}, length)
+    dialogs.begin(tx, acting.chat, ASKED, {"case": case.id}, length + LATE)
 
 
 def _ask_no_more(tx: Tx, acting: Acting) -> None:

@@ -28,6 +28,12 @@ def test_no_english_is_left_in_a_detail_that_a_chinese_admin_reads(detail: str) 
     assert not re.search("[a-z]", Words(Texts(Language.CHINESE), {}).detail(detail))
 
 
+@pytest.mark.parametrize("things", ["pictures", "cases"])
+def test_one_is_not_counted_in_the_plural(things: str) -> None:
+    said = Words(Texts(Language.ENGLISH), {}).detail(f"1 {things}")
+    assert said == f"1 {things.removesuffix('s')}(s)"
+
+
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_cell_of_a_table_becomes_a_formula(cell: str) -> None:
     text = as_csv([("name", cell)]).decode("utf-8-sig")

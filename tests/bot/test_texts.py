@@ -62,6 +62,15 @@ def test_a_patient_is_not_told_of_one_in_the_plural(key: str) -> None:
     assert not re.search(r"\b1 \w+s\b", Texts(Language.ENGLISH)(key, count=1, minutes=1, hours=1))
 
 
+@pytest.mark.parametrize(
+    "key", ["compare.cases", "model.more", "alarm.cases", "alarm.sending", "stats.waiting"]
+)
+def test_staff_are_not_told_of_one_in_the_plural(key: str) -> None:
+    sentence = Texts(Language.ENGLISH)._sentences[key]
+    said = sentence.format(**dict.fromkeys(blanks(sentence), 1) | {"minutes": 20})
+    assert not re.search(r"\b1 ((\w+ )?\w+s|wait|are)\b", said)
+
+
 @pytest.mark.parametrize("reason", [*RefusalReason, DUPLICATE, "unreachable"])
 def test_every_reason_for_no_estimate_has_a_name(reason: str) -> None:
     assert f"refused.{reason}" in KEYS

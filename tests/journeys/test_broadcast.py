@@ -252,6 +252,7 @@ async def test_one_can_be_sent_later(stage: Stage, boss: User) -> None:
     await composed(boss)
     await boss.taps("Send later")
     asked = await boss.sees("Without “UTC…” it is the time of Asia/Shanghai")
+    assert "CST" not in asked.text
     await boss.says("some day")
     await boss.sees("I could not read this time")
     await boss.says("2020-01-01 09:00")
@@ -444,6 +445,36 @@ async def test_taps_and_words_that_do_not_fit_harm_nothing(stage: Stage, boss: U
     albums = [m for m in await boss.messages() if m.text.startswith("An album")]
     assert len(albums) == 1
     assert stage.value("SELECT count(*) FROM cases") == 0
+
+
+@POLLING
+async def test_a_sentence_that_is_no_longer_asked_for_is_said_to_be_over(
+    stage: Stage, boss: User
+) -> None:
+    await begin(boss)
+    await boss.taps("Model update")
+    asked = await boss.sees("This is the Chinese text")
+    await boss.says("/cancel")
+    await boss.taps("Add nothing", asked)
+    over = await boss.sees("This was decided already")
+    assert over.id == asked.id and not over.buttons
+
+
+@POLLING
+async def test_a_retired_clinic_is_told_from_its_successor(stage: Stage, boss: User) -> None:
+    for retired_at in (1, None):
+        stage.change(
+            "INSERT INTO sources (token, name, created_at, retired_at) VALUES (?, 'River', 0, ?)",
+            f"t{retired_at}",
+            retired_at,
+        )
+    await begin(boss)
+    await boss.says(WORDS)
+    await boss.taps("Patients of one clinic")
+    asked = await boss.sees("Those who came by the link")
+    assert [row[0].text for row in asked.buttons[:2]] == ["River · retired", "River"]
+    await boss.taps("River · retired", asked)
+    await boss.sees("those who came by “River · retired”")
 
 
 @POLLING

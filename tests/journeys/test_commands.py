@@ -188,7 +188,7 @@ class TestQr:
         self, settings: dict[str, str], tmp_path: Path
     ) -> None:
         first, again = [
-            await run(settings, "qr", "--source", "  The  Clinic ", "--out", f"{n}.svg")
+            await run(settings, "qr", "--source", "  The\u202e\u200b Clinic ", "--out", f"{n}.svg")
             for n in range(2)
         ]
         assert first.code == again.code == 0

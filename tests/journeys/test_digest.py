@@ -234,6 +234,24 @@ async def test_a_case_in_somebodys_hands_is_not_lost_behind_one_that_was_reminde
     assert await house.told() == []
 
 
+async def test_a_case_that_a_doctor_skipped_is_reminded_of_once_they_may_take_it(
+    house: House,
+) -> None:
+    doctor = await house.doctor(
+        1, replace(USUAL, digested_on=datetime(2026, 11, 3).date(), hour=23)
+    )
+    await house.case_waits(DAWN - 25 * HOUR)
+
+    def skip(tx: Tx) -> None:
+        tx.insert("review_skips", case_id=1, doctor_id=doctor.id, until_at=DAWN + HOUR)
+
+    await house.services.storage.write(skip)
+    assert await house.told() == []
+    house.clock.time += HOUR
+    [(_, text)] = await house.told()
+    assert "waited longer than 24 hours: 1" in text
+
+
 async def test_who_turned_it_off_and_who_was_revoked_hear_nothing(house: House) -> None:
     await house.doctor(1, replace(USUAL, news=False))
     revoked = await house.doctor(2)

@@ -175,7 +175,7 @@ async def test_a_folder_on_the_server(off_stage: Stage, tmp_path: Path) -> None:
     for seed, label in enumerate(LABELS):
         await reviewed(off_stage, ann, seed, label)
     await admin.says("/export spring-1")
-    sent = await hears(admin, "The folder spring-1")
+    sent = await hears(admin, "Folder spring-1 on the server: see the file")
     table = list(csv.DictReader(io.StringIO((await admin.downloads(sent)).decode("utf-8-sig"))))
     assert [(row["label"], row["pictures"]) for row in table] == [
         ("bacterial", "1"),
@@ -271,7 +271,7 @@ async def test_a_place_that_cannot_be_written_is_told_of(off_stage: Stage, tmp_p
     admin, ann = await off_stage.agreed(ADMIN), await off_stage.agreed(1)
     await reviewed(off_stage, ann, 1, "viral")
     await admin.says("/export spring")
-    sent = await hears(admin, "The folder spring")
+    sent = await hears(admin, "Folder spring on the server: see the file")
     assert b"could not be written" in await admin.downloads(sent)
 
 

@@ -198,8 +198,8 @@ async def test_stuck_pictures_and_messages_are_told_once(
     )
     for _ in range(2):
         await again(stage, "stuck")
-    await admin.sees("Pictures are stuck: 1 wait for an answer, the oldest for 20 minutes")
-    await admin.sees("Messages are stuck: ")
+    await admin.sees("Pictures are stuck. Waiting for an answer: 1, the oldest for 20 minutes")
+    await admin.sees("Messages are stuck. Being sent: 1, ")
     assert await times_told(admin, "are stuck") == 2
 
 

@@ -31,7 +31,7 @@ def token(shown: Heard) -> str:
 async def test_a_clinic_gets_a_link_a_poster_and_its_pictures_counted(
     stage: Stage, admin: User
 ) -> None:
-    shown = await make(admin, "  Clinic <1>\n & sons ")
+    shown = await make(admin, "  Clinic\u202e <1>\n\u200b & sons ")
     assert "Clinic <1> & sons · people: 0 · pictures: 0" in shown.text
     ann = stage.sim.user(1, language="en")
     await ann.starts(token(shown))
@@ -62,7 +62,9 @@ class TestDetails:
     ) -> None:
         shown = await make(admin, "Old Clinic")
         await admin.taps("Retire this link", shown)
-        await admin.taps("No")
+        kept = await admin.sees("Retire the link of Old Clinic?")
+        await admin.taps("No", kept)
+        assert (await admin.sees("Nothing was changed")).id == kept.id
         assert stage.value("SELECT retired_at FROM sources") is None
         await admin.taps("Retire this link", shown)
         sure = await admin.sees("Retire the link of Old Clinic?")
@@ -72,6 +74,8 @@ class TestDetails:
         await stage.sim.quiet()
         actions = [row[0] for row in stage.rows("SELECT action FROM audit ORDER BY id")]
         assert actions[-2:] == ["source_made", "source_retired"]
+        await admin.says("/audit")
+        assert "retired a link · Old Clinic\n" in (await admin.sees("Who did what")).text
         ann = stage.sim.user(1, language="en")
         await ann.starts(token(shown))
         assert "Old Clinic" not in (await ann.sees("Welcome")).text

@@ -143,6 +143,30 @@ async def test_doctors_who_differ_are_decided_by_a_third(clinic: Clinic) -> None
     assert "I see nothing" in (await second.sees("seen by a doctor")).text
 
 
+@POLLING
+async def test_an_admin_hears_that_another_is_needed_for_their_own_case(clinic: Clinic) -> None:
+    first, second = await clinic.opens(2)
+    boss, other = await clinic.stage.agreed(ADMIN), await clinic.stage.agreed(2)
+    number = await clinic.case(boss)
+    await takes(first)
+    await says(first, "Viral pneumonia", button="Ask for a second opinion")
+    await first.sees("Another doctor is asked now")
+    await takes(second)
+    await says(second, "Normal")
+    told = await boss.sees(f"Case {number} is your own")
+    assert "Another admin has to decide" in told.text and "/staff" in told.text
+    assert not any("lets you decide" in each.text for each in await boss.messages())
+
+    clinic.stage.change(
+        "INSERT INTO staff (telegram_id, role, name, since_at) VALUES (2, 'admin', 'B', 1)"
+    )
+    clinic.stage.change("UPDATE review_queue SET disputed_at = NULL")
+    await first.says("/review")
+    await other.sees(f"The doctors do not agree on case {number}")
+    await clinic.stage.sim.quiet()
+    assert not any("lets you decide" in each.text for each in await boss.messages())
+
+
 async def test_an_admin_decides_what_doctors_cannot_and_sees_no_picture(clinic: Clinic) -> None:
     first, second = await clinic.opens(2)
     boss = clinic.stage.sim.user(ADMIN)
@@ -159,7 +183,14 @@ async def test_an_admin_decides_what_doctors_cannot_and_sees_no_picture(clinic: 
     await boss.says("/disputes")
     question = await boss.sees("which verdict is the patient to hear?")
     assert "Viral pneumonia: 1" in question.text and "Normal: 1" in question.text
-    await boss.taps("Viral pneumonia", question)
+    await boss.taps("Normal", question)
+    asked = await boss.sees(f"Case {number}: tell the patient Normal?")
+    await boss.taps("Back", asked)
+    again = await boss.sees("which verdict is the patient to hear?")
+    assert asked.id == again.id == question.id
+    assert clinic.state(number) == "answered"
+    await boss.taps("Viral pneumonia", again)
+    await boss.taps("Yes, tell the patient", await boss.sees("tell the patient Viral pneumonia?"))
     await boss.sees(f"Case {number} is closed: Viral pneumonia")
     heard = await ann.sees("Several doctors have looked")
     assert "ground glass" in heard.text
@@ -191,5 +222,6 @@ async def test_the_word_of_one_doctor_is_told_as_such_when_an_admin_decides(
     await boss.sees("there is no second doctor")
     await boss.says("/disputes")
     await boss.taps("Viral pneumonia")
+    await boss.taps("Yes, tell the patient")
     heard = await ann.sees(f"A doctor has looked at your picture (case {number})")
     assert "there was no other doctor to ask" in heard.text and "did not agree" not in heard.text

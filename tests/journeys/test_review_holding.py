@@ -146,6 +146,20 @@ class TestHoldingACase:
         await doctor.sees("Taken back")
         assert (clinic.state(sick), clinic.state(healthy)) == ("answered", "under_review")
 
+    async def test_a_case_whose_verdict_can_be_taken_back_is_shown_with_that_button(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens(undo_seconds=600)
+        number = await clinic.case(await clinic.stage.agreed(1))
+        await takes(doctor)
+        await says(doctor, "Normal")
+        await doctor.sees("This counts in 600 seconds")
+        clinic.stage.change("UPDATE opinions SET final_at = final_at - 300000000")
+        given = await takes(doctor, number)
+        assert "This counts in 600 seconds" not in given.text
+        await doctor.taps("Take back", given)
+        await doctor.sees("Your verdict: Normal")
+
     async def test_a_doctor_never_gets_their_own_case(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
         await doctor.starts()

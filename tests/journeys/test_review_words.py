@@ -4,6 +4,8 @@ from .clinic import POLLING, Clinic, says, takes
 from .pictures import BACTERIAL, NORMAL, UNSURE, xray
 from .stage import ADMIN
 
+LEASE = 15 * 60_000_000
+
 
 def told_of(clinic: Clinic) -> list[str]:
     """What the audit says of the ways answers went."""
@@ -80,6 +82,7 @@ class TestCommenting:
             "UPDATE cases SET state = 'answered', lease_worker = NULL, "
             "lease_until_at = NULL WHERE state = 'under_review'"
         )
+        clinic.stage.change("UPDATE dialogs SET until_at = until_at - ?", LEASE)
         await doctor.says("too late")
         await doctor.sees("Your comment came too late")
 

@@ -10,6 +10,7 @@ from bot.admin.broadcast.words import (
     audience_in_words,
     drop_button,
     heading,
+    source_name,
 )
 from bot.context import Context, Services
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
@@ -62,7 +63,7 @@ def _which_source(tx: Tx, texts: Texts, broadcast_id: int) -> tuple[str, Buttons
     found = sources.listing(tx)[-MOST_SOURCES:]
     if not found:
         return texts("broadcast.no_source"), _crowds(texts, broadcast_id)
-    buttons = [[(each.name, f"{SOURCE}:{broadcast_id}:{each.id}")] for each in found]
+    buttons = [[(source_name(texts, each), f"{SOURCE}:{broadcast_id}:{each.id}")] for each in found]
     return texts("broadcast.which_source"), [*buttons, drop_button(texts, broadcast_id)]
 
 

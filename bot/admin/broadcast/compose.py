@@ -8,7 +8,7 @@ from telegram import Message, Update
 from bot.admin.broadcast import audience, model_update, report
 from bot.context import Context, Services
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
-from bot.say import say
+from bot.say import edit_here, say
 from classifier.report_texts import Language
 from storage import broadcasts, dialogs
 from storage.dialogs import Dialog
@@ -115,6 +115,8 @@ async def skip_sentence(update: Update, context: Context) -> None:
         # A second tap comes when something else is asked.
         if dialogs.current(tx, acting.chat) == asked:
             _go_on(tx, acting, asked, "", key)
+        else:
+            edit_here(tx, key, update, acting.texts("broadcast.over"))
 
     await reply_as(Role.ADMIN, update, context, reply)
 

@@ -2,7 +2,8 @@
 
 from telegram import Update
 
-from bot.admin.broadcast.words import drop_button, heading, when
+from bot import times
+from bot.admin.broadcast.words import drop_button, heading
 from bot.building import Built
 from bot.context import Context, Services
 from bot.csv_file import as_csv
@@ -80,7 +81,8 @@ def status(tx: Tx, services: Services, texts: Texts, broadcast_id: int) -> tuple
     head = heading(tx, texts, broadcast)
     if broadcast.state is BroadcastState.SCHEDULED:
         assert broadcast.due_at is not None
-        due = texts("broadcast.scheduled", when=when(services, texts, broadcast.due_at))
+        when = times.told(services.settings, broadcast.due_at, texts.language)
+        due = texts("broadcast.scheduled", when=when)
         return f"{head}\n{due}", [drop_button(texts, broadcast_id)]
     counts = recipients.counts(tx, broadcast_id)
     lines = [head, _share(texts, broadcast, counts), *_lines(texts, counts)]
@@ -124,15 +126,15 @@ def _buttons(texts: Texts, broadcast: Broadcast) -> Buttons:
 def _in_full(tx: Tx, services: Services, texts: Texts, broadcast: Broadcast) -> str:
     assert broadcast.began_at is not None and broadcast.ended_at is not None
     counts = recipients.counts(tx, broadcast.id)
-    times = texts(
+    from_to = texts(
         "broadcast.times",
-        begun=when(services, texts, broadcast.began_at),
-        ended=when(services, texts, broadcast.ended_at),
+        begun=times.told(services.settings, broadcast.began_at, texts.language),
+        ended=times.told(services.settings, broadcast.ended_at, texts.language),
         total=counts.total,
     )
     state = texts(f"broadcast.state.{broadcast.state}")
     head = texts("broadcast.report", heading=heading(tx, texts, broadcast), state=state)
-    return "\n".join([head, times, *_lines(texts, counts)])
+    return "\n".join([head, from_to, *_lines(texts, counts)])
 
 
 async def send_report(update: Update, context: Context) -> None:

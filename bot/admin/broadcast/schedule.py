@@ -8,10 +8,11 @@ from telegram import Update
 from bot.admin.broadcast import confirm, report
 from bot.admin.broadcast.confirm import LATER
 from bot.admin.broadcast.times import Past, Unreadable, read_time
-from bot.admin.broadcast.words import drop_button, heading, when
+from bot.admin.broadcast.words import drop_button, heading
 from bot.context import Context, Services
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
 from bot.say import edit_here, say
+from bot.times import told
 from storage import audit, broadcasts, dialogs
 from storage.broadcasts import Broadcast
 from storage.dialogs import Dialog
@@ -36,7 +37,7 @@ async def ask_time(update: Update, context: Context) -> None:
             return
         dialogs.begin(tx, acting.chat, TIME, {"broadcast": broadcast_id}, TIME_TO_ANSWER)
         zone = services.settings.time_zone
-        now = when(services, acting.texts, tx.time)
+        now = told(services.settings, tx.time, acting.texts.language)
         say(tx, key, acting.chat, acting.texts("broadcast.when", zone=zone, now=now))
 
     await reply_as(Role.ADMIN, update, context, reply)
@@ -64,7 +65,8 @@ async def take_time(update: Update, context: Context, dialog: Dialog) -> None:
             return
         dialogs.end(tx, acting.chat)
         count = confirm.reach(tx, services, broadcast).pending
-        sentence = texts("broadcast.ask_at", when=when(services, texts, at), count=count)
+        when = told(services.settings, at, texts.language)
+        sentence = texts("broadcast.ask_at", when=when, count=count)
         buttons = [
             [(texts("broadcast.at"), f"{AT}:{broadcast_id}:{int(at.timestamp())}")],
             [(texts("broadcast.other_time"), f"{LATER}:{broadcast_id}")],
@@ -114,9 +116,9 @@ def ask_again(tx: Tx, services: Services, missed: Broadcast) -> None:
         again = broadcasts.draft(tx, member.id, missed.content).id
         broadcasts.address(tx, again, missed.audience)
         broadcasts.weigh(tx, again, safety=False)
-        due = when(services, acting.texts, missed.due_at)
-        told = acting.texts("broadcast.missed", number=missed.id, when=due)
-        say(tx, f"broadcast_missed:{missed.id}", acting.chat, told)
+        due = told(services.settings, missed.due_at, acting.texts.language)
+        text = acting.texts("broadcast.missed", number=missed.id, when=due)
+        say(tx, f"broadcast_missed:{missed.id}", acting.chat, text)
         draft = confirm.draft(tx, again)
         assert draft is not None
         confirm.show(tx, services, acting, draft)

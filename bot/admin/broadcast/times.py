@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
+from classifier.report_texts import MONTHS
+
 DAYS = {"today": 0, "今天": 0, "tomorrow": 1, "明天": 1, "后天": 2}
 SPAN = re.compile(
     r"(?:in )?(?P<number>\d{1,4}) ?"
@@ -14,6 +16,10 @@ CLOCK = re.compile(
     r"(?P<monthday>\d{1,2})日?)[ ,]*(?:at )?)?"
     r"(?P<hour>\d{1,2})(?:[:点](?P<minute>\d{2})?分?)"
     r"(?: ?(?:utc|gmt)?(?P<offset>[+-]\d{1,2}(?::?\d{2})?)| ?(?P<utc>utc|gmt|z))?"
+)
+# As the bot itself writes a day in English.
+SPELLED = re.compile(
+    rf"(?P<day>\d{{1,2}}) (?P<month>{'|'.join(MONTHS).casefold()})[a-z]* (?P<year>\d{{4}})"
 )
 CHINESE_COLON = "\uff1a"
 FURTHEST = timedelta(days=366)
@@ -33,6 +39,7 @@ def read_time(text: str, now: datetime, zone: tzinfo) -> datetime:
     Without an offset from UTC it is a time in the zone. Raises Unreadable, Past.
     """
     words = " ".join(text.replace(CHINESE_COLON, ":").casefold().split())
+    words = SPELLED.sub(_in_digits, words)
     try:
         found = _span(words, now) or _clock(words, now, zone)
     except (ValueError, OverflowError):
@@ -41,6 +48,11 @@ def read_time(text: str, now: datetime, zone: tzinfo) -> datetime:
     if not now < found <= now + FURTHEST:
         raise Past
     return found
+
+
+def _in_digits(day: re.Match[str]) -> str:
+    month = 1 + MONTHS.index(day["month"].capitalize())
+    return f"{day['year']}-{month}-{day['day']}"
 
 
 def _span(words: str, now: datetime) -> datetime | None:

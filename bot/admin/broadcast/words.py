@@ -1,15 +1,13 @@
 """How an announcement is spoken of to admins, wherever it is."""
 
-from datetime import datetime
 from html import escape
-from zoneinfo import ZoneInfo
 
-from bot.context import Services
 from bot.texts.catalogue import Texts
-from classifier.report_texts import Language, moment
+from classifier.report_texts import Language
 from storage import sources
 from storage.broadcasts import Broadcast
 from storage.recipients import Audience, Crowd
+from storage.sources import Source
 from storage.transaction import Tx
 
 DROP = "cast_drop"
@@ -33,17 +31,18 @@ def heading(tx: Tx, texts: Texts, broadcast: Broadcast) -> str:
     )
 
 
+def source_name(texts: Texts, source: Source) -> str:
+    """Name a clinic; one whose link is retired may have a successor of the same name."""
+    retired = source.retired_at is not None
+    return texts("broadcast.retired", name=source.name) if retired else source.name
+
+
 def audience_in_words(tx: Tx, texts: Texts, audience: Audience) -> str:
     """Say who is meant, as HTML."""
     name = ""
     if audience.crowd is Crowd.SOURCE:
-        name = next(each.name for each in sources.listing(tx) if each.id == audience.source_id)
+        source = next(each for each in sources.listing(tx) if each.id == audience.source_id)
+        name = source_name(texts, source)
     if audience.language:
         name = NAMES[Language(audience.language)]
     return texts(f"broadcast.to.{audience.crowd}", name=escape(name))
-
-
-def when(services: Services, texts: Texts, at: datetime) -> str:
-    """Write a time in the zone of the settings."""
-    zone = ZoneInfo(services.settings.time_zone)
-    return moment(at.astimezone(zone), texts.language)
