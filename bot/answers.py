@@ -285,6 +285,7 @@ def failed(tx: Tx, services: Services, case: Case) -> None:
         Role.ADMIN,
         f"failed:{case.id}",
         "admin.failed",
+        case_id=case.id,
         number=case.number,
         attempts=case.attempts,
         error=escape(case.reason or ""),

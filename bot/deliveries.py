@@ -58,6 +58,7 @@ def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
         Role.ADMIN,
         key,
         "admin.undelivered",
+        case_id=row.case_id,
         number=cases.get(tx, row.case_id).number,
         error=escape(reason),
     )
@@ -72,7 +73,7 @@ def _say_instead(tx: Tx, services: Services, row: OutRow) -> None:
     assert row.case_id is not None
     number = cases.get(tx, row.case_id).number
     key = f"unseen:{row.case_id}"
-    notices.tell(tx, services, Role.ADMIN, key, "admin.unseen", number=number)
+    notices.tell(tx, services, Role.ADMIN, key, "admin.unseen", case_id=row.case_id, number=number)
 
 
 def undelivered(tx: Tx, row: OutRow, reason: str) -> bool:
@@ -133,7 +134,13 @@ def report_doubtful(tx: Tx, services: Services) -> None:
             continue
         number = cases.get(tx, row.case_id).number
         notices.tell(
-            tx, services, Role.ADMIN, f"doubt:{row.id}", "admin.unknown_delivery", number=number
+            tx,
+            services,
+            Role.ADMIN,
+            f"doubt:{row.id}",
+            "admin.unknown_delivery",
+            case_id=row.case_id,
+            number=number,
         )
     outbox.mark_reported(tx, [row.id for row in rows])
 

@@ -16,10 +16,14 @@ def tell(
     key: str,
     sentence: str,
     buttons: Buttons = (),
+    case_id: int | None = None,
     **values: object,
 ) -> None:
-    """Write a sentence of the catalogue to each member; `values` are escaped already."""
-    tell_each(tx, services, staff.members(tx, role), key, sentence, buttons, **values)
+    """Write a sentence of the catalogue to each member; `values` are escaped already.
+
+    What is about a case goes out of their chats with it.
+    """
+    tell_each(tx, services, staff.members(tx, role), key, sentence, buttons, case_id, **values)
 
 
 def tell_each(
@@ -29,9 +33,10 @@ def tell_each(
     key: str,
     sentence: str,
     buttons: Buttons = (),
+    case_id: int | None = None,
     **values: object,
 ) -> None:
     """Write it to some members only."""
     for member in members:
         text = services.texts_in(tx, member.telegram_id)(sentence, **values)
-        say(tx, f"{key}:{member.telegram_id}", member.telegram_id, text, buttons)
+        say(tx, f"{key}:{member.telegram_id}", member.telegram_id, text, buttons, case_id=case_id)

@@ -32,4 +32,6 @@ def tell_admins(tx: Tx, services: Services, case: Case) -> None:
     able = [each for each in admins if not reviews.is_of(tx, case, each)]
     sentence = "dispute.told" if able else "dispute.own"
     key = f"disputed:{case.id}:{tx.time.timestamp()}"
-    notices.tell_each(tx, services, able or admins, key, sentence, number=case.number)
+    notices.tell_each(
+        tx, services, able or admins, key, sentence, case_id=case.id, number=case.number
+    )

@@ -352,7 +352,7 @@ async def test_the_comparison_counts_agreement_with_intervals(
     assert "agrees on 2 of 3, 67% (21–94%)" in told
     assert "agrees on 1 of 3, 33% (6–79%)" in told
     assert "Difference: -33.3 points (-33.3 to -33.3)" in told
-    assert "0 cases the listening model did not look at" in told
+    assert "because patients came first or it failed: 0." in told
 
 
 async def test_a_candidate_that_became_the_model_listens_no_more(
@@ -397,7 +397,7 @@ async def test_a_candidate_that_fails_costs_no_patient_anything(
     await stage.sim.quiet()
     assert stage.value("SELECT count(*) FROM shadow_findings") == 0
     await admin.says("/model compare")
-    await admin.sees("2 cases the listening model did not look at")
+    await admin.sees("because patients came first or it failed: 2.")
 
 
 async def test_deleting_a_case_takes_what_the_candidate_said(

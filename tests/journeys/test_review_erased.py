@@ -143,6 +143,9 @@ async def test_the_old_number_of_who_is_forgotten_stands_nowhere(
     await forgets(ann)
     await clinic.stage.sim.quiet()
     assert not places(clinic, number)
+    if not expired:
+        told = f"The doctors do not agree on case {number}"
+        assert not any(told in each.text for each in await boss.messages())
 
 
 @POLLING
