@@ -21,7 +21,7 @@ DARK = 0.36
 BRIGHT = 0.66
 WHITE = 0.04
 BLACK = 0.32
-GRAINY = 0.04
+GRAINY = 0.032
 # Of these measures see `Quality`.
 PLAIN = 0.06
 SPARSE = 0.15
