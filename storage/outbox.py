@@ -2,8 +2,9 @@
 
 `pending -> sending -> sent`; back to `pending` to try again; `unknown` if it may or may not have
 arrived; `failed`; `dropped` if there is nobody or nothing to send it to any more. With that a row
-is done: its payload is emptied, so that no words about a case outlive it here. In one chat
-everything goes out in the order written, one thing at a time; only announcements let the rest pass.
+is done: its payload is emptied (of a doubtful one once that is reported), so that no words about a
+case outlive it here. In one chat everything goes out in the order written, one thing at a time;
+only announcements let the rest pass.
 """
 
 import json
@@ -246,8 +247,7 @@ def recover(tx: Tx) -> Recovered:
         kinds=kinds,
     )
     doubtful = tx.run(
-        """UPDATE outbox SET state = 'unknown', reason = 'restart', changed_at = :now,
-               payload = '{}'
+        """UPDATE outbox SET state = 'unknown', reason = 'restart', changed_at = :now
            WHERE state = 'sending'"""
     )
     tx.run("DELETE FROM outbox WHERE state = 'unknown' AND reported_at IS NULL AND fleeting")
@@ -261,7 +261,7 @@ def unreported(tx: Tx, limit: int = 50) -> list[OutRow]:
 
 def mark_reported(tx: Tx, row_ids: Collection[int]) -> None:
     """Note that the admins are told; belongs into the transaction that writes to them."""
-    sql = """UPDATE outbox SET reported_at = :now
+    sql = """UPDATE outbox SET reported_at = :now, payload = '{}'
              WHERE id IN (SELECT value FROM json_each(:ids)) AND reported_at IS NULL"""
     tx.run(sql, ids=json.dumps(list(row_ids)))
 
@@ -335,7 +335,7 @@ def _finish(
 ) -> bool:
     done = tx.run(
         """UPDATE outbox SET state = :state, reason = :reason, changed_at = :now,
-               message_id = :message, payload = '{}'
+               message_id = :message, payload = iif(:state = 'unknown', payload, '{}')
            WHERE id = :id AND state = 'sending'""",
         id=row_id,
         state=state,

@@ -1,9 +1,9 @@
 """Which case a doctor looks at next, and who holds which.
 
 An answered case with a finding waits in the queue until it is reviewed or erased, while its person
-agrees to that. A doctor takes it
-by a lease (`under_review`) and holds one at a time, besides those of a verdict that can still be
-taken back. What returns to the queue loses what was not final; see `opinions`.
+agrees to that. A doctor takes it by a lease (`under_review`) and holds one at a time, besides those
+of a verdict that can still be taken back. What returns to the queue loses what was not final; see
+`opinions`.
 """
 
 from collections.abc import Collection

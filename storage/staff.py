@@ -159,7 +159,8 @@ def _take_back(tx: Tx, member: Member) -> None:
         # What arrives and has no row is taken out of the chat again.
         tx.run(f"DELETE FROM outbox WHERE {others} AND state = 'sending'", chat=member.telegram_id)
         tx.run(
-            f"""UPDATE outbox SET state = 'dropped', reason = 'revoked', changed_at = :now
+            f"""UPDATE outbox SET state = 'dropped', reason = 'revoked', changed_at = :now,
+                    payload = '{{}}'
                 WHERE {others}""",
             chat=member.telegram_id,
         )
