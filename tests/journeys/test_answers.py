@@ -81,6 +81,7 @@ async def test_what_does_this_mean_is_explained(stage: Stage, ann: User) -> None
 async def test_ask_a_doctor_is_kept_once(stage: Stage, ann: User) -> None:
     sql = "INSERT INTO staff (telegram_id, role, name, since_at) VALUES (7, 'doctor', 'Li', 1)"
     stage.change(sql)
+    await stage.agreed(7)
     await ann.sends_photo(xray())
     answer = await ann.hears_photo()
     await ann.taps("Ask a doctor", answer)
@@ -167,7 +168,7 @@ async def test_deleting_twice_with_one_tap_deletes_once_and_takes_all_messages_a
     assert not any(message.photo for message in await ann.messages() if message.from_bot)
 
 
-async def test_what_telegram_keeps_in_the_chat_is_named_when_a_picture_is_deleted(
+async def test_what_telegram_keeps_in_the_chat_is_named_and_emptied_when_a_picture_is_deleted(
     stage: Stage, ann: User
 ) -> None:
     await ann.sends_photo(xray())
@@ -178,10 +179,11 @@ async def test_what_telegram_keeps_in_the_chat_is_named_when_a_picture_is_delete
     await stage.sim.advance(three_days.total_seconds())
     await ann.taps("Delete this", answer)
     await ann.taps("Yes, delete")
-    await ann.sees("please delete them in this chat yourself")
+    await ann.sees("I empty them instead")
     await stage.sim.quiet()
     assert stage.value("SELECT count(*) FROM images") == 0
-    assert answer.id in [message.id for message in await ann.messages()]
+    [left] = [message for message in await ann.messages() if message.id == answer.id]
+    assert left.text == "…" and left.photo != answer.photo
 
 
 async def test_delete_takes_the_repeated_answer_out_of_the_chat_too(

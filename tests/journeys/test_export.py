@@ -218,7 +218,7 @@ async def test_a_folder_cut_off_by_a_restart_leaves_nothing_and_its_admin_hears_
     await hears(admin, "The export into the folder spring was interrupted")
     assert not list(place.iterdir())
     await admin.says("/export spring")
-    await hears(admin, "The folder spring")
+    await hears(admin, "Folder spring")
     assert len(list((place / "spring").rglob("*.png"))) == 2
 
 
@@ -235,9 +235,9 @@ async def test_of_two_admins_who_want_the_same_folder_one_gets_it_and_nothing_el
     await slow.says("/export spring")
     await waits.wait()
     await quick.says("/export spring")
-    assert (await hears(quick, "The folder spring")).file_name == "spring.csv"
+    assert (await hears(quick, "Folder spring")).file_name == "spring.csv"
     go_on.set()
-    assert b"could not be written" in await slow.downloads(await hears(slow, "The folder spring"))
+    assert b"could not be written" in await slow.downloads(await hears(slow, "Folder spring"))
     assert [path.name for path in place.iterdir()] == ["spring"]
     assert len(list(place.rglob("*.png"))) == 2
 
