@@ -1,5 +1,6 @@
 """Who works here: invited, welcomed, revoked; and all of it written down."""
 
+import asyncio
 import csv
 import io
 import re
@@ -12,6 +13,7 @@ from bot.admin import audit as audit_room
 from bot.admin import staff as staff_room
 from bot.poster import draw_qr
 from bot.sandbox.client import Heard, User
+from bot.sandbox.person import PATIENCE
 from storage import Storage, audit, staff
 from storage.staff import Role
 from storage.transaction import Tx
@@ -69,8 +71,9 @@ async def revoked(boss: User, name: str) -> None:
 
 async def menu_until(user: User, stage: Stage, command: str, there: bool) -> None:
     """Wait until a command is in somebody's menu, or no more."""
-    await stage.sim.quiet()
-    assert (command in await user.menu()) == there
+    async with asyncio.timeout(PATIENCE):
+        while (command in await user.menu()) != there:
+            await stage.sim.quiet(0.1)
 
 
 async def test_an_invited_doctor_joins_by_the_link_and_the_inviter_hears(
