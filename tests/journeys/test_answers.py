@@ -14,6 +14,7 @@ from storage import erasure
 from storage.errors import CaseGone, StorageBusy
 from storage.transaction import Tx
 
+from .clinic import POLLING
 from .pictures import (
     BACTERIAL,
     NORMAL,
@@ -27,6 +28,9 @@ from .pictures import (
     zipped,
 )
 from .stage import Stage
+
+# What is said hangs on no way to fetch it; both are told of in delivery, failures and sending.
+pytestmark = POLLING
 
 MEGABYTE = 1 << 20
 
@@ -285,7 +289,6 @@ async def test_the_same_content_under_another_id_is_the_same_picture(
     assert stage.value("SELECT count(*) FROM findings") == 1
 
 
-@pytest.mark.parametrize("mode", ["polling"])
 @pytest.mark.parametrize("id_known", [True, False])
 @pytest.mark.parametrize("is_gone", [True, False])
 async def test_a_picture_whose_kept_files_cannot_be_opened_is_worked_on_anew(

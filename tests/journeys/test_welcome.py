@@ -7,8 +7,12 @@ import pytest
 from bot.patient import consent
 from storage import Storage, sources
 
+from .clinic import POLLING
 from .pictures import xray
 from .stage import Stage
+
+# What is said hangs on no way to fetch it; both are told of in delivery, failures and sending.
+pytestmark = POLLING
 
 SET_MENU = "setMyCommands"
 
