@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,13 @@ def later(act: Callable[[], None], seconds: float = 0.2) -> threading.Timer:
     return timer
 
 
+def end(pid: int, ended_by: signal.Signals) -> None:
+    """End a stopped process; most signals reach it only once it goes on, if it is still there."""
+    os.kill(pid, ended_by)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
 def gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
@@ -58,31 +66,28 @@ def wait_until(happened: Callable[[], bool], seconds: float = 5) -> bool:
     return happened()
 
 
-def test_a_child_killed_in_mid_file_costs_that_file_alone(
-    lone: IsolatedReader, source: Source
+@pytest.mark.parametrize(
+    ("ended_by", "reason"),
+    [
+        (signal.SIGKILL, RefusalReason.TOO_COSTLY),
+        (signal.SIGPROF, RefusalReason.TOO_COSTLY),
+        (signal.SIGSEGV, RefusalReason.BROKEN),
+    ],
+    ids=["killed", "out of time", "crashed"],
+)
+def test_a_child_that_ends_in_mid_file_costs_that_file_alone(
+    ended_by: signal.Signals, reason: RefusalReason, lone: IsolatedReader, source: Source
 ) -> None:
     lone.read(source)
     (pid,) = lone.pids
     os.kill(pid, signal.SIGSTOP)
-    timer = later(lambda: os.kill(pid, signal.SIGKILL))
+    timer = later(lambda: end(pid, ended_by))
     with pytest.raises(Refusal) as caught:
         lone.read(source)
     timer.join()
-    assert caught.value.reason is RefusalReason.TOO_COSTLY
+    assert caught.value.reason is reason
     assert lone.read(source).scans
     assert lone.pids != (pid,)
-
-
-def test_a_child_that_crashes_costs_that_file_alone(lone: IsolatedReader, source: Source) -> None:
-    lone.read(source)
-    (pid,) = lone.pids
-    os.kill(pid, signal.SIGSTOP)
-    timer = later(lambda: [os.kill(pid, s) for s in (signal.SIGSEGV, signal.SIGCONT)] and None)
-    with pytest.raises(Refusal) as caught:
-        lone.read(source)
-    timer.join()
-    assert caught.value.reason is RefusalReason.BROKEN
-    assert lone.read(source).scans
 
 
 def test_a_child_that_hangs_is_ended(
@@ -112,20 +117,6 @@ def test_what_waits_for_the_processor_is_read_all_the_same(
     assert lone.read(source).scans
     timer.join()
     assert lone.pids == (pid,)
-
-
-def test_a_child_whose_time_on_the_processor_is_over_costs_that_file_alone(
-    lone: IsolatedReader, source: Source
-) -> None:
-    lone.read(source)
-    (pid,) = lone.pids
-    os.kill(pid, signal.SIGSTOP)
-    timer = later(lambda: [os.kill(pid, s) for s in (signal.SIGPROF, signal.SIGCONT)] and None)
-    with pytest.raises(Refusal) as caught:
-        lone.read(source)
-    timer.join()
-    assert caught.value.reason is RefusalReason.TOO_COSTLY
-    assert lone.read(source).scans
 
 
 def test_a_child_killed_while_idle_costs_nothing(lone: IsolatedReader, source: Source) -> None:
