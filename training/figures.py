@@ -32,12 +32,17 @@ class Predictions(Arrays):
 
 
 def figures(predictions: Predictions, resamples: int = 1000) -> dict[str, Interval]:
-    """Measure everything: value, lower and upper end of the 95 % bootstrap interval."""
+    """Measure everything: value, lower and upper end of the 95 % bootstrap interval.
+
+    Of three classes also `ece_by_chance`, what `ece` would be for exact probabilities.
+    """
 
     def values(rows: NDArray[np.int64]) -> dict[str, float]:
         return measure(predictions.classes[rows], predictions.probabilities[rows])
 
-    return intervals(predictions.patients, values, resamples)
+    found = intervals(predictions.patients, values, resamples)
+    by_chance = {"ece_by_chance": ece_by_chance(predictions.probabilities, resamples)}
+    return found | by_chance if "ece" in found else found
 
 
 def intervals(
@@ -60,6 +65,13 @@ def intervals(
         drawn.append(values(np.concatenate([groups[group] for group in chosen])))
     whole = values(np.arange(len(patients)))
     return {name: (value, *_ends([each[name] for each in drawn])) for name, value in whole.items()}
+
+
+def by_source(pictures: Pictures, measured: Measured) -> dict[str, Predictions]:
+    """Divide what was measured of pictures, in the order of their sources."""
+    whole = Predictions(measured.probabilities, pictures.classes, pictures.patients)
+    sources = dict.fromkeys(pictures.sources.tolist())
+    return {source: whole.of(pictures.sources == source) for source in sources}
 
 
 def sure_figures(answered: Answered, measured: Measured) -> dict[str, Any]:
@@ -97,7 +109,23 @@ def _ends(drawn: Sequence[float]) -> tuple[float, float]:
 
 def expected_calibration_error(classes: Classes, probabilities: FloatArray) -> float:
     """Mean gap between confidence and accuracy over 15 equal bins (Guo et al. 2017)."""
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == classes
+    return _calibration_gap(probabilities.max(1), probabilities.argmax(1) == classes)
+
+
+def ece_by_chance(probabilities: FloatArray, draws: int = 1000) -> Interval:
+    """Give the calibration error that exact probabilities (n, 3) would show on n pictures.
+
+    Their labels are drawn by the probabilities: mean, 2.5th and 97.5th percentile of the draws.
+    """
+    confidence = probabilities.max(1)
+    rng = np.random.default_rng(0)
+    drawn = [
+        _calibration_gap(confidence, rng.random(len(confidence)) < confidence) for _ in range(draws)
+    ]
+    return float(np.mean(drawn)), *_ends(drawn)
+
+
+def _calibration_gap(confidence: FloatArray, right: NDArray[np.bool_]) -> float:
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     gaps = [
         abs(confidence[bins == each].mean() - right[bins == each].mean()) * (bins == each).mean()

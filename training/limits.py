@@ -2,7 +2,7 @@
 
 `python -m training.limits --model classifier/models/NAME --data CHILDREN --data ADULTS`
 takes the very pictures that the model's card was calibrated on, and the temperature that stands
-there. What is sure is measured anew, cross-fitted as when the model was packaged.
+there. The figures and what is sure are measured anew, cross-fitted as when the model was packaged.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from training import dataset
 from training.answering import answers_of
 from training.calibrate import Answered, cross_fit, limits_at, proof
 from training.dataset import load_pictures
-from training.figures import sure_by_source
+from training.figures import by_source, figures, sure_by_source
 from training.model_card import write_model_card
 from training.record import command
 
@@ -25,7 +25,7 @@ def main(
     model: Annotated[Path, typer.Option(help="a model folder")],
     data: Annotated[list[Path], typer.Option(help="folders of labels, as for training")],
 ) -> None:
-    """Fit and note the limits, and what is sure with them."""
+    """Fit and note the limits, the figures, and what is sure with them."""
     loaded = load_model(model)
     card, details = loaded.card, loaded.card.details
     parts = dataset.split(dataset.find_all(data), details["run"]["fold"])
@@ -44,12 +44,19 @@ def main(
     limits = limits_at(both, card.temperature)
     later = {"later": {"command": command("training.limits")}}
     calibration = details["calibration"] | proof(limits, both) | later
-    sure = sure_by_source(held_out.sources, answered, cross_fit(tuning, answered))
+    measured = cross_fit(tuning, answered)
+    first, *others = sources = by_source(held_out, measured)
     card = replace(
         card,
         sure_from=limits.sure_from,
         pneumonia_from=limits.pneumonia_from,
-        details=details | {"calibration": calibration, "sure": sure},
+        figures=figures(sources[first]),
+        details=details
+        | {
+            "calibration": calibration,
+            "sure": sure_by_source(held_out.sources, answered, measured),
+            "other_sources": {source: figures(sources[source]) for source in others},
+        },
     )
     card.write(model)
     write_model_card(card, model)

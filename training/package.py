@@ -19,7 +19,7 @@ from training.answering import answers_of
 from training.calibrate import Answered, Measured
 from training.dataset import Pictures, Split, load_pictures
 from training.export import Agreement
-from training.figures import Predictions, figures, stress_figures, sure_by_source
+from training.figures import Predictions, by_source, figures, stress_figures, sure_by_source
 from training.likeness import likeness_of
 from training.model_card import write_model_card
 from training.record import add_rows, circumstances, columns, versions
@@ -70,8 +70,8 @@ def package(
     likeness(engine, split, tuning, size).save(folder / LIKENESS)
     answered = answers_of(engine, held_out)
     limits, measured, proof = calibrate.calibrate(answers_of(engine, tuning), answered, out_of_fold)
-    by_source = _by_source(held_out, measured)
-    first, *others = by_source
+    sources = by_source(held_out, measured)
+    first, *others = sources
     is_own = held_out.sources == first
     card = Card(
         name=run.name,
@@ -84,19 +84,19 @@ def package(
         recipe=run.recipe,
         trained_on=run.data,
         command=run.command,
-        figures=figures(by_source[first]),
+        figures=figures(sources[first]),
         files={name: sha256(folder / name) for name in (file, WEIGHTS, HEAD, LIKENESS)},
         details=_details(run, split, agreed)
         | {
             "calibration": {"on": "out-of-fold" if out_of_fold else "tuning and held-out"} | proof,
             "sure": sure_by_source(held_out.sources, answered, measured),
             "stress": _stressed(engine, held_out.of(is_own), measured.of(is_own)),
-            "other_sources": {source: figures(by_source[source]) for source in others},
+            "other_sources": {source: figures(sources[source]) for source in others},
         },
     )
     card.write(folder)
     write_model_card(card, folder)
-    _draw(by_source[first], answered.of(is_own), measured.of(is_own), folder)
+    _draw(sources[first], answered.of(is_own), measured.of(is_own), folder)
     return card
 
 
@@ -133,13 +133,6 @@ def _write_network(
     (folder / dropped).unlink()
     export.head_of(folder / kept).save(folder / HEAD)
     return kept, agreed
-
-
-def _by_source(pictures: Pictures, measured: Measured) -> dict[str, Predictions]:
-    """Divide what was measured of pictures, in the order of their sources."""
-    whole = Predictions(measured.probabilities, pictures.classes, pictures.patients)
-    sources = dict.fromkeys(pictures.sources.tolist())
-    return {source: whole.of(pictures.sources == source) for source in sources}
 
 
 def _stressed(

@@ -51,6 +51,25 @@ def test_the_figures_of_a_small_table_are_those_by_hand() -> None:
     assert measured["brier"][0] == pytest.approx((0.06 + 0.86 + 0.14 + 0.78) / 4)
 
 
+def test_exact_probabilities_show_the_error_of_chance_and_less_with_more_pictures() -> None:
+    rng = np.random.default_rng(1)
+    shares = rng.dirichlet((2, 1, 1), 4000).astype(np.float32)
+    classes = (rng.random((4000, 1)) > shares.cumsum(1)).sum(1)
+    of_few, of_all = (
+        figures(predictions(shares[:n], classes[:n].tolist()), 99) for n in (400, 4000)
+    )
+    for measured in (of_few, of_all):
+        _, low, high = measured["ece_by_chance"]
+        assert low < measured["ece"][0] < high
+    assert of_all["ece_by_chance"][0] < 0.5 * of_few["ece_by_chance"][0]
+
+
+def test_overconfident_probabilities_show_more_error_than_chance(some: Predictions) -> None:
+    sharp = some.probabilities**4 / (some.probabilities**4).sum(1, keepdims=True)
+    measured = figures(replace(some, probabilities=sharp), 99)
+    assert measured["ece"][0] > measured["ece_by_chance"][2]
+
+
 @pytest.mark.parametrize("shown", [[0, 1, 2], [0, 2], [1]])
 def test_macro_f1_is_scikit_learns(some: Predictions, shown: list[int]) -> None:
     few = some.of(np.isin(some.classes, shown))
