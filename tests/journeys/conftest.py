@@ -1,8 +1,10 @@
 import shutil
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bot import broadcasting, outbox, pace, worker
@@ -30,6 +32,12 @@ def reader() -> Iterator[IsolatedReader]:
 @pytest.fixture(scope="session")
 def real_models() -> Mapping[Modality, Model]:
     return load_installed()
+
+
+@pytest.fixture(scope="session")
+def trusted() -> ssl.SSLContext:
+    """All certificates, read once: nothing here is encrypted, and they take as long as a story."""
+    return httpx.create_ssl_context()
 
 
 @pytest.fixture(params=["polling", "webhook"])
@@ -70,6 +78,7 @@ async def off_stage(
     models: Mapping[Modality, Model],
     gate: Gate,
     reader: IsolatedReader,
+    trusted: ssl.SSLContext,
     tmp_path: Path,
     empty_data_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -77,6 +86,7 @@ async def off_stage(
     """A bot that is not started yet."""
     monkeypatch.setattr("bot.networks.load_installed", lambda url="": models)
     monkeypatch.setattr("bot.networks.Gate", lambda: gate)
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda: trusted)
     monkeypatch.setattr(pace, "BURST", 100)
     monkeypatch.setattr(scans, "QUIET", timedelta(seconds=0.4))
     # Longer than anybody waits: a bell that was not rung must not be made up for.
