@@ -67,13 +67,6 @@ def intervals(
     return {name: (value, *_ends([each[name] for each in drawn])) for name, value in whole.items()}
 
 
-def by_source(pictures: Pictures, measured: Measured) -> dict[str, Predictions]:
-    """Divide what was measured of pictures, in the order of their sources."""
-    whole = Predictions(measured.probabilities, pictures.classes, pictures.patients)
-    sources = dict.fromkeys(pictures.sources.tolist())
-    return {source: whole.of(pictures.sources == source) for source in sources}
-
-
 def sure_figures(answered: Answered, measured: Measured) -> dict[str, Any]:
     """Tell how many pictures get a sure answer, a label or pneumonia, and to whom each was told.
 

@@ -16,8 +16,7 @@ from training import dataset
 from training.answering import answers_of
 from training.calibrate import Answered, cross_fit, limits_at, proof
 from training.dataset import load_pictures
-from training.figures import by_source, figures, sure_by_source
-from training.model_card import write_model_card
+from training.package import write_measured
 from training.record import command
 
 
@@ -44,22 +43,13 @@ def main(
     limits = limits_at(both, card.temperature)
     later = {"later": {"command": command("training.limits")}}
     calibration = details["calibration"] | proof(limits, both) | later
-    measured = cross_fit(tuning, answered)
-    first, *others = sources = by_source(held_out, measured)
     card = replace(
         card,
         sure_from=limits.sure_from,
         pneumonia_from=limits.pneumonia_from,
-        figures=figures(sources[first]),
-        details=details
-        | {
-            "calibration": calibration,
-            "sure": sure_by_source(held_out.sources, answered, measured),
-            "other_sources": {source: figures(sources[source]) for source in others},
-        },
+        details=details | {"calibration": calibration},
     )
-    card.write(model)
-    write_model_card(card, model)
+    write_measured(card, held_out, answered, cross_fit(tuning, answered), model)
     print(f"now {limits.sure_from}, {limits.pneumonia_from}")
 
 

@@ -1,7 +1,7 @@
 """Everything between trained weights and a model folder with an honest card."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import keras
@@ -19,7 +19,7 @@ from training.answering import answers_of
 from training.calibrate import Answered, Measured
 from training.dataset import Pictures, Split, load_pictures
 from training.export import Agreement
-from training.figures import Predictions, by_source, figures, stress_figures, sure_by_source
+from training.figures import Predictions, figures, stress_figures, sure_by_source
 from training.likeness import likeness_of
 from training.model_card import write_model_card
 from training.record import add_rows, circumstances, columns, versions
@@ -61,7 +61,7 @@ def package(
     `network` in float32. Temperature and thresholds come from the answers `out_of_fold`, else from
     the tuning and the held-out part; the scale of `likeness` from the tuning part, the figures from
     the held-out part with the engine shipped, read with limits that were fitted on none of the same
-    patients. The card's are those of the first source.
+    patients.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tuning, held_out = load_pictures(split.tuning, size), load_pictures(split.held_out, size)
@@ -70,9 +70,7 @@ def package(
     likeness(engine, split, tuning, size).save(folder / LIKENESS)
     answered = answers_of(engine, held_out)
     limits, measured, proof = calibrate.calibrate(answers_of(engine, tuning), answered, out_of_fold)
-    sources = by_source(held_out, measured)
-    first, *others = sources
-    is_own = held_out.sources == first
+    is_own = held_out.sources == held_out.sources[0]
     card = Card(
         name=run.name,
         modality=Modality.XRAY,
@@ -84,16 +82,32 @@ def package(
         recipe=run.recipe,
         trained_on=run.data,
         command=run.command,
-        figures=figures(sources[first]),
+        figures={},
         files={name: sha256(folder / name) for name in (file, WEIGHTS, HEAD, LIKENESS)},
         details=_details(run, split, agreed)
         | {
             "calibration": {"on": "out-of-fold" if out_of_fold else "tuning and held-out"} | proof,
-            "sure": sure_by_source(held_out.sources, answered, measured),
             "stress": _stressed(engine, held_out.of(is_own), measured.of(is_own)),
-            "other_sources": {source: figures(sources[source]) for source in others},
         },
     )
+    return write_measured(card, held_out, answered, measured, folder)
+
+
+def write_measured(
+    card: Card, held_out: Pictures, answered: Answered, measured: Measured, folder: Path
+) -> Card:
+    """Write a card with what was measured on held-out pictures, its page and its plots.
+
+    Its own figures are those of the first source.
+    """
+    sources = _by_source(held_out, measured)
+    first, *others = sources
+    is_own = held_out.sources == first
+    told = {
+        "sure": sure_by_source(held_out.sources, answered, measured),
+        "other_sources": {source: figures(sources[source]) for source in others},
+    }
+    card = replace(card, figures=figures(sources[first]), details=card.details | told)
     card.write(folder)
     write_model_card(card, folder)
     _draw(sources[first], answered.of(is_own), measured.of(is_own), folder)
@@ -133,6 +147,13 @@ def _write_network(
     (folder / dropped).unlink()
     export.head_of(folder / kept).save(folder / HEAD)
     return kept, agreed
+
+
+def _by_source(pictures: Pictures, measured: Measured) -> dict[str, Predictions]:
+    """Divide what was measured of pictures, in the order of their sources."""
+    whole = Predictions(measured.probabilities, pictures.classes, pictures.patients)
+    sources = dict.fromkeys(pictures.sources.tolist())
+    return {source: whole.of(pictures.sources == source) for source in sources}
 
 
 def _stressed(
