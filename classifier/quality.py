@@ -22,11 +22,18 @@ BRIGHT = 0.66
 WHITE = 0.04
 BLACK = 0.32
 GRAINY = 0.032
+# Edges so sharp where all that is fine is missing were sharpened by a program.
+ENLARGED = -6.0
+SHARPENED = 1.22
 # Of these measures see `Quality`.
 PLAIN = 0.06
 SPARSE = 0.15
 EQUALISED = 0.05
 FLAT = {Modality.XRAY: 0.115, Modality.CT: 0.08}
+# In cycles over the picture.
+CYCLES = np.hypot(np.fft.fftfreq(SIDE)[:, np.newaxis], np.fft.rfftfreq(SIDE)) * SIDE
+FINE, COARSE = (CYCLES >= 45) & (CYCLES < 75), (CYCLES >= 12) & (CYCLES < 28)
+FADE = np.outer(np.hanning(SIDE), np.hanning(SIDE)).astype(np.float32)
 # What noise of variance 1 leaves of squared gradients after blurs of 1 and of 2 pixels.
 NOISE_LEFT = {1: 0.0514, 2: 0.00466}
 
@@ -36,10 +43,11 @@ class Quality:
     """What is measured on a picture.
 
     `side` is the shorter one in pixels. `sharpness` compares edges after a blur of one pixel with
-    those after two: about 2 for the sharpest edges, near 1 for none. `grain` is the standard
-    deviation of white noise. `shadows` and `lights` are the greys that a quarter of the picture is
-    below and above, `white` and `black` the shares of it that are lost there, `contrast` is the
-    spread of its greys: all in [0, 1].
+    those after two: about 2 for the sharpest edges, near 1 for none. `fineness` is the logarithm of
+    the power of fine detail over that of coarse: about -4 for a film, below -6 for an enlarged
+    thumbnail. `grain` is the standard deviation of white noise. `shadows` and `lights` are the
+    greys that a quarter of the picture is below and above, `white` and `black` the shares of it
+    that are lost there, `contrast` is the spread of its greys: all in [0, 1].
 
     Edits: `plain` is the share covered by one grey, neither black nor white, `fullness` compares
     how many greys are used (exponential of their entropy) with a normal distribution of the same
@@ -49,6 +57,7 @@ class Quality:
 
     side: int
     sharpness: float
+    fineness: float
     grain: float
     shadows: float
     lights: float
@@ -73,6 +82,7 @@ def measure(shown: Greys, side: int | None = None) -> Quality:
     return Quality(
         side=side or min(shown.shape),
         sharpness=float(np.sqrt(fine / coarse)) if coarse > 0 else np.inf,
+        fineness=_fineness(grey),
         grain=noise**0.5,
         shadows=float(shadows),
         lights=float(lights),
@@ -92,6 +102,7 @@ def doubts(quality: Quality, modality: Modality) -> frozenset[Doubt]:
     }
     if modality is Modality.XRAY:
         holds |= {
+            Doubt.TOO_SMALL: holds[Doubt.TOO_SMALL] or _is_enlarged(quality),
             Doubt.BLURRED: quality.sharpness < BLURRED,
             Doubt.POOR_QUALITY: quality.grain > GRAINY,
             Doubt.TOO_DARK: quality.lights < DARK,
@@ -101,6 +112,10 @@ def doubts(quality: Quality, modality: Modality) -> frozenset[Doubt]:
             Doubt.EDITED: not holds[Doubt.FLAT] and _is_edited(quality),
         }
     return frozenset(doubt for doubt, is_so in holds.items() if is_so)
+
+
+def _is_enlarged(quality: Quality) -> bool:
+    return quality.fineness < ENLARGED and quality.sharpness > SHARPENED
 
 
 def _is_edited(quality: Quality) -> bool:
@@ -155,6 +170,13 @@ def _edges(grey: FloatArray, noise: float) -> float:
     across = inner[1:-1, 2:] - inner[1:-1, :-2]
     down = inner[2:, 1:-1] - inner[:-2, 1:-1]
     return max(float((across**2 + down**2).mean()) / 4 - noise, 0.0)
+
+
+def _fineness(grey: FloatArray) -> float:
+    """Compare the power of fine detail with that of coarse detail."""
+    power = np.abs(np.fft.rfft2((grey - grey.mean()) * FADE)) ** 2
+    fine, coarse = power[FINE].mean(), power[COARSE].mean()
+    return float(np.log(fine / coarse)) if min(fine, coarse) > 0 else 0.0
 
 
 def _noise(grey: FloatArray) -> float:

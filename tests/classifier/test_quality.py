@@ -46,6 +46,22 @@ def test_a_blurred_picture_is_told_whatever_its_size(side: int) -> None:
     assert doubts(blurred(chest(side), 0.015)) == {Doubt.BLURRED}
 
 
+def test_a_thumbnail_is_told_however_it_was_enlarged_and_sharpened() -> None:
+    small = Image.fromarray(np.rint(255 * noisy(chest(400))).astype(np.uint8))
+    small.thumbnail((64, 64))
+    for way in (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC):
+        large = small.resize((700, 700), way).filter(ImageFilter.UnsharpMask(6, 300, 0))
+        shown = np.asarray(large, np.float32) / np.float32(255)
+        assert Doubt.TOO_SMALL in doubts(shown)
+        assert Doubt.TOO_SMALL not in doubts(shown, Modality.CT)
+
+
+def test_a_sharpened_picture_of_a_good_size_is_not_taken_for_a_thumbnail() -> None:
+    image = Image.fromarray(np.rint(255 * noisy(chest(400))).astype(np.uint8))
+    sharp = image.filter(ImageFilter.UnsharpMask(3, 300, 0))
+    assert Doubt.TOO_SMALL not in doubts(np.asarray(sharp, np.float32) / np.float32(255))
+
+
 def test_noise_over_a_blurred_picture_does_not_make_it_sharp() -> None:
     assert doubts(noisy(blurred(chest(224), 0.015))) == {Doubt.BLURRED}
 
