@@ -63,17 +63,20 @@ class Pictures(Arrays):
 def find_examples(folder: Path) -> list[Example]:
     """List `<folder>/<label>/**`, byte-identical copies once, in a fixed order.
 
-    The labels are normal, bacterial and viral, or normal and pneumonia (of unknown cause).
+    The labels are normal, bacterial and viral, or normal and pneumonia: of unknown cause, unless
+    Kaggle's names tell it (`person12_virus_…`). Hidden files are passed over.
     Raises ValueError if a label's folder is missing or empty, or one picture has two labels.
     """
     examples: dict[str, Example] = {}
-    for name, label in _names_of_labels(folder).items():
-        paths = sorted(path for path in (folder / name).rglob("*") if path.is_file())
+    for name, written in _names_of_labels(folder).items():
+        paths = sorted(p for p in (folder / name).rglob("[!.]*") if p.is_file())
         if not paths:
             raise ValueError(f"{folder / name} holds no picture")
         for path in paths:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            example = Example(path, label, patient_of(path.relative_to(folder)), folder.name)
+            label = written or _kind_of(path.name)
+            patient = patient_of(Path(label or name, path.relative_to(folder / name)))
+            example = Example(path, label, patient, folder.name)
             if examples.setdefault(digest, example).label is not label:
                 raise ValueError(f"{path} also stands under {examples[digest].label}")
     return list(examples.values())
@@ -131,9 +134,17 @@ def load_pictures(examples: Sequence[Example], size: int) -> Pictures:
 
 
 def _names_of_labels(folder: Path) -> dict[str, Label | None]:
-    if (folder / "pneumonia").is_dir():
-        return {"normal": Label.NORMAL, "pneumonia": None}
-    return {label: label for label in LABELS}
+    """Tell which folder holds which label; Kaggle writes NORMAL and PNEUMONIA."""
+    written = {path.name.lower(): path.name for path in folder.glob("*") if path.is_dir()}
+    labels: dict[str, Label | None] = {label: label for label in LABELS}
+    if "pneumonia" in written:
+        labels = {Label.NORMAL: Label.NORMAL, "pneumonia": None}
+    return {written.get(name, name): label for name, label in labels.items()}
+
+
+def _kind_of(name: str) -> Label | None:
+    named = re.match(r"person\d+_(bacteria|virus)_", name)
+    return {"bacteria": Label.BACTERIAL, "virus": Label.VIRAL}[named[1]] if named else None
 
 
 def _cut(

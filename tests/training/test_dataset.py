@@ -70,6 +70,19 @@ def test_pneumonia_of_unknown_cause_is_known_as_such(adults_folder: Path) -> Non
     assert set(pictures.sources) == {adults_folder.name}
 
 
+def test_kaggles_own_folders_are_read_as_ours(labelled_folder: Path, tmp_path: Path) -> None:
+    kaggle = tmp_path / labelled_folder.name
+    shutil.copytree(labelled_folder / "normal", kaggle / "NORMAL")
+    for kind in ("bacterial", "viral"):
+        shutil.copytree(labelled_folder / kind, kaggle / "PNEUMONIA", dirs_exist_ok=True)
+    (kaggle / "NORMAL" / ".DS_Store").write_bytes(b"of a Mac")
+
+    def told(folder: Path) -> set[tuple[str, Label | None, str]]:
+        return {(each.path.name, each.label, each.patient) for each in find_examples(folder)}
+
+    assert told(kaggle) == told(labelled_folder)
+
+
 def test_the_split_is_the_same_on_every_run(labelled_folder: Path) -> None:
     assert split(find_examples(labelled_folder)) == split(find_examples(labelled_folder))
 
