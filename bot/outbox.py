@@ -33,7 +33,7 @@ from bot.wake import rest
 from storage import Storage, outbox, people
 from storage.ahead import LONGEST_BACKOFF
 from storage.clock import utc_now
-from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong, StorageError
+from storage.errors import ImageLost, StorageError
 from storage.outbox import REPEATABLE, OutKind, OutRow
 from storage.transaction import Tx
 
@@ -44,7 +44,7 @@ LONGEST_REST = 5.0
 # An upload that the server answers late is not sent again, so it may take its time.
 UPLOAD_SECONDS = 60.0
 BACKOFF = timedelta(seconds=1)
-# About a day: by then an announcement is no news, and its report has waited long enough.
+# About a day: meanwhile everything else in the chat waits, as does an announcement's report.
 MOST_ATTEMPTS = 150
 # Until a member of staff who blocked the bot is tried again; to unblock it is quicker.
 BLOCKED_FOR = timedelta(days=1)
@@ -166,17 +166,17 @@ class Outbox:
                 return lambda tx: deliveries.arrived(tx, row)
             reason = error.message[:80]
             return lambda tx: deliveries.refused(tx, self.services, row, reason)
-        except (ChatMigrated, ImageGone, ImageDamaged, ImageKeyWrong, Missing) as error:
+        except (ChatMigrated, ImageLost, Missing) as error:
             lost = type(error).__name__
             return lambda tx: deliveries.refused(tx, self.services, row, lost)
         except StorageError:
             # Nothing went out: what was to be sent could not be read.
-            return _again(row)
+            return self._again(row)
         except TelegramError as error:
             if isinstance(error, InvalidToken):
                 self._tell_once(error)
             if row.kind in REPEATABLE or surely_not_sent(error):
-                return _again(row)
+                return self._again(row)
             return self._doubtful(row)
         return lambda tx: _arrived(tx, self.services, row, message_ids)
 
@@ -185,6 +185,13 @@ class Outbox:
         if not self._told:
             self._told = True
             log.error("nothing can be sent: %s", mend(error))
+
+    def _again(self, row: OutRow) -> Mark:
+        # What is to be taken out of a chat has to go, however late.
+        if row.attempts >= MOST_ATTEMPTS and row.kind is not OutKind.DELETE:
+            return lambda tx: deliveries.refused(tx, self.services, row, "not taken for a day")
+        wait = min(BACKOFF * 2 ** min(row.attempts - 1, 12), LONGEST_BACKOFF)
+        return lambda tx: outbox.retry(tx, row.id, tx.time + wait)
 
     def _doubtful(self, row: OutRow) -> Mark:
         return lambda tx: deliveries.doubtful(tx, self.services, row)
@@ -344,13 +351,6 @@ def surely_not_sent(error: TelegramError) -> bool:
     # A status came back that says no, with a reason that could be read or without.
     said_no = cause is None or isinstance(cause, TelegramError)
     return said_no and not isinstance(error, TimedOut)
-
-
-def _again(row: OutRow) -> Mark:
-    if row.key.startswith(outbox.ANNOUNCEMENT) and row.attempts >= MOST_ATTEMPTS:
-        return lambda tx: deliveries.undelivered(tx, row, "not taken for a day")
-    wait = min(BACKOFF * 2 ** min(row.attempts - 1, 12), LONGEST_BACKOFF)
-    return lambda tx: outbox.retry(tx, row.id, tx.time + wait)
 
 
 def _arrived(tx: Tx, services: Services, row: OutRow, message_ids: tuple[int, ...]) -> None:

@@ -38,15 +38,19 @@ class BackupFailed(StorageError):
     """No backup was made: the target exists, or the copy did not pass its check."""
 
 
-class ImageKeyWrong(StorageError):
+class ImageLost(StorageError):
+    """One image cannot be had; all else can."""
+
+
+class ImageKeyWrong(ImageLost):
     """The key is malformed, missing beside existing images, or not the one an image needs."""
 
 
-class ImageDamaged(StorageError):
-    """An image file was cut, altered or swapped for another."""
+class ImageDamaged(ImageLost):
+    """An image file cannot be read, or was cut, altered or swapped for another."""
 
 
-class ImageGone(StorageError):
+class ImageGone(ImageLost):
     """There is no such image, or no longer."""
 
 

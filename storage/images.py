@@ -8,6 +8,7 @@ that one image cannot stand in for another. Plaintext never touches the disk.
 """
 
 import asyncio
+import errno
 import hashlib
 import os
 import secrets
@@ -42,6 +43,8 @@ _HEAD = len(_MAGIC) + _KEY_ID + _NONCE
 _TAG = 16
 # Where a copy of the database was restored, files of the newest rows may have been erased since.
 _TRIED = 100
+# A bad sector, or rights: of one file, while the others can be read.
+_UNREADABLE = (errno.EIO, errno.EACCES, errno.EPERM)
 
 
 class ImageKind(StrEnum):
@@ -200,6 +203,10 @@ def open_image(folder: Path, image_id: str, key: bytes) -> bytes:
             raw = _path(folder, image_id).read_bytes()
         except FileNotFoundError as error:
             raise ImageGone from error
+        except OSError as error:
+            if error.errno in _UNREADABLE:
+                raise ImageDamaged(error.strerror) from error
+            raise
     if len(raw) < _HEAD + _TAG or not raw.startswith(_MAGIC):
         raise ImageDamaged("not an image of ours")
     head, secret = raw[:_HEAD], raw[_HEAD:]

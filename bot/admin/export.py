@@ -21,7 +21,7 @@ from bot.replies import Acting, answer_tap, reply_as
 from bot.say import edit_here, say, send_file
 from bot.texts.catalogue import Texts
 from storage import Storage, audit, lessons, outbox
-from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong
+from storage.errors import ImageLost
 from storage.lessons import Lessons
 from storage.outbox import OutRow
 from storage.staff import Role
@@ -196,7 +196,7 @@ async def _pictures(storage: Storage, files: Plan) -> AsyncIterator[tuple[str, b
     found = await storage.read(lessons.gather)
     for lesson in found.usable:
         if lesson.case_id in files:
-            with suppress(ImageGone, ImageDamaged, ImageKeyWrong):
+            with suppress(ImageLost):
                 yield files[lesson.case_id], await storage.images.load(lesson.image_id)
 
 

@@ -19,7 +19,7 @@ from bot.replies import answer_tap, erase_once, reply_once
 from bot.say import delete, edit_here, say, send_file
 from storage import Storage, erasure, history, outbox
 from storage.erasure import Erased
-from storage.errors import ImageDamaged, ImageGone, ImageKeyWrong
+from storage.errors import ImageLost
 from storage.history import PersonRecord
 from storage.outbox import OutRow
 from storage.people import Person
@@ -86,7 +86,7 @@ async def _pictures(
             name = f"{case.case.number}-{number}"
             try:
                 picture = await storage.images.load(image_id)
-            except (ImageGone, ImageDamaged, ImageKeyWrong):
+            except ImageLost:
                 yield name, None
             else:
                 yield f"{name}.{'png' if picture.startswith(PNG) else 'jpg'}", picture

@@ -176,6 +176,21 @@ async def test_an_answer_whose_picture_is_lost_is_told_to_patient_and_admins(
 
 
 @POLLING
+async def test_an_answer_that_telegram_never_takes_does_not_silence_its_chat(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = await stage.agreed(ADMIN)
+    monkeypatch.setattr(sender, "BACKOFF", sender.timedelta(seconds=0.02))
+    monkeypatch.setattr(sender, "MOST_ATTEMPTS", 3)
+    await stage.sim.fault("sendPhoto", code=502, times=100)
+    await ann.sends_photo(xray())
+    await ann.sees("your picture got no answer")
+    await admin.sees("the answer could not be sent (not taken for a day)")
+    assert len(await stage.sim.calls("sendPhoto")) == 3
+    assert stage.value("SELECT state FROM cases") == "answered"
+
+
+@POLLING
 async def test_pictures_that_cannot_be_fetched_hold_up_nobody_else(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot import outbox
 from bot.sandbox.client import User
 from storage import Storage
 from storage.clock import utc_now
@@ -69,6 +70,19 @@ async def test_a_doctor_who_is_back_keeps_no_erased_picture(clinic: Clinic) -> N
     await clinic.stage.sim.quiet()
     await doctor.unblocks()
     await clinic.stage.sim.quiet(2)
+    assert not await shown_to(doctor)
+
+
+@POLLING
+async def test_an_erased_picture_is_taken_out_however_long_telegram_fails(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doctor, ann = await taken(clinic)
+    monkeypatch.setattr(outbox, "BACKOFF", outbox.timedelta(seconds=0.02))
+    monkeypatch.setattr(outbox, "MOST_ATTEMPTS", 2)
+    await clinic.stage.sim.fault("deleteMessage", code=502, chat_id=DOCTOR, times=4)
+    await forgets(ann)
+    await clinic.stage.sim.quiet(1)
     assert not await shown_to(doctor)
 
 

@@ -97,6 +97,25 @@ async def test_an_image_cut_short_is_noticed(hands: Any, storage: Storage, folde
             await storage.images.load(image.id)
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EPERM])
+async def test_an_image_that_cannot_be_read_is_damaged_and_holds_up_no_start(
+    hands: Any, storage: Storage, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, unreadable = await put(hands, storage), await put(hands, storage)
+    read = Path.read_bytes
+
+    def fails(path: Path) -> bytes:
+        if path.name == unreadable.id:
+            raise OSError(number, os.strerror(number))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    with pytest.raises(ImageDamaged):
+        await storage.images.load(unreadable.id)
+    assert await storage.images.load(whole.id) == PIXELS
+    await storage.images.check_key()
+
+
 async def test_one_image_cannot_stand_in_for_another(
     hands: Any, storage: Storage, folder: Path
 ) -> None:
