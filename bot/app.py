@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from datetime import datetime
 from typing import Any
 
 from telegram.ext import ExtBot
@@ -78,7 +79,10 @@ async def _serve(
     """Run all loops; the first that breaks, or the wish to stop, ends them in order."""
     settings, shadow = services.settings, Shadow(services)
     outbox = Outbox(bot, services, BUILDERS)
-    workers = [Worker(f"worker-{n}", bot, services, shadow) for n in range(SIDE_BY_SIDE)]
+    kept_since: dict[int, datetime] = {}
+    workers = [
+        Worker(f"worker-{n}", bot, services, shadow, kept_since) for n in range(SIDE_BY_SIDE)
+    ]
     jobs.schedule(application)
     # In the order in which they end: no more updates, then no more work, then no more words.
     stages: list[list[Coroutine[Any, Any, None]]] = [

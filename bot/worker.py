@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from telegram import Bot
@@ -78,6 +78,9 @@ class Worker:
     bot: Bot
     services: Services
     shadow: Shadow
+    # Since when outages keep each case: of one clock for all, any answer would begin it anew, and a
+    # file that fails alone would be waited for without end.
+    kept_since: dict[int, datetime]
 
     async def run(self) -> None:
         """Work until cancelled; a case in hand is then given back."""
@@ -112,6 +115,7 @@ class Worker:
                 await self._storage.write(answers.give_up, self.services, case, self.name, reason)
                 return
             await self._work(case)
+            self.kept_since.pop(case.id, None)
         except (LeaseLost, CaseGone, IllegalStep):
             # Withdrawn, erased, or taken by another meanwhile: nothing is left to do.
             log.info("case %s is no longer ours", case.number)
@@ -201,19 +205,20 @@ class Worker:
         )
 
     async def _try_later(self, case: Case, error: Exception) -> None:
-        if _is_outage(error) and utc_now() - case.received_at < OUTAGE_PATIENCE:
-            await self._wait_out(case, error)
-            return
+        if _is_outage(error):
+            lasted = utc_now() - self.kept_since.setdefault(case.id, utc_now())
+            if lasted < OUTAGE_PATIENCE:
+                await self._wait_out(case, error, lasted)
+                return
         at, reason = utc_now() + timedelta(seconds=2**case.attempts), type(error).__name__
         with suppress(LeaseLost):
             await self._storage.write(
                 answers.give_back, self.services, case, self.name, reason, at, GIVE_UP_AFTER
             )
 
-    async def _wait_out(self, case: Case, error: Exception) -> None:
+    async def _wait_out(self, case: Case, error: Exception, lasted: timedelta) -> None:
         """Give a case back for later, its try not counted: it is not the case that fails."""
-        age = utc_now() - case.received_at
-        wait = min(max(OUTAGE_WAIT, age / 4), LONGEST_OUTAGE_WAIT)
+        wait = min(max(OUTAGE_WAIT, lasted / 4), LONGEST_OUTAGE_WAIT)
         if isinstance(error, RetryAfter):
             wait = max(wait, pause_asked(error))
         with suppress(LeaseLost):

@@ -86,6 +86,51 @@ async def test_telegram_that_fails_while_a_file_is_fetched_is_waited_out(
     assert not any("went wrong" in message.text for message in await ann.messages())
 
 
+@POLLING
+async def test_who_waited_long_in_the_queue_is_not_given_up_when_telegram_begins_to_fail(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "OUTAGE_WAIT", worker.timedelta(seconds=0.05))
+    monkeypatch.setattr(worker, "GIVE_UP_AFTER", 1)
+    await stage.sim.fault("download", delay=0.7)
+    await ann.sends_photo(xray())
+    await ann.sends_photo(xray(seed=2))
+    await stage.sim.until(lambda calls: len(calls) == 1, "getFile")
+    while stage.value("SELECT count(*) FROM cases") < 2:
+        await stage.sim.quiet(0.02)
+    stage.change("UPDATE cases SET received_at = received_at - 7200000000")
+    await stage.sim.fault("getFile", code=502, times=3)
+    await ann.hears_photo()
+    await ann.hears_photo()
+    assert {row["attempts"] for row in stage.rows("SELECT attempts FROM cases")} == {1}
+
+
+@POLLING
+async def test_a_file_that_fails_while_others_do_not_is_given_up_in_the_end(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob, fetch, fails = await stage.agreed(2), Worker._fetch, list[str]()
+
+    async def fail(self: Worker, file: UploadedFile, folder: Path) -> Path:
+        fails.append(file.unique_id)
+        if file.unique_id == fails[0]:
+            raise NetworkError("Bad Gateway")
+        return await fetch(self, file, folder)
+
+    monkeypatch.setattr(Worker, "_fetch", fail)
+    monkeypatch.setattr(worker, "OUTAGE_WAIT", worker.timedelta(seconds=0.05))
+    monkeypatch.setattr(worker, "OUTAGE_PATIENCE", worker.timedelta(seconds=0.5))
+    monkeypatch.setattr(worker, "GIVE_UP_AFTER", 1)
+    await ann.sends_photo(xray())
+    while not fails:
+        await stage.sim.quiet(0.02)
+    async with asyncio.timeout(10):
+        while stage.value("SELECT state FROM cases WHERE id = 1") != "failed":
+            await bob.sends_photo(xray(seed=len(fails)))
+            await bob.hears_photo()
+    await ann.sees("your picture got no answer")
+
+
 @pytest.mark.parametrize("carried_out", [True, False])
 @pytest.mark.parametrize(
     "fault", [{"drop": True}, {"code": 504}, {"delay": 1}], ids=["cut", "gateway", "too slow"]
