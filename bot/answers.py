@@ -7,7 +7,7 @@ from html import escape
 
 from bot import doctors_word, notices, redrawn
 from bot.context import Services
-from bot.deliveries import AGAIN, BLOCKED, RESULT, REVIEW
+from bot.deliveries import AGAIN, BLOCKED, RESULT, REVIEW, WORD
 from bot.say import Buttons, edit, say, show, unanswered
 from bot.settings import Results
 from bot.texts.catalogue import Texts
@@ -155,7 +155,7 @@ def show_again(tx: Tx, services: Services, earlier: Case, person: Person, key: s
     further = f"{texts('result.not_a_diagnosis')}\n\n{number}"
     redrawn.show_again(tx, key, chat, earlier, texts.language, text, buttons, further)
     if word := doctors_word.text(tx, texts, earlier):
-        say(tx, f"{key}:word", chat, word, case_id=earlier.id)
+        say(tx, f"{key}{WORD}", chat, word, case_id=earlier.id)
 
 
 def _refuse_again(tx: Tx, texts: Texts, case: Case, chat: int, key: str) -> None:

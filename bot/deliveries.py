@@ -19,6 +19,8 @@ AGAIN = "again:"
 # What doctors said.
 REVIEW = "review:"
 ANSWERS = (RESULT, AGAIN, REVIEW)
+# A doctor's word that comes with an earlier answer has a key that ends so.
+WORD = ":word"
 # What the audit says of that, the last being how it stands.
 _TOLD = ("case_reviewed", "not_delivered", "sent_again")
 # The reason of a row that asks for what is there no more, or not for its chat.
@@ -51,13 +53,16 @@ def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
     # Once for all the pictures of an album.
     key = f"undelivered:{row.key.rpartition(':')[0]}"
     texts = services.texts_in(tx, row.chat_id)
-    say.say(tx, key, row.chat_id, say.unanswered(texts, texts("refusal.failed")))
+    # The picture was answered before a doctor's word, or by it.
+    is_part = row.key.startswith(REVIEW) or row.key.endswith(WORD)
+    sentence = texts("refusal.part_failed" if is_part else "refusal.failed")
+    say.say(tx, key, row.chat_id, say.unanswered(texts, sentence))
     notices.tell(
         tx,
         services,
         Role.ADMIN,
         key,
-        "admin.undelivered",
+        "admin.part_undelivered" if is_part else "admin.undelivered",
         case_id=row.case_id,
         number=cases.get(tx, row.case_id).number,
         error=escape(reason),

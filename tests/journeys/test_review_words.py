@@ -337,6 +337,45 @@ class TestThePatient:
         assert len(told) == 1
         assert told_of(clinic) == ["not_delivered", "sent_again"]
 
+    async def test_a_word_whose_picture_fails_is_not_followed_by_having_had_no_answer(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens(results="after_review")
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+        await ann.sees("Here a doctor looks")
+        await clinic.stage.sim.quiet()
+        await takes(doctor)
+        await clinic.stage.sim.fault("sendPhoto", code=400, chat_id=1)
+        await says(doctor, "Normal")
+        await ann.sees("A doctor has looked at your picture")
+        await ann.sees("a part of your answer could not be sent")
+        await clinic.stage.sim.user(ADMIN).sees("a part of the answer could not be sent")
+        assert not any("got no answer" in each.text for each in await ann.messages())
+        # What they are told to do helps.
+        await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+        await ann.hears_photo()
+        await ann.sees("A doctor has looked at your picture")
+
+    async def test_a_word_that_fails_beside_an_earlier_answer_is_told_as_a_part_of_it(
+        self, clinic: Clinic
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await clinic.case(ann)
+        await takes(doctor)
+        await says(doctor, "Normal")
+        await ann.sees("A doctor has looked at your picture")
+        await clinic.stage.sim.fault("sendPhoto", delay=0.5, chat_id=1)
+        await ann.sends_file(xray(BACTERIAL, 0), "scan.jpg")
+        is_sent = "SELECT count(*) FROM outbox WHERE kind = 'photo' AND state = 'sending'"
+        while not clinic.stage.value(is_sent):
+            await clinic.stage.sim.quiet(0.02)
+        await clinic.stage.sim.fault("sendMessage", code=400, chat_id=1)
+        await ann.hears_photo()
+        await ann.sees("a part of your answer could not be sent")
+        await clinic.stage.sim.user(ADMIN).sees("a part of the answer could not be sent")
+
     async def test_a_word_that_may_not_have_arrived_has_its_line(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
         await clinic.case(await clinic.stage.agreed(1))
