@@ -8,7 +8,7 @@ from bot import notices, say
 from bot.context import Services
 from storage import audit, cases, opinions, outbox, people, reviews, staff, work
 from storage.cases import Case, CaseState
-from storage.outbox import OutRow, OutState
+from storage.outbox import OutKind, OutRow, OutState
 from storage.staff import Role
 from storage.transaction import Tx
 
@@ -43,8 +43,12 @@ def arrived(tx: Tx, row: OutRow, *message_ids: int) -> None:
 
 
 def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
-    """Mark a row that cannot be sent; if it is an answer, tell its patient and the admins."""
-    if not undelivered(tx, row, reason) or row.case_id is None:
+    """Mark a row that cannot be sent; tell who waits for it, and of an answer the admins."""
+    if not undelivered(tx, row, reason):
+        return
+    if reason != MISSING:
+        _tell_who_asked(tx, services, row)
+    if row.case_id is None:
         return
     if "instead" in row.payload and reason != MISSING:
         _say_instead(tx, services, row)
@@ -67,6 +71,14 @@ def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
         number=cases.get(tx, row.case_id).number,
         error=escape(reason),
     )
+
+
+def _tell_who_asked(tx: Tx, services: Services, row: OutRow) -> None:
+    """Say that a file did not arrive, or may not have, and that it can be asked for again."""
+    if row.case_id is None and row.kind in (OutKind.DOCUMENT, OutKind.PHOTO):
+        texts = services.texts_in(tx, row.chat_id)
+        text = str(row.payload.get("in_doubt") or texts("file.in_doubt"))
+        say.say(tx, f"doubt:{row.id}", row.chat_id, text)
 
 
 def _say_instead(tx: Tx, services: Services, row: OutRow) -> None:
@@ -124,17 +136,18 @@ def settle(tx: Tx, case: Case) -> None:
 
 def doubtful(tx: Tx, services: Services, row: OutRow) -> None:
     """Mark a row that may have arrived and tell the admins; it is not sent again."""
-    outbox.unknown(tx, row.id, "connection")
+    if outbox.unknown(tx, row.id, "connection") and row.fleeting:
+        # Nothing of it is left to be reported.
+        _tell_who_asked(tx, services, row)
     report_doubtful(tx, services)
 
 
 def report_doubtful(tx: Tx, services: Services) -> None:
-    """Tell the admins once of each delivery in doubt, or who asked if the row has words for it."""
+    """Tell the admins once of each answer in doubt, and who asked of each file."""
     rows = outbox.unreported(tx)
     for row in rows:
         _answered(tx, row, "delivery_unknown")
-        if "in_doubt" in row.payload:
-            say.say(tx, f"doubt:{row.id}", row.chat_id, str(row.payload["in_doubt"]))
+        _tell_who_asked(tx, services, row)
         if row.case_id is None or not row.key.startswith(ANSWERS):
             continue
         number = cases.get(tx, row.case_id).number

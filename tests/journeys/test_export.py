@@ -242,6 +242,15 @@ async def test_of_two_admins_who_want_the_same_folder_one_gets_it_and_nothing_el
     assert len(list(place.rglob("*.png"))) == 2
 
 
+async def test_an_archive_in_doubt_is_told_of(stage: Stage, ann: User, admin: User) -> None:
+    await reviewed(stage, ann, 1, "viral")
+    await stage.sim.fault("sendDocument", drop=True)
+    await admin.says("/export")
+    await admin.taps("Send them here", await hears(admin, "Reviewed pictures"))
+    await hears(admin, "may not have arrived")
+    assert stage.value("SELECT count(*) FROM outbox WHERE fleeting") == 0
+
+
 @pytest.mark.parametrize("name", ["../out", "/tmp/out", "..", ".hidden", "a/b", "a b", "x" * 65])
 async def test_no_name_leads_out_of_the_folder(off_stage: Stage, tmp_path: Path, name: str) -> None:
     await off_stage.start(export_dir=tmp_path / "exports")

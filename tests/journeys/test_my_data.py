@@ -367,6 +367,33 @@ async def test_mydata_leaves_the_oldest_pictures_out_of_an_archive_too_large_for
         assert any(name.startswith(newest) for name in archive.namelist())
 
 
+MAY_NOT_HAVE_ARRIVED = "what you asked for, and it may not have arrived"
+
+
+@pytest.mark.parametrize("fault", [{"code": 400}, {"code": 413}, {"drop": True}])
+async def test_who_asked_for_their_data_hears_that_it_may_not_have_arrived(
+    stage: Stage, ann: User, fault: dict[str, int]
+) -> None:
+    await stage.sim.fault("sendDocument", **fault)
+    await ann.says("/mydata")
+    assert "ask for it again" in (await ann.sees(MAY_NOT_HAVE_ARRIVED)).text
+    await ann.says("/mydata")
+    await ann.sees("Everything we hold about you")
+
+
+async def test_who_asked_for_their_data_before_a_stop_hears_that_it_may_not_have_arrived(
+    stage: Stage, ann: User
+) -> None:
+    await stage.sim.fault("sendDocument", delay=30)
+    await ann.says("/mydata")
+    while not stage.value(
+        "SELECT count(*) FROM outbox WHERE kind = 'document' AND state = 'sending'"
+    ):
+        await stage.sim.quiet(0.02)
+    await stage.restart()
+    await ann.sees(MAY_NOT_HAVE_ARRIVED)
+
+
 async def test_mydata_names_the_pictures_that_cannot_be_opened(stage: Stage, ann: User) -> None:
     await ann.sends_photo(xray())
     await ann.hears_photo()
