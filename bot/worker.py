@@ -45,6 +45,7 @@ from storage.errors import (
     StorageError,
     StorageFull,
 )
+from storage.images import Sealed
 from storage.people import Person
 from storage.transaction import Tx
 
@@ -148,6 +149,20 @@ class Worker:
                 await self._answer(case, person, paths)
 
     async def _answer(self, case: Case, person: Person, paths: list[Path]) -> None:
+        sealed: list[Sealed] = []
+        try:
+            accepted = await self._enter(case, person, paths, sealed)
+        except Exception:
+            # No row names them, and on a disk that is full every further try would add to them.
+            with suppress(StorageError):
+                await self._storage.images.unlink([each.id for each in sealed])
+            raise
+        self.shadow.offer(case, accepted)
+
+    async def _enter(
+        self, case: Case, person: Person, paths: list[Path], sealed: list[Sealed]
+    ) -> list[Accepted]:
+        """Find answers and enter them, or nothing; gives what another model may see too."""
         classifier = self.services.models.active
         sources = await classifier.sources(paths)
         drawn, accepted = [], []
@@ -160,27 +175,35 @@ class Worker:
                     accepted.append(Accepted(study, answer.finding.modality))
             except Refusal as refusal:
                 answer = Answer(model="", refusal=refusal.reason, detail=refusal.detail)
-            drawn.append(await self._draw(case, person, answer, time.monotonic() - begun))
-        try:
-            await self._storage.write(
-                answers.finish, self.services, case, person, tuple(drawn), self.name
-            )
-        except (CaseGone, IllegalStep, LeaseLost):
-            # Nobody's now: its person may have wanted everything erased meanwhile.
-            sealed = (kept for each in drawn for kept in (each.scan, each.report, *each.slices))
-            await self._storage.images.unlink([each.id for each in sealed if each])
-            raise
-        self.shadow.offer(case, accepted)
+            seconds = time.monotonic() - begun
+            drawn.append(await self._draw(case, person, answer, seconds, sealed))
+        await self._storage.write(
+            answers.finish, self.services, case, person, tuple(drawn), self.name
+        )
+        return accepted
 
-    async def _draw(self, case: Case, person: Person, answer: Answer, seconds: float) -> Drawn:
+    async def _draw(
+        self, case: Case, person: Person, answer: Answer, seconds: float, sealed: list[Sealed]
+    ) -> Drawn:
         """Draw the answer and keep its pictures, encrypted; the rows come with the answer."""
         if answer.shown is None:
             return Drawn(answer, seconds)
         when = local(self.services.settings, case.received_at)
         report = Report.of(answer, case.number, when, self.services.language_of(person))
         pictures = await asyncio.to_thread(_pictures, report)
-        drawn, scan, *slices = await asyncio.gather(*map(self._storage.images.seal, pictures))
+        drawn, scan, *slices = await self._seal(pictures, sealed)
         return Drawn(answer, seconds, scan=scan, report=drawn, slices=tuple(slices))
+
+    async def _seal(self, pictures: list[bytes], sealed: list[Sealed]) -> list[Sealed]:
+        """Encrypt pictures side by side; what is written is noted in `sealed` if others fail."""
+        sealing = map(self._storage.images.seal, pictures)
+        done = await asyncio.gather(*sealing, return_exceptions=True)
+        kept = [each for each in done if isinstance(each, Sealed)]
+        sealed += kept
+        for each in done:
+            if isinstance(each, BaseException):
+                raise each
+        return kept
 
     async def _fetch(self, file: UploadedFile, folder: Path) -> Path:
         """Download one file; raises BadRequest if Telegram has it no more or it is too large."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from http.server import ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from classifier.labels import FloatArray, Modality
 from classifier.model import MODELS, Model
 from storage.database import Database
 from storage.errors import StorageFull
+from storage.images import Images, Sealed
 
 from ..classifier.conftest import make_model
 from ..classifier.test_remote import Server
@@ -270,6 +272,29 @@ async def test_a_disk_that_fills_up_while_pictures_are_worked_on_loses_none(
     full = False
     await ann.hears_photo()
     assert stage.value("SELECT attempts FROM cases") == 1
+
+
+@pytest.mark.parametrize("mode", ["polling"])
+async def test_a_disk_that_fills_up_while_pictures_are_kept_is_not_filled_further(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal, tries, full = Images.seal, count(1), True
+
+    async def no_room(self: Images, picture: bytes) -> Sealed:
+        # Of two pictures in an album, each with its answer, the last.
+        if next(tries) % 4 == 0 and full:
+            raise StorageFull("No space")
+        return await seal(self, picture)
+
+    monkeypatch.setattr(Images, "seal", no_room)
+    monkeypatch.setattr(worker, "OUTAGE_WAIT", timedelta(seconds=0.05))
+    await ann.sends_album([xray(), xray(seed=2)])
+    await stage.sim.until(lambda calls: len(calls) >= 6, "getFile")
+    full = False
+    await ann.hears_photo()
+    await stage.sim.quiet()
+    kept = {path.name for path in (stage.data_dir / "images").glob("??/*")}
+    assert kept == {row["id"] for row in stage.rows("SELECT id FROM images")}
 
 
 async def test_a_database_locked_by_another_process_is_waited_for(stage: Stage, ann: User) -> None:
