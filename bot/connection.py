@@ -15,6 +15,8 @@ from bot.settings import Settings
 
 # So much longer than the server may wait for updates do we wait for the server.
 SPARE_SECONDS = 5
+# The Bot API hands out files of at most so many MB.
+LARGEST_FETCHED = 20
 # A refusal is a few words.
 LONGEST_REFUSAL = 4096
 

@@ -19,7 +19,7 @@ from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
 
 from bot import answers, deliveries
 from bot.answers import Drawn
-from bot.connection import pause_asked
+from bot.connection import LARGEST_FETCHED, pause_asked
 from bot.context import Services
 from bot.errors import report
 from bot.shadow import Accepted, Shadow
@@ -31,9 +31,8 @@ from classifier.card import sha256
 from classifier.classifier import Answer
 from classifier.engines import EngineDown
 from classifier.preprocess import to_levels
-from classifier.refusals import Refusal, RefusalReason
+from classifier.refusals import Refusal
 from classifier.report import Report, draw, to_jpeg
-from classifier.report_texts import WORDS
 from storage import Storage, history, people, work
 from storage.cases import Case, CaseState, UploadedFile
 from storage.clock import utc_now
@@ -219,12 +218,11 @@ class Worker:
 
     async def _not_fetched(self, case: Case, person: Person, error: BadRequest) -> None:
         texts = self.services.texts_of(person)
-        reason, sentence = "unreachable", texts("refusal.unreachable")
+        sentence = texts("refusal.unreachable")
         if "too big" in error.message.lower():
-            reason = RefusalReason.TOO_LARGE
-            sentence = WORDS[texts.language].refusals[RefusalReason.TOO_LARGE]
+            sentence = texts("refusal.too_big_to_fetch", limit=LARGEST_FETCHED)
         await self._storage.write(
-            answers.refuse, self.services, case, person, self.name, reason, sentence
+            answers.refuse, self.services, case, person, self.name, "unreachable", sentence
         )
 
     async def _try_later(self, case: Case, error: Exception) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from telegram import Message, Update
 
 from bot import answers
+from bot.connection import LARGEST_FETCHED
 from bot.context import Context, Services
 from bot.deliveries import AGAIN
 from bot.patient import consent
@@ -20,8 +21,8 @@ from storage.people import Person
 from storage.transaction import Tx
 
 MEGABYTE = 1024 * 1024
-# The Bot API hands out files of at most 20 MB; a local server would of 2 GB, but none is read.
-LARGEST = 20 * MEGABYTE
+LARGEST = LARGEST_FETCHED * MEGABYTE
+# A local server would hand out files of 2 GB, but none is read.
 LARGEST_LOCAL = MAX_ARCHIVE_BYTES
 # Telegram sends the parts of an album one by one and never says which is the last.
 QUIET = timedelta(seconds=1)

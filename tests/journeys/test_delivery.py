@@ -270,6 +270,20 @@ async def test_a_file_that_is_gone_from_telegrams_server_is_asked_for_again(
 
 
 @POLLING
+async def test_who_sent_a_file_too_large_to_be_fetched_hears_the_limit_and_the_way_round(
+    stage: Stage, ann: User
+) -> None:
+    description = "Bad Request: file is too big"
+    await stage.sim.fault("getFile", code=400, description=description)
+    await ann.sends_file(xray())
+    refused = await ann.sees("too large for me to fetch")
+    assert "at most 20 MB" in refused.text and "JPEG Lossless" in refused.text
+    # It is not the picture that is refused, so that it is looked at when it can be.
+    await ann.sends_file(xray())
+    await ann.hears_photo()
+
+
+@POLLING
 async def test_retry_after_is_obeyed_when_a_file_is_fetched(stage: Stage, ann: User) -> None:
     await stage.sim.fault("getFile", retry_after=3)
     await ann.sends_photo(xray())
