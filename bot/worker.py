@@ -211,10 +211,12 @@ class Worker:
         if lying.is_absolute():
             return await asyncio.to_thread(_take_over, lying, target)
         try:
-            return await remote.download_to_drive(target)
+            content = await remote.download_as_bytearray()
         except InvalidToken as error:
             # What a 404 looks like; the token has just been good, so that it is the file's.
             raise BadRequest("file not found") from error
+        await asyncio.to_thread(target.write_bytes, content)
+        return target
 
     async def _not_fetched(self, case: Case, person: Person, error: BadRequest) -> None:
         texts = self.services.texts_of(person)

@@ -60,7 +60,7 @@ async def build(services: Services, row: OutRow) -> Built | None:
             elif buffer.tell() + len(picture) > LARGEST:
                 left_out.append(texts("mydata.no_room", name=name))
             else:
-                archive.writestr(name, picture)
+                await asyncio.to_thread(archive.writestr, name, picture)
         if left_out:
             archive.writestr("left-out.txt", "\n".join(left_out) + "\n")
     return Built(buffer.getvalue(), ARCHIVE)

@@ -5,8 +5,11 @@ import io
 import json
 import os
 import re
+import threading
 import zipfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -365,6 +368,30 @@ async def test_mydata_leaves_the_oldest_pictures_out_of_an_archive_too_large_for
     with zipfile.ZipFile(io.BytesIO(await ann.downloads(sent))) as archive:
         assert oldest in archive.read("left-out.txt").decode()
         assert any(name.startswith(newest) for name in archive.namelist())
+
+
+async def test_nobody_waits_while_files_are_written(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, bool]] = []
+
+    def noted(place: type, name: str) -> None:
+        write = getattr(place, name)
+
+        def note(*given: Any, **named: Any) -> Any:
+            written.append((name, threading.current_thread() is threading.main_thread()))
+            return write(*given, **named)
+
+        monkeypatch.setattr(place, name, note)
+
+    noted(Path, "write_bytes")
+    noted(zipfile.ZipFile, "writestr")
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    await ann.says("/mydata")
+    await ann.sees("Everything we hold about you")
+    # The words and two pictures of an archive.
+    assert written == [("write_bytes", False), *[("writestr", False)] * 3]
 
 
 MAY_NOT_HAVE_ARRIVED = "what you asked for, and it may not have arrived"
