@@ -25,7 +25,6 @@ async def report(services: Services, error: BaseException, doing: str) -> None:
     """
     code, kind, lines = secrets.token_hex(4), type(error).__name__, way(error)
     log.error("[%s] %s: %s at %s", code, doing, kind, " < ".join(lines))
-    log.debug("[%s]", code, exc_info=error)
     try:
         await services.storage.write(_tell, services, code, kind, place(lines))
     except StorageError as failure:

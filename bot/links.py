@@ -45,4 +45,8 @@ async def _storage(settings: Settings) -> Storage:
 
 
 def _find_or_make(tx: Tx, name: str) -> Source:
-    return sources.by_name(tx, name) or sources.create(tx, name)
+    if known := sources.by_name(tx, name):
+        return known
+    made = sources.create(tx, name)
+    audit.record(tx, audit.OPERATOR, "source_made", detail=f"source {made.id}")
+    return made

@@ -169,14 +169,14 @@ class Outbox:
         except (ChatMigrated, ImageLost, Missing) as error:
             lost = type(error).__name__
             return lambda tx: deliveries.refused(tx, self.services, row, lost)
-        except StorageError:
+        except StorageError as error:
             # Nothing went out: what was to be sent could not be read.
-            return self._again(row)
+            return self._again(row, error)
         except TelegramError as error:
             if isinstance(error, InvalidToken):
                 self._tell_once(error)
             if row.kind in REPEATABLE or surely_not_sent(error):
-                return self._again(row)
+                return self._again(row, error)
             return self._doubtful(row)
         return lambda tx: _arrived(tx, self.services, row, message_ids)
 
@@ -186,9 +186,12 @@ class Outbox:
             self._told = True
             log.error("nothing can be sent: %s", mend(error))
 
-    def _again(self, row: OutRow) -> Mark:
-        # What is to be taken out of a chat has to go, however late.
-        if row.attempts >= MOST_ATTEMPTS and row.kind is not OutKind.DELETE:
+    def _again(self, row: OutRow, error: Exception) -> Mark:
+        # What is to be taken out of a chat has to go, however late, and in an outage of all nothing
+        # is given up but news.
+        has_to_go = row.kind is OutKind.DELETE or _is_outage(error)
+        is_news = row.key.startswith(outbox.ANNOUNCEMENT)
+        if row.attempts >= MOST_ATTEMPTS and (is_news or not has_to_go):
             return lambda tx: deliveries.refused(tx, self.services, row, "not taken for a day")
         wait = min(BACKOFF * 2 ** min(row.attempts - 1, 12), LONGEST_BACKOFF)
         return lambda tx: outbox.retry(tx, row.id, tx.time + wait)
@@ -341,6 +344,11 @@ def _aim(row: OutRow) -> int:
     if not isinstance(message_id, int):
         raise Missing
     return message_id
+
+
+def _is_outage(error: Exception) -> bool:
+    """Tell whether nothing can be sent at all, whatever it is."""
+    return isinstance(error, InvalidToken) or isinstance(error.__cause__, httpx.TransportError)
 
 
 def surely_not_sent(error: TelegramError) -> bool:

@@ -14,7 +14,7 @@ from bot.doctor.card import estimate, fitted, quoted, units
 from bot.doctor.worklist import zone_of
 from bot.replies import Acting, reply_as
 from bot.say import say
-from storage import audit, history, numbers, opinions, reviews
+from storage import audit, history, numbers, opinions, people, reviews
 from storage.cases import Case, CaseState
 from storage.opinions import Opinion
 from storage.reviews import NotYours, Why
@@ -40,6 +40,8 @@ async def show(update: Update, context: Context) -> None:
             case = reviews.by_number(tx, number or "")
             if reviews.is_of(tx, case, acting.member):
                 raise NotYours(Why.OWN)
+            if case.person_id is not None and not people.consents(tx, case.person_id):
+                raise NotYours(Why.UNFINISHED)
         except NotYours as refused:
             text = acting.texts(f"why.{refused.why}", number=number or quoted(asked))
             say(tx, key, acting.chat, text)
@@ -59,9 +61,8 @@ def _told(tx: Tx, services: Services, acting: Acting, case: Case) -> str:
         parts.append(texts("card.note", note=escape(fitted(case.note, LONGEST_NOTE))))
     parts += [estimate(texts, each) for each in history.findings(tx, case.id)]
     said = opinions.final_of(tx, case.id)
-    blind = case.state is not CaseState.REVIEWED and not any(
-        each.doctor_id == acting.member.id for each in said
-    )
+    has_judged = acting.chat in reviews.seen_by(tx, case.id)
+    blind = case.state is not CaseState.REVIEWED and not has_judged
     if blind and said:
         parts.append(texts("case.blind", count=len(said)))
     else:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.server import Sandbox
+from storage import Storage
 from storage.store import DATABASE
 
 from .pictures import xray
@@ -196,6 +197,9 @@ class TestQr:
         assert link == lines(again)["1.svg"]
         assert link.startswith("https://t.me/lung_scan_bot?start=")
         assert "The Clinic" in (tmp_path / "0.svg").read_text()
+        async with await Storage.open(Path(settings["BOT_DATA_DIR"])) as storage:
+            noted = await storage.read(lambda tx: tx.rows("SELECT actor, action FROM audit"))
+        assert noted == [{"actor": "operator", "action": "source_made"}]
 
     async def test_a_name_that_is_too_long_and_a_file_of_another_kind_are_refused(
         self, settings: dict[str, str]

@@ -236,6 +236,18 @@ async def test_an_answer_that_telegram_never_takes_does_not_silence_its_chat(
 
 
 @POLLING
+async def test_an_answer_outlasts_a_day_without_telegram(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "BACKOFF", sender.timedelta(seconds=0.02))
+    monkeypatch.setattr(sender, "MOST_ATTEMPTS", 2)
+    await stage.sim.fault("sendPhoto", code=401, times=5)
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    assert len(await stage.sim.calls("sendPhoto")) == 6
+
+
+@POLLING
 async def test_pictures_that_cannot_be_fetched_hold_up_nobody_else(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

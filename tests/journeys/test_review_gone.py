@@ -110,6 +110,10 @@ async def test_who_takes_the_agreement_back_is_shown_to_no_doctor_until_they_agr
     assert not [each for each in await doctor.messages() if each.photo]
     await doctor.says("/review")
     await doctor.sees("Nothing is waiting for you")
+    number = clinic.stage.value("SELECT number FROM cases")
+    await doctor.says(f"/case {number}")
+    told = await doctor.sees("the patient took the agreement back")
+    assert "Bacterial" not in told.text
     await ann.says("/status")
     await ann.sees("Nothing is being worked on")
     await ann.says("/history")

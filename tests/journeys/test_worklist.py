@@ -100,6 +100,22 @@ async def test_the_history_of_a_case_is_whole_and_names_no_patient(
     await second.sees("There is no case <b>")
 
 
+async def test_who_has_judged_sees_the_opinions_in_a_new_role_too(
+    off_stage: Stage, doctors: list[User]
+) -> None:
+    stage, (first, second) = off_stage, doctors
+    number = await case(stage, await stage.agreed(1), BACTERIAL)
+    await reviewed(first, "Normal", "Ask for a second opinion", "Another doctor is asked now")
+    stage.change("UPDATE staff SET revoked_at = since_at WHERE telegram_id = ?", DOCTORS[0])
+    stage.change(
+        "INSERT INTO staff (telegram_id, role, name, since_at) VALUES (?, 'doctor', 'Dr. Back', 1)",
+        DOCTORS[0],
+    )
+    for doctor, told in ((first, "Dr. <71>: Normal"), (second, "Opinions so far: 1")):
+        await doctor.says(f"/case {number}")
+        await doctor.sees(told)
+
+
 async def test_a_long_history_arrives_with_its_newest_lines_in_the_order_of_what_happened(
     off_stage: Stage, doctors: list[User]
 ) -> None:
