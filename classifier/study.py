@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from PIL import Image
@@ -81,7 +82,8 @@ def conclude(
     logits, deciding = aggregate(output.logits)
     first, indices = deciding[0], [looked.indices[each] for each in deciding]
     shown = tuple(to_grey(study.scans[index]) for index in indices)
-    doubts = quality.doubts(quality.measure(shown[0]), Modality.CT) | left_unseen(study)
+    doubts = quality.doubts(quality.measure(shown[0]), Modality.CT)
+    doubts |= left_unseen(study) | _damaged(study)
     if _is_odd(study, looked) or model.likeness.distance(output.features.mean(0)) > 1:
         doubts |= {Doubt.UNLIKE_TRAINING}
     finding = model.finding(logits, output.features[first], study.slices, doubts)
@@ -112,6 +114,13 @@ def over_slice(saliency: FloatArray, mask: Masks) -> FloatArray:
     whole[top:bottom, left:right] = np.asarray(stretched)
     small = Image.fromarray(whole * mask).resize((_CELLS, _CELLS), Image.Resampling.BOX)
     return np.asarray(small, dtype=np.float32) / np.float32(_CELLS**2)
+
+
+def _damaged(study: Study) -> frozenset[Doubt]:
+    """Take over that a file is damaged; what else files give reason for is said of X-rays alone."""
+    return frozenset({Doubt.DAMAGED}).intersection(
+        chain.from_iterable(scan.doubts for scan in study.scans)
+    )
 
 
 def _is_odd(study: Study, looked: Looked) -> bool:

@@ -114,6 +114,15 @@ def test_a_study_unlike_the_training_studies_is_never_sure(ct_model: Model) -> N
     assert finding.label is None
 
 
+def test_a_damaged_slice_is_told_and_what_is_said_of_x_rays_alone_is_not(ct_model: Model) -> None:
+    sound = ct_slice(48)
+    damaged = replace(sound, doubts=frozenset({Doubt.DAMAGED, Doubt.OTHER_AGE}))
+    finding, _ = concluded(ct_model, Study((sound, damaged, sound)))
+    assert Doubt.DAMAGED in finding.doubts
+    assert Doubt.OTHER_AGE not in finding.doubts
+    assert finding.label is None
+
+
 def test_the_map_lies_on_the_lungs_of_the_whole_slice_and_keeps_its_evidence() -> None:
     mask = np.zeros((GRID, GRID), bool)
     mask[32:96, 16:80] = True
