@@ -90,7 +90,7 @@ def _scans(dataset: Dataset, said: Look, frames: int) -> Iterator[Scan]:
     decoded = _decoder(syntax).iter_array(dataset, decoding_plugin=_PLUGINS.get(syntax, ""))
     count = 0
     for count, (stored, _) in enumerate(islice(decoded, frames), start=1):
-        yield _scan(dataset, said, count - 1, stored)
+        yield _scan(dataset, said, count - 1, frames, stored)
     if count < frames:
         raise Refusal(RefusalReason.BROKEN, "NumberOfFrames")
 
@@ -115,7 +115,7 @@ def _decoder(syntax: str) -> Decoder:
     return decoder
 
 
-def _scan(dataset: Dataset, said: Look, index: int, stored: Stored) -> Scan:
+def _scan(dataset: Dataset, said: Look, index: int, frames: int, stored: Stored) -> Scan:
     pixels: Greys | CTNumbers
     units, chroma, painted = Units.GREY, 0.0, 0.0
     bits = whole(dataset, "BitsStored") or 8
@@ -130,7 +130,7 @@ def _scan(dataset: Dataset, said: Look, index: int, stored: Stored) -> Scan:
     else:
         pixels = grey(dataset, stored)
     place = spacing(dataset, index)
-    tags = frame_tags(dataset, index, said.tags)
+    tags = frame_tags(dataset, index, frames, said.tags)
     return Scan(
         pixels,
         units,

@@ -9,17 +9,18 @@ from classifier.reading.header import number, numbers, sextuple, triple, value
 from classifier.reading.scan import Tags
 
 
-def frame_tags(dataset: Dataset, index: int, tags: Tags) -> Tags:
-    """Add the place of a frame (PS3.3 C.7.6.16.2.3, C.7.6.16.2.4); a single frame has its own."""
+def frame_tags(dataset: Dataset, index: int, frames: int, tags: Tags) -> Tags:
+    """Add the place of a frame (PS3.3 C.7.6.16.2.3, C.7.6.16.2.4); of several each has a number."""
+    if frames > 1:
+        tags = replace(tags, instance_number=index + 1)
     if "PerFrameFunctionalGroupsSequence" not in dataset:
-        return tags if index == 0 else replace(tags, instance_number=index + 1)
+        return tags
     places = [triple(d, "ImagePositionPatient") for d in _of(dataset, index, "PlanePosition")]
     turns = [
         sextuple(d, "ImageOrientationPatient") for d in _of(dataset, index, "PlaneOrientation")
     ]
     return replace(
         tags,
-        instance_number=index + 1,
         position=next((place for place in places if place), None),
         orientation=next((turn for turn in turns if turn), None),
     )

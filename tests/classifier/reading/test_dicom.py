@@ -18,6 +18,7 @@ from pydicom.uid import (
 from classifier.labels import Modality
 from classifier.reading.dicom import read_dicom
 from classifier.reading.scan import FileKind, Study, Units
+from classifier.reading.series import anatomical_order
 from classifier.refusals import Refusal, RefusalReason
 
 from .conftest import one, refusal, with_item
@@ -189,7 +190,20 @@ def test_the_frames_of_a_ct_come_one_by_one(dicom: Make) -> None:
     stored = np.stack([np.full((8, 8), value, np.int16) for value in (1, 2, 3)])
     scans = read_dicom(dicom(stored, Modality="CT"))
     assert [scan.pixels[0, 0] for scan in scans] == [-1023, -1022, -1021]
-    assert [scan.tags.instance_number for scan in scans] == [None, 2, 3]
+    assert [scan.tags.instance_number for scan in scans] == [1, 2, 3]
+
+
+def test_frames_at_one_place_keep_the_order_of_the_file_whatever_its_own_number(
+    dicom: Make,
+) -> None:
+    stored = np.zeros((10, 8, 8), np.int16)
+    scans = read_dicom(dicom(stored, Modality="CT", InstanceNumber=7))
+    assert anatomical_order([scan.tags for scan in scans]) == list(range(10))
+
+
+def test_the_only_frame_has_the_number_of_its_file(dataset: MakeSet, written: Make) -> None:
+    made = enhanced(dataset(np.zeros((8, 8), np.int16), Modality="CT", InstanceNumber=7), [10])
+    assert one(written(made)).tags.instance_number == 7
 
 
 def enhanced(made: Dataset, heights: list[float]) -> Dataset:
