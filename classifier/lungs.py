@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from classifier.labels import FloatArray
+from classifier.labels import FloatArray, Levels
 from classifier.preprocess import LUNG_WINDOW_CENTRE, LUNG_WINDOW_WIDTH, to_grey
 from classifier.reading.scan import Scan, Units
 from classifier.reading.series import extent
@@ -76,8 +76,8 @@ def small_grey(scan: Scan) -> FloatArray:
     return np.clip(values, 0, 1)
 
 
-def lung_input(scan: Scan, mask: NDArray[np.bool_], size: int) -> FloatArray:
-    """Give the lungs alone as the network takes them, (size, size) in [0, 1].
+def lung_input(scan: Scan, mask: NDArray[np.bool_], size: int) -> Levels:
+    """Give the lungs alone as the network takes them, (size, size) in 0 to 255.
 
     Cropped to the lungs' box, black outside them, and set to one brightness and contrast: that of
     Hounsfield units is known, a picture comes in a window that nobody notes and is set by what is
@@ -96,7 +96,9 @@ def lung_input(scan: Scan, mask: NDArray[np.bool_], size: int) -> FloatArray:
     grey = np.asarray(around.resize((size, size), Image.Resampling.BILINEAR, box=part))
     contrast = (_BECOME[1] - _BECOME[0]) / max(high - low, 0.05)
     shown = np.clip((grey - low) * contrast + _BECOME[0], 0, 1)
-    return np.where(inside, shown, _OUTSIDE).astype(np.float32)
+    alone = np.where(inside, shown, _OUTSIDE).astype(np.float32)
+    levels: Levels = np.rint(alone * np.float32(255)).astype(np.uint8)
+    return levels
 
 
 def lung_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:

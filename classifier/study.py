@@ -13,7 +13,7 @@ from classifier.engines import Output
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality, Places
 from classifier.lungs import GRID, Masks, find_lungs, lung_box, lung_input, lung_share
 from classifier.model import Model
-from classifier.preprocess import to_grey
+from classifier.preprocess import to_grey, to_unit
 from classifier.reading.scan import Scan, Study, Units, evenly
 from classifier.reading.series import is_axial
 
@@ -52,7 +52,7 @@ def look_at(scans: Sequence[Scan], size: int) -> Looked:
         masks = np.concatenate(list(pool.map(find_lungs, parts)))
         indices = lung_slices(masks)
         inputs = pool.map(lambda index: lung_input(scans[index], masks[index], size), indices)
-        looked = np.stack(list(inputs))[..., np.newaxis]
+        looked = to_unit(np.stack(list(inputs))[..., np.newaxis])
     fullest = max(indices, key=lambda index: int(masks[index].sum()))
     is_slice = len(scans) == 1 or scans[fullest].units is Units.GREY
     is_chest = is_slice or lung_share(scans[fullest], masks[fullest]) >= LEAST_LUNG

@@ -9,6 +9,9 @@ from PIL import Image
 
 from classifier.labels import Label, Modality
 from classifier.model import load_model
+from classifier.preprocess import to_unit
+from classifier.reading.picture import read_picture
+from classifier.study import look_at
 from training.ct import package as packaging
 from training.ct.head import NEVER, Table, fit_head, weigh, without_sources
 from training.ct.probes import border_alone, mask_alone, probe
@@ -196,6 +199,13 @@ def test_names_tell_source_and_patient_and_slices_without_lung_are_left_out(fold
     assert slices.patients.tolist() == ["cvt-n01", "mosmed-n001", "sysu-v02"]
     assert slices.classes.tolist() == [0, 0, 2]
     assert slices.inputs.shape == (3, 32, 32)
+
+
+def test_the_network_is_shown_what_it_learned_from_to_the_last_digit(folder: Path) -> None:
+    slices, _ = load_slices(folder, 32)
+    scan = read_picture((folder / "slices-x" / "viral" / "sysu-v02-01.png").read_bytes())
+    shown = look_at([scan], 32).inputs[..., 0]
+    np.testing.assert_array_equal(shown, to_unit(slices.inputs[slices.sources == "sysu"]))
 
 
 def test_a_folder_without_slices_is_refused(tmp_path: Path) -> None:

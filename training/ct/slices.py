@@ -62,7 +62,7 @@ def load_slices(folder: Path, size: int) -> tuple[Slices, int]:
         masks[part] = find_lungs(scans)
         greys[part] = [small_grey(scan) for scan in scans]
         for row, scan, mask in zip(inputs[part], scans, masks[part], strict=True):
-            row[:] = np.rint(lung_input(scan, mask, size) * 255)
+            row[:] = lung_input(scan, mask, size)
     found = Slices(
         inputs,
         masks,
