@@ -139,11 +139,13 @@ def sure_from(
         mine = (probabilities.argmax(1) == index) & _tells(classes, label)
         confidence, whose = probabilities[mine, index], patients[mine]
         wrong = ~MAY_BE[classes[mine], index]
-        found[label] = _lowest(*_by_patient(confidence, wrong, whose), FIRST[label], AT_MOST[label])
+        found[label] = lowest_proven(
+            *_by_patient(confidence, wrong, whose), FIRST[label], AT_MOST[label]
+        )
         if odds := unaided_odds(label, classes, patients):
             rows = ~gives_away(whose)
             unaided = _by_patient(confidence[rows], wrong[rows], whose[rows])
-            least = _lowest(*unaided, FIRST[label], AT_MOST_UNAIDED, odds)
+            least = lowest_proven(*unaided, FIRST[label], AT_MOST_UNAIDED, odds)
             found[label] = max(found[label], least)
     return found
 
@@ -176,7 +178,7 @@ def pneumonia_from(answered: Answered, limits: Limits) -> float:
     mine = _unnamed(shares, limits)
     wrong = _is_normal(answered.classes[mine])
     by_patient = _by_patient(pneumonia_share(shares[mine]), wrong, answered.patients[mine])
-    return _lowest(*by_patient, FIRST[PNEUMONIA], AT_MOST[PNEUMONIA])
+    return lowest_proven(*by_patient, FIRST[PNEUMONIA], AT_MOST[PNEUMONIA])
 
 
 def upper_bound(wrong: int, count: int, odds: float = 1.0) -> float:
@@ -336,7 +338,7 @@ def _by_patient(
     return highest[order], any_wrong[order]
 
 
-def _lowest(
+def lowest_proven(
     confidence: FloatArray,
     wrong: NDArray[np.bool_],
     first: int,

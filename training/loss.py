@@ -9,7 +9,7 @@ from keras import ops
 from training.dataset import MAY_BE
 
 BACTERIAL, VIRAL = 1, 2
-NEVER = -30.0
+NEVER_LOGIT = -30.0
 # What label smoothing mixes in: each known label alike.
 SMOOTH = np.array([1, 1, 1, 0], np.float32) / 3
 
@@ -37,7 +37,9 @@ class WrittenLabelLoss(keras.losses.Loss):
         written = MAY_BE.T.astype(np.float32)
         written[[BACTERIAL, VIRAL], [BACTERIAL, VIRAL]] -= flips
         written[[BACTERIAL, VIRAL], [VIRAL, BACTERIAL]] += flips
-        self._log_written = np.log(written, where=written > 0, out=np.full_like(written, NEVER))
+        self._log_written = np.log(
+            written, where=written > 0, out=np.full_like(written, NEVER_LOGIT)
+        )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Give the loss of each picture, (n,)."""

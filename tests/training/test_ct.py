@@ -8,16 +8,16 @@ import pytest
 from PIL import Image
 
 from classifier.labels import Label, Modality
-from classifier.model import load_model
+from classifier.model import calibrated, load_model
 from classifier.preprocess import to_unit
 from classifier.reading.picture import read_picture
 from classifier.study import look_at
+from training.calibrate import NEVER
 from training.ct import package as packaging
-from training.ct.head import NEVER, Table, fit_head, weigh, without_sources
+from training.ct.head import NEVER_LOGIT, Table, fit_head, weigh, without_sources
 from training.ct.probes import border_alone, mask_alone, probe
 from training.ct.slices import load_slices
 from training.ct.validate import (
-    NEVER_SURE,
     Patients,
     by_patient,
     cross_validated,
@@ -86,7 +86,7 @@ def test_a_head_learns_the_classes(table: Table, erase: bool) -> None:
 
 def test_a_class_that_was_not_there_is_never_likeliest(table: Table) -> None:
     head = fit_head(table.of(table.classes != 1), erase=False)
-    assert head.bias[1] == np.float32(NEVER)
+    assert head.bias[1] == np.float32(NEVER_LOGIT)
     assert ((table.features @ head.kernel + head.bias).argmax(1) != 1).all()
 
 
@@ -152,7 +152,13 @@ def test_normal_is_sure_only_if_the_exact_bound_over_patients_allows(
     patients: Patients, sure: bool
 ) -> None:
     threshold = sure_from(patients, 1.0)[Label.NORMAL]
-    assert (threshold == 0.5) if sure else (threshold == NEVER_SURE > 1)
+    confidence = calibrated(np.array([5.0, 0.0, 0.0]), 1.0)[0]
+    assert threshold == (pytest.approx(confidence) if sure else NEVER)
+
+
+def test_nothing_is_sure_if_those_answered_most_surely_are_wrong() -> None:
+    patients = told((3, 2, 9.0), (900, 0, 3.0))
+    assert sure_from(patients, 1.0)[Label.NORMAL] == NEVER
 
 
 def test_logits_that_say_nothing_of_a_new_source_are_drawn_together() -> None:
@@ -235,7 +241,7 @@ def test_a_packaged_head_is_a_model_that_says_what_it_is(
     page = (tmp_path / "above" / "MODEL_CARD.md").read_text()
     assert "**Experimental.**" in page
     assert "research use" in page
-    if set(made.sure_from.values()) == {NEVER_SURE}:
+    if set(made.sure_from.values()) == {NEVER}:
         assert 'The answer is always "unsure".' in page
     files = {path.name for path in (tmp_path / "above").iterdir()}
     assert files == {"card.json", "head.npz", "likeness.npz", "MODEL_CARD.md"}

@@ -16,7 +16,7 @@ from training.dataset import FOLDS
 
 STRENGTH = 0.01  # C of the regression on standardised features: 2,200 slices, 500 features
 SHRINKAGE = 0.1
-NEVER = -30.0  # the bias of a class that was not among the examples
+NEVER_LOGIT = -30.0  # the bias of a class that was not among the examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def fit_head(table: Table, erase: bool) -> Head:
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercepts = np.concatenate([-intercepts, intercepts]) / 2
     kernel = np.zeros((known.shape[1], len(Label)))
-    bias = np.full(len(Label), NEVER)
+    bias = np.full(len(Label), NEVER_LOGIT)
     kernel[:, model.classes_] = kept @ coefficients.T / spread[:, np.newaxis]
     bias[model.classes_] = intercepts - centre @ kernel[:, model.classes_]
     return Head(kernel.astype(np.float32), bias.astype(np.float32))

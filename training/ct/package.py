@@ -8,9 +8,9 @@ from classifier.card import WEIGHTS, Card, read_card, sha256
 from classifier.labels import Label, Modality
 from classifier.likeness import Likeness
 from classifier.model import HEAD, LIKENESS, calibrated
+from training.calibrate import NEVER
 from training.ct.head import Table, fit_head
 from training.ct.validate import (
-    NEVER_SURE,
     Patients,
     is_of_new,
     measure,
@@ -149,7 +149,7 @@ def _page(card: Card) -> str:
 
 def _promise(card: Card) -> str:
     """Say which labels are ever told."""
-    told = [label for label in Label if card.sure_from[label] < NEVER_SURE]
+    told = [label for label in Label if card.sure_from[label] < NEVER]
     if told:
         return f"Only these are ever told, the rest is unsure: {', '.join(told)}."
     return (
