@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +83,25 @@ def read_card(folder: Path) -> Card:
         if card.trunk and not NAME.fullmatch(card.trunk):
             raise BrokenModel(f"{folder.name}: the card names the trunk {card.trunk}", Flaw.NAME)
         sure_from = {Label(label): float(share) for label, share in card.sure_from.items()}
-        if not 0.5 <= card.pneumonia_from <= 1:
-            what = f"{folder.name}: pneumonia from {card.pneumonia_from}"
-            raise BrokenModel(what, Flaw.CARD)
+        if wrong := _out_of_range(card, sure_from):
+            raise BrokenModel(f"{folder.name}: {', '.join(wrong)} out of range", Flaw.CARD)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BrokenModel(f"{folder.name}/{CARD}: {error}", Flaw.CARD) from error
     card = replace(card, labels=tuple(Label), sure_from=sure_from)
     check_file(folder, card, card.engine_file)
     return card
+
+
+def _out_of_range(card: Card, sure_from: dict[Label, float]) -> list[str]:
+    """Name what would turn answers round, make them no number, or make every one sure."""
+    fits = {
+        "temperature": 0 < card.temperature < inf,
+        "input_size": card.input_size > 0,
+        # Cards that were written earlier hold 2 for what is never told.
+        "sure_from": all(share >= 0.5 for share in sure_from.values()),
+        "pneumonia_from": 0.5 <= card.pneumonia_from <= 1,
+    }
+    return [name for name, is_so in fits.items() if not is_so]
 
 
 def check_file(folder: Path, card: Card, name: str) -> Path:

@@ -35,7 +35,7 @@ class RemoteEngine:
             response.raise_for_status()
             tensors = _tensors(response)
             output = Output(tensors["logits"], tensors["features"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EngineDown(type(error).__name__) from error
         if len(output.logits) != len(inputs) or len(output.features) != len(inputs):
             raise EngineDown("an answer of another length")

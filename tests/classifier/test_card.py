@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from classifier.card import BrokenModel, Card, check_file, read_card, sha256
+from classifier.card import BrokenModel, Card, Flaw, check_file, read_card, sha256
 from classifier.labels import Label, Modality
 from classifier.model import MODELS, load_installed
 
@@ -71,13 +71,21 @@ def test_a_file_the_card_does_not_name_is_refused(folder: Path) -> None:
         {"pneumonia_from": 1.1},
         {"pneumonia_from": float("nan")},
         {"pneumonia_from": "0.9"},
+        {"temperature": -1.5},
+        {"temperature": 0},
+        {"temperature": float("inf")},
+        {"temperature": float("nan")},
+        {"input_size": 0},
+        {"sure_from": {"normal": 0.6, "bacterial": 0.6, "viral": 0}},
+        {"sure_from": {"normal": 0.6, "bacterial": 0.6, "viral": float("nan")}},
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(folder: Path, change: dict[str, object]) -> None:
     raw = json.loads((folder / "card.json").read_text())
     (folder / "card.json").write_text(json.dumps(raw | change))
-    with pytest.raises(BrokenModel):
+    with pytest.raises(BrokenModel) as caught:
         read_card(folder)
+    assert caught.value.flaw in (Flaw.CARD, Flaw.LABELS)
 
 
 def test_a_folder_without_an_xray_model_is_refused(tmp_path: Path) -> None:

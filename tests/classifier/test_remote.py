@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+import httpx
 import numpy as np
 import pytest
 
@@ -77,4 +78,15 @@ def test_a_server_that_fails_is_an_engine_that_is_down(server: tuple[str, type[S
 
 def test_a_server_that_is_not_there_is_an_engine_that_is_down() -> None:
     with pytest.raises(EngineDown, match="ConnectError"):
+        RemoteEngine("http://127.0.0.1:9", "any").run(np.zeros((1, 8, 8, 1), np.float32))
+
+
+@pytest.mark.parametrize("said", [{"outputs": ["logits"]}, {"outputs": None}, {}, []])
+def test_an_answer_of_another_form_is_an_engine_that_is_down(
+    said: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = httpx.Request("POST", "http://127.0.0.1:9")
+    answer = httpx.Response(200, json=said, request=request)
+    monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: answer)
+    with pytest.raises(EngineDown):
         RemoteEngine("http://127.0.0.1:9", "any").run(np.zeros((1, 8, 8, 1), np.float32))
