@@ -16,8 +16,8 @@ import typer
 from PIL import Image, ImageFilter, ImageOps
 
 from classifier import quality
-from classifier.labels import Doubt, FloatArray, Modality
-from classifier.preprocess import to_grey, to_unit
+from classifier.labels import Doubt, Greys, Modality
+from classifier.preprocess import as_shown, shrunk, to_levels
 from classifier.quality import Quality
 from classifier.reading.picture import read_picture
 from training.augment import Grey, rounded
@@ -114,9 +114,14 @@ def _equalised(grey: Grey) -> Grey:
     return np.asarray(ImageOps.equalize(Image.fromarray(grey)))
 
 
-def read(example: Example) -> FloatArray:
+def read(example: Example) -> Greys:
     """Read a picture as it is shown."""
-    return to_grey(read_picture(example.path.read_bytes()))
+    return as_shown(read_picture(example.path.read_bytes()))
+
+
+def measure(shown: Greys) -> Quality:
+    """Measure a picture (rows, columns) as it is measured for an answer: shrunk if it is large."""
+    return quality.measure(shrunk(shown), min(shown.shape))
 
 
 def shares(found: Sequence[Quality]) -> dict[str, str]:
@@ -152,18 +157,18 @@ def main(
     held_out = []
     for folder in data:
         parts = split(find_examples(folder))
-        found = [quality.measure(read(each)) for each in parts.train]
+        found = [measure(read(each)) for each in parts.train]
         print(folder.name, extremes(found))
         add("trained on", folder.name, found)
-        add("held out", folder.name, [quality.measure(read(each)) for each in parts.held_out])
+        add("held out", folder.name, [measure(read(each)) for each in parts.held_out])
         held_out += parts.held_out[::EVERY]
     if larger:
-        found = [quality.measure(read(each)) for each in find_examples(larger)]
+        found = [measure(read(each)) for each in find_examples(larger)]
         print(larger.name, extremes(found))
         add("trained on", larger.name, found)
-    greys = [np.rint(255 * read(each)).astype(np.uint8) for each in held_out]
+    greys = [to_levels(read(each)) for each in held_out]
     for name, worse in degraded().items():
-        made = [quality.measure(to_unit(worse(grey))) for grey in greys]
+        made = [measure(worse(grey)) for grey in greys]
         add(f"held out, {name}", "all", made)
     add_rows(out, [circumstances(command("training.quality")) | row for row in rows])
 

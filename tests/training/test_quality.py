@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from classifier.preprocess import as_shown, shrunk
+from classifier.quality import measure
+from classifier.reading.picture import read_picture
 from training import dataset, quality
 
 LABELS = ("normal", "bacterial", "viral")
@@ -85,3 +88,13 @@ def test_a_picture_made_worse_is_doubted_for_what_was_done_to_it(
     shares = {doubt.value: float(row[doubt.value]) for doubt in quality.DOUBTS}
     assert shares == {doubt: float(doubt in doubts) for doubt in shares}
     assert float(row["any"]) == bool(doubts)
+
+
+def test_a_large_picture_is_measured_as_it_is_for_an_answer(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    large = Image.fromarray(rng.integers(0, 256, (40, 40), np.uint8)).resize((1000, 1200))
+    large.save(tmp_path / "large.png")
+    scan = read_picture((tmp_path / "large.png").read_bytes())
+    served = measure(shrunk(as_shown(scan)), 1000)
+    example = dataset.Example(tmp_path / "large.png", None, "p", "")
+    assert quality.measure(quality.read(example)) == served
