@@ -28,6 +28,7 @@ from classifier import resnet
 from classifier.card import NAME, BrokenModel, check_file
 from classifier.labels import Label, Modality
 from classifier.model import WEIGHTS, Model, load_model
+from classifier.reading.scan import evenly
 from storage import lessons
 from storage.errors import ImageDamaged, ImageGone, StorageError
 from storage.reader import Reader
@@ -173,7 +174,7 @@ def _candidate(
     model: Model, base: Path, parts: Split, others: Split, place: Path, name: str
 ) -> Path:
     """Fine-tune, and write the model folder into a place where nobody uses it."""
-    whole = _together(parts, others)
+    whole = rehearsed(parts, others)
     network, progress = fine_tune(model, base, whole, place / "run")
     about, size = _run(name, model, parts, progress), model.card.input_size
     likeness = CarriedLikeness(model.likeness, model.engine)
@@ -209,11 +210,10 @@ def _recipe(size: int) -> Recipe:
     )
 
 
-def _together(parts: Split, others: Split) -> Split:
+def rehearsed(parts: Split, others: Split) -> Split:
     """Add pictures of the base's own set, evenly taken, to those of the doctors."""
-    step = max(1, len(others.train) // (REHEARSED * len(parts.train)))
     return Split(
-        parts.train + others.train[::step],
+        parts.train + evenly(others.train, REHEARSED * len(parts.train)),
         parts.tuning + others.tuning,
         parts.held_out + others.held_out,
     )

@@ -145,6 +145,19 @@ def test_a_patient_stays_on_one_side_whoever_else_comes(data_dir: Path, tmp_path
     assert len(corrections.split(again).held_out) == len(again)
 
 
+def test_three_pictures_of_the_base_stand_beside_each_reviewed_one() -> None:
+    def pictures(count: int) -> dataset.Split:
+        names = [f"p{number}" for number in range(count)]
+        return dataset.Split(
+            [Example(Path(name), Label.NORMAL, name, "") for name in names], [], []
+        )
+
+    both = corrections.rehearsed(pictures(10), pictures(45))
+    assert len(both.train) == 10 + 30
+    assert {"p0", "p44"} < {example.patient for example in both.train[10:]}
+    assert len(corrections.rehearsed(pictures(10), pictures(20)).train) == 10 + 20
+
+
 def test_too_few_reviewed_cases_end_it_with_words(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
