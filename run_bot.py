@@ -65,6 +65,10 @@ def classify(
             answers = asyncio.run(_answer_all(classifier, sources, out, language, as_json))
     except BrokenModel as error:
         _stop(f"The model cannot be used: {error}")
+    except ImportError as error:
+        _stop(f"{error.name} cannot be imported: for --engine {engine} install the extra gpu")
+    except OSError as error:
+        _stop(f"The answers cannot be written: {error}")
     raise typer.Exit(0 if all(answer.finding for answer in answers) else 1)
 
 

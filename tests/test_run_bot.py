@@ -2,6 +2,7 @@ import copy
 import io
 import json
 import shutil
+import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -148,6 +149,26 @@ def test_a_broken_model_is_told_without_a_traceback(chest: Path, tmp_path: Path)
     assert result.exit_code == 2
     assert "The model cannot be used" in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_an_engine_that_is_not_installed_is_told_without_a_traceback(
+    chest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "classifier.engines.tensorflow", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    result = run(chest, "--engine", "tensorflow", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr.strip().splitlines()[-1].startswith("tensorflow cannot be imported")
+
+
+def test_answers_that_cannot_be_written_are_told_without_a_traceback(
+    chest: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    result = run(chest, "--out", tmp_path / "file" / "out")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("The answers cannot be written")
+    assert str(tmp_path / "file") in result.stderr
 
 
 def test_bare_it_shows_help() -> None:
