@@ -43,10 +43,10 @@ def strength(saliency: FloatArray) -> FloatArray:
     return evidence.clip(-1.0, 1.0)
 
 
-def scale(width: int, height: int, grey: int = 80) -> Image.Image:
+def scale(width: int, height: int) -> Image.Image:
     """Paint the colour scale over an even grey, as it looks on a scan."""
     across = np.linspace(-1, 1, width, dtype=np.float32)
-    return _tint(Image.new("L", (width, height), grey), np.tile(across, (height, 1)))
+    return _tint(Image.new("L", (width, height), 80), np.tile(across, (height, 1)))
 
 
 def _tint(scan: Image.Image, strengths: FloatArray) -> Image.Image:

@@ -103,7 +103,7 @@ def patient_of(path: Path) -> str:
     return f"{label}/{numbered[1] or numbered[2] if numbered else path.stem}"
 
 
-def split(examples: Sequence[Example], fold: int = 0, seed: int = 0) -> Split:
+def split(examples: Sequence[Example], fold: int = 0) -> Split:
     """Hold out one fifth by patient, and an eighth of the rest for choosing and calibrating.
 
     Each source is cut by itself: another source beside it does not move its cuts.
@@ -111,8 +111,8 @@ def split(examples: Sequence[Example], fold: int = 0, seed: int = 0) -> Split:
     whole = Split([], [], [])
     for source in dict.fromkeys(example.source for example in examples):
         mine = [example for example in examples if example.source == source]
-        rest, held_out = _cut(mine, FOLDS, fold, seed)
-        train, tuning = _cut(rest, TUNING_SHARE, 0, seed)
+        rest, held_out = _cut(mine, FOLDS, fold)
+        train, tuning = _cut(rest, TUNING_SHARE, 0)
         whole.train.extend(train)
         whole.tuning.extend(tuning)
         whole.held_out.extend(held_out)
@@ -147,10 +147,8 @@ def _kind_of(name: str) -> Label | None:
     return {"bacteria": Label.BACTERIAL, "virus": Label.VIRAL}[named[1]] if named else None
 
 
-def _cut(
-    examples: Sequence[Example], parts: int, part: int, seed: int
-) -> tuple[list[Example], list[Example]]:
-    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+def _cut(examples: Sequence[Example], parts: int, part: int) -> tuple[list[Example], list[Example]]:
+    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=0)
     labels = [str(example.label) for example in examples]
     patients = [example.patient for example in examples]
     rest, cut = list(folds.split(labels, labels, patients))[part]

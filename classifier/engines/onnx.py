@@ -17,12 +17,12 @@ import onnxruntime
 class OnnxEngine:
     """The exported network in ONNX Runtime."""
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
-        """Load the graph; each run takes so many threads, 0 means one for each core.
+    def __init__(self, path: Path) -> None:
+        """Load the graph; a run takes one thread.
 
-        Batches run abreast, and on a thread each they take less of the cores than one on all.
+        Batches run abreast, and so they take less of the cores than one on all.
         """
-        self._session = session(path, threads)
+        self._session = session(path, 1)
 
     def run(self, inputs: FloatArray) -> Output:
         """Take (n, size, size, 1) float32 in [0, 1]."""

@@ -166,7 +166,6 @@ def _said_modality(dataset: Dataset) -> str:
 
 def _tags(dataset: Dataset, salt: bytes) -> Tags:
     return Tags(
-        image_type=text(dataset, "ImageType"),
         patient_key=_patient_key(dataset, salt),
         study_uid=text(dataset, "StudyInstanceUID"),
         series_uid=text(dataset, "SeriesInstanceUID"),

@@ -35,7 +35,6 @@ class FileKind(StrEnum):
 class Tags:
     """The only DICOM attributes that leave the reader; none is shown or logged."""
 
-    image_type: str | None = None
     patient_key: str | None = None
     study_uid: str | None = None
     series_uid: str | None = None

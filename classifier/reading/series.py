@@ -62,7 +62,7 @@ def one_of_each_place(tags: Sequence[Tags]) -> list[int]:
     first = {round(distances[index], 2): index for index in reversed(order)}
     if len(first) < MIN_POSITIONS or not _have_places(tags):
         return order
-    return sorted(first.values(), key=order.index)
+    return list(first.values())[::-1]
 
 
 def _have_places(tags: Sequence[Tags]) -> bool:
@@ -142,7 +142,7 @@ def _place(tags: Tags) -> float:
     return round(_distances([tags])[0], 3)
 
 
-def choose(looks: Sequence[Look], lungs: Callable[[list[int]], float] = len) -> list[int]:
+def choose(looks: Sequence[Look], lungs: Callable[[list[int]], float]) -> list[int]:
     """Choose the indices of what an archive is about: one picture or one CT series.
 
     Of several CT series in one study an axial one, and of those the one with most lung, which

@@ -152,7 +152,7 @@ def _tags(said: dict[str, Any]) -> Tags:
     )
 
 
-_TEXT_TAGS = ("image_type", "patient_key", "study_uid", "series_uid")
+_TEXT_TAGS = ("patient_key", "study_uid", "series_uid")
 
 
 def _modality(said: Any) -> Modality | None:

@@ -1,18 +1,19 @@
 """Slices together and in order."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from classifier.labels import Modality
+from classifier.reading import series
 from classifier.reading.scan import FileKind, Tags
 from classifier.reading.series import (
     LOCALIZER,
     Look,
     all_series,
     anatomical_order,
-    choose,
     group,
     one_of_each_place,
     runs_from_feet,
@@ -33,10 +34,13 @@ def ct(
         series_uid=series,
         study_uid=study,
         patient_key=patient,
-        image_type=f"ORIGINAL\\PRIMARY\\{kind}",
     )
     scout = LOCALIZER if kind == "LOCALIZER" else None
     return Look(FileKind.DICOM, Modality.CT, tags, excluded_by=scout)
+
+
+def choose(looks: list[Look], lungs: Callable[[list[int]], float] = len) -> list[int]:
+    return series.choose(looks, lungs)
 
 
 @pytest.mark.parametrize("orientation", [AXIAL, FEET_FIRST, None])
