@@ -18,7 +18,7 @@ from bot.networks import Networks
 from classifier.card import BrokenModel
 from classifier.classifier import Answer, Classifier
 from classifier.gate import Gate
-from classifier.labels import Finding, Modality
+from classifier.labels import Modality
 from classifier.model import MODELS, EngineKind, load_installed
 from classifier.reading.isolated import IsolatedReader
 from classifier.reading.sources import Source
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 errors = Console(stderr=True)
 
-UNSURE, PNEUMONIA = "unsure", "pneumonia"
 # Reading, inference and drawing of different files overlap; more only costs memory.
 SIDE_BY_SIDE = 4
 
@@ -127,17 +126,13 @@ def _as_json(source: Source, answer: Answer) -> str:
             "reason": answer.refusal,
             "modality": answer.modality,
             "probabilities": shares,
-            "label": finding and _label(finding),
+            "label": finding and finding.told,
             "model": answer.model,
             "slices": answer.slices,
             "seconds": round(answer.seconds, 3),
         },
         ensure_ascii=False,
     )
-
-
-def _label(finding: Finding) -> str:
-    return finding.label or (PNEUMONIA if finding.is_pneumonia else UNSURE)
 
 
 def _as_line(source: Source, answer: Answer) -> str:
@@ -149,7 +144,7 @@ def _as_line(source: Source, answer: Answer) -> str:
         f"{label} {percent(share)}" for label, share in answer.finding.probabilities.items()
     )
     experimental = "; experimental, CT" if answer.modality is Modality.CT else ""
-    return f"{source.path}: {_label(answer.finding)} ({shares}{experimental})"
+    return f"{source.path}: {answer.finding.told} ({shares}{experimental})"
 
 
 @contextmanager

@@ -84,6 +84,11 @@ class Finding:
     places: Places | None = None
     is_pneumonia: bool = False
 
+    @property
+    def told(self) -> str:
+        """What a patient is told in a word: the label, "pneumonia" or "unsure"."""
+        return self.label or ("pneumonia" if self.is_pneumonia else "unsure")
+
 
 def gravest(findings: Iterable[Finding]) -> Finding | None:
     """Choose the finding that speaks most for pneumonia."""

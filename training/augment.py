@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-Grey = NDArray[np.uint8]
-FloatArray = NDArray[np.float32]
+from classifier.labels import FloatArray, Levels
+
+Grey = Levels
 Augment = Callable[[Grey, np.random.Generator], Grey]
 
 ROTATION_DEGREES = 12.0
@@ -51,7 +52,7 @@ def augment(pixels: Grey, rng: np.random.Generator) -> Grey:
     if rng.random() < 0.15:
         image = Image.fromarray(_noisy(np.asarray(image), rng))
     if rng.random() < 0.15:
-        image = _recompressed(image, int(rng.integers(25, 95)))
+        image = recompressed(image, int(rng.integers(25, 95)))
     return np.asarray(image)
 
 
@@ -97,7 +98,8 @@ def _noisy(pixels: Grey, rng: np.random.Generator) -> Grey:
     return np.clip(pixels + noise, 0, 255).astype(np.uint8)
 
 
-def _recompressed(image: Image.Image, quality: int) -> Image.Image:
+def recompressed(image: Image.Image, quality: int) -> Image.Image:
+    """Save a picture as JPEG, of a quality from 1 to 95, and read it again."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer, formats=("JPEG",))

@@ -9,14 +9,14 @@ from multiprocessing import get_context
 import numpy as np
 from numpy.typing import NDArray
 
-from classifier.labels import FloatArray, Label
+from classifier.labels import FloatArray
 from classifier.preprocess import to_unit
 from training.acquisitions import gives_away
 from training.augment import Grey, vary
 from training.dataset import MAY_BE, WRITTEN, Pictures
+from training.figures import BACTERIAL
 from training.recipe import Recipe
 
-BACTERIAL = WRITTEN.index(Label.BACTERIAL)
 Batch = tuple[FloatArray, FloatArray]
 
 AHEAD = 32

@@ -13,6 +13,7 @@ import numpy as np
 from classifier.engines import Engine
 from classifier.labels import FloatArray
 from classifier.likeness import Likeness
+from classifier.reading.scan import evenly
 from training.answering import run_engine
 from training.dataset import Pictures, Split, load_pictures
 from training.negatives import negatives
@@ -32,8 +33,7 @@ class CarriedLikeness:
 
     def __call__(self, engine: Engine, split: Split, tuning: Pictures, size: int) -> Likeness:
         """Read the old features out of what the network `engine` sees."""
-        step = max(1, len(split.train) // PICTURES)
-        xrays = load_pictures(split.train[::step], size).inputs()
+        xrays = load_pictures(evenly(split.train, PICTURES), size).inputs()
         inputs = np.concatenate([xrays, negatives(NEGATIVES, size)[..., np.newaxis]])
         old, new = (run_engine(each, inputs).features for each in (self.base, engine))
         return carry(self.likeness, old, new, run_engine(engine, tuning.inputs()).features)

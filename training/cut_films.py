@@ -31,10 +31,7 @@ ANSWERS = (*Label, "pneumonia", "unsure", "refused")
 
 def answered(answer: Answer) -> str:
     """Name what a patient is told."""
-    if answer.finding is None:
-        return "refused"
-    kind = "pneumonia" if answer.finding.is_pneumonia else "unsure"
-    return answer.finding.label or kind
+    return answer.finding.told if answer.finding else "refused"
 
 
 async def counted(classifier: Classifier, pictures: Pictures) -> list[dict[str, object]]:

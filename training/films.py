@@ -20,6 +20,8 @@ from classifier.labels import FloatArray
 from classifier.model import MODELS, load_model
 from classifier.preprocess import as_trained, to_grey, to_unit
 from classifier.reading.picture import read_picture
+from classifier.reading.scan import evenly
+from training.augment import rounded
 from training.dataset import Example, find_examples, split
 from training.negatives import negatives
 from training.photographs import KINDS, photograph
@@ -28,14 +30,15 @@ from training.record import add_rows, circumstances, command
 RESULTS = Path(__file__).parent / "results" / "films.csv"
 MODEL = MODELS / "resnet34_xray"
 FOUND = 0.8
+GRID = 256
 
 
-def overlap(first: Plane, second: Plane, side: int = 256) -> float:
+def overlap(first: Plane, second: Plane) -> float:
     """Give intersection over union of two quadrilaterals (4, 2) in shares of a picture."""
     drawn = []
     for corners in (first, second):
-        mask = Image.new("1", (side, side))
-        ImageDraw.Draw(mask).polygon([(x, y) for x, y in (corners * side).tolist()], fill=1)
+        mask = Image.new("1", (GRID, GRID))
+        ImageDraw.Draw(mask).polygon([(x, y) for x, y in (corners * GRID).tolist()], fill=1)
         drawn.append(np.asarray(mask))
     return float((drawn[0] & drawn[1]).sum() / max((drawn[0] | drawn[1]).sum(), 1))
 
@@ -56,7 +59,7 @@ class Bench:
         """Photograph films and look for them again."""
         cut, found, agrees, spent = [], [], [], []
         for seed, clean in enumerate(films):
-            taken = photograph(np.rint(255 * clean).astype(np.uint8), kind, seed)
+            taken = photograph(rounded(255 * clean), kind, seed)
             grey, begun = taken.grey(), time.perf_counter()
             quad = film.find(grey, self.gate.likeness(grey), self.gate.likeness)
             spent.append(time.perf_counter() - begun)
@@ -95,8 +98,7 @@ def _row(name: str, cut: Sequence[bool], spent: Sequence[float]) -> dict[str, ob
 
 def _greys(examples: Sequence[Example], count: int) -> list[FloatArray]:
     """Read so many pictures, evenly spread."""
-    chosen = np.linspace(0, len(examples) - 1, min(count, len(examples))).astype(int)
-    return [to_grey(read_picture(examples[each].path.read_bytes())) for each in chosen]
+    return [to_grey(read_picture(each.path.read_bytes())) for each in evenly(examples, count)]
 
 
 def main(
@@ -119,7 +121,7 @@ def main(
     pages = [*negatives(2 * count, 224, seed=11)]
     rows.append(bench.others("no scan", pages))
     taken = [
-        photograph(np.rint(255 * page).astype(np.uint8), [*KINDS][i % len(KINDS)], i).grey()
+        photograph(rounded(255 * page), [*KINDS][i % len(KINDS)], i).grey()
         for i, page in enumerate(pages)
     ]
     rows.append(bench.others("photographs of no scan", taken))

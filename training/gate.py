@@ -112,13 +112,8 @@ class _Said(NamedTuple):
 
 
 def _said(network: Path, pixels: Grey) -> _Said:
-    given = inputs(pixels)
-    engine = session(network)
-    runs = [
-        engine.run(list(OUTPUTS), {"grey": given[at : at + 32]}) for at in range(0, len(given), 32)
-    ]
-    kinds, turns, inverted, part, distance = (
-        np.concatenate(run) for run in zip(*runs, strict=True)
+    kinds, turns, inverted, part, distance = gate_heads.run_in_parts(
+        session(network), OUTPUTS, inputs(pixels)
     )
     return _Said(chest_score(kinds[:, 0] + kinds[:, 1], distance), turns, inverted, part)
 

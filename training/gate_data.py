@@ -17,7 +17,7 @@ from classifier.preprocess import to_grey, to_input, to_unit
 from classifier.reading.picture import read_picture
 from training import negatives
 from training.arrays import Arrays
-from training.augment import Grey, augment, augment_far
+from training.augment import Grey, augment, augment_far, rounded
 from training.dataset import patient_of
 from training.gate_graph import SIZE
 from training.stress import STRESSES
@@ -170,7 +170,7 @@ def _others(folder: Path) -> Iterator[Row]:
 
 def _made_up(family: str) -> Iterator[Row]:
     for number, grey in enumerate(negatives.family(family, MADE_UP, KEPT)):
-        yield np.rint(grey * 255).astype(np.uint8), family, "made up", f"{family}/{number}", 0.0
+        yield rounded(grey * 255), family, "made up", f"{family}/{number}", 0.0
 
 
 def _files(folder: Path) -> list[Path]:
@@ -180,12 +180,12 @@ def _files(folder: Path) -> list[Path]:
 def _read(path: Path, side: int) -> tuple[Grey, float]:
     scan = read_picture(path.read_bytes())
     grey = to_input(to_grey(scan), side)[..., 0]
-    return np.rint(grey * 255).astype(np.uint8), scan.chroma
+    return rounded(grey * 255), scan.chroma
 
 
-def samples(shown: Shown, seed: int = 0) -> Samples:
+def samples(shown: Shown) -> Samples:
     """Show each picture in the ways that the gate must know."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     rows = [
         (pixels, list(Kind).index(KIND_OF[family]), turns, inverted, family, group)
         for kept, family, group in zip(
@@ -236,7 +236,7 @@ def _windowed(pixels: Grey, rng: np.random.Generator) -> Grey:
     box = (edge[0], edge[1], len(pixels) - edge[2], len(pixels) - edge[3])
     image = Image.fromarray(pixels)
     cut = np.asarray(image.resize(image.size, Image.Resampling.BILINEAR, box)) / 255
-    return np.rint(255 * np.clip((cut - low) / (high - low), 0, 1)).astype(np.uint8)
+    return rounded(255 * (cut - low) / (high - low))
 
 
 def _on_a_page(pixels: Grey, rng: np.random.Generator) -> Grey:

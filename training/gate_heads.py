@@ -2,11 +2,14 @@
 
 import math
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
+from scipy.special import softmax
 
 from classifier.engines.onnx import session
 from classifier.gate import OUTPUTS, Kind, chest_score
@@ -63,11 +66,18 @@ def extract(start: Path, pixels: FloatArray) -> Features:
         path = Path(scratch) / "backbone.onnx"
         backbone(start).save(path, dict(zip(FEATURES, WIDTHS, strict=True)))
         network = session(path)
+    return Features(run_in_parts(network, FEATURES, pixels))
+
+
+def run_in_parts(
+    network: InferenceSession, outputs: Iterable[str], pixels: FloatArray
+) -> tuple[FloatArray, ...]:
+    """Give the outputs of a network for pictures (n, SIZE, SIZE, 1), of which some go at once."""
     parts = [
-        network.run(list(FEATURES), {"grey": pixels[at : at + 32]})
+        network.run(list(outputs), {"grey": pixels[at : at + 32]})
         for at in range(0, len(pixels), 32)
     ]
-    return Features(tuple(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
 def fit(features: Features, samples: Samples, films: Features, is_part: NDArray[np.bool_]) -> Heads:
@@ -104,7 +114,7 @@ def chest_scores(heads: Heads, features: Features) -> FloatArray:
     """Give the score (n,) that the gate would give to the pictures behind these features."""
     (kernel, bias), (last_kernel, last_bias) = heads.layers["kinds"]
     scores = np.maximum(features.all @ kernel + bias, 0) @ last_kernel + last_bias
-    chest = _softmax(scores)[:, is_chest(np.array(list(Kind)))].sum(1)
+    chest = softmax(scores, 1)[:, is_chest(np.array(list(Kind)))].sum(1)
     looks = (features.arrays[1], features.arrays[3])
     off = [
         np.linalg.norm((each @ whitening)[:, None] - means, axis=2).min(1)
@@ -161,7 +171,7 @@ def _slopes(
     x = x * _kept(x.shape, rng)
     kept = _kept((len(x), HIDDEN), rng)
     hidden = np.maximum(x @ kernel + bias, 0) * kept
-    off = (_softmax(hidden @ last_kernel + last_bias) - wanted) * weights[:, None] / len(x)
+    off = (softmax(hidden @ last_kernel + last_bias, 1) - wanted) * weights[:, None] / len(x)
     back = (off @ last_kernel.T) * kept * (hidden > 0)
     return [x.T @ back, back.sum(0), hidden.T @ off, off.sum(0)]
 
@@ -169,12 +179,6 @@ def _slopes(
 def _kept(shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
     kept = rng.random(shape, np.float32) > DROPOUT
     return kept.astype(np.float32) / np.float32(1 - DROPOUT)
-
-
-def _softmax(scores: FloatArray) -> FloatArray:
-    powers = np.exp(scores - scores.max(1, keepdims=True))
-    shares: FloatArray = powers / powers.sum(1, keepdims=True)
-    return shares
 
 
 class _Adam:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from classifier.model import Model, load_model
+from classifier.reading.scan import evenly
 from training import dataset
 from training.answering import predictions_of
 from training.augment import Grey, rounded
@@ -76,18 +77,22 @@ def _to_histogram(levels: NDArray[np.float64], grey: Grey) -> Grey:
 
 def compared(model: Model, split: dataset.Split) -> list[dict[str, object]]:
     """Measure each way on the tuning pictures: rows for each kind of picture, as it is first."""
-    size, step = model.card.input_size, max(1, len(split.train) // USUAL_OF)
-    usual, clean = load_pictures(split.train[::step], size), load_pictures(split.tuning, size)
+    size = model.card.input_size
+    usual, clean = (
+        load_pictures(each, size) for each in (evenly(split.train, USUAL_OF), split.tuning)
+    )
     brought, rows = ways(usual.pixels), []
     for kind in ("clean", *STRESSES):
         shown = clean.pixels if kind == "clean" else stressed(clean.pixels, kind)
         as_it_is = predictions_of(model, replace(clean, pixels=shown))
-        for name in ("as it is", *brought):
-            pixels = np.stack([brought[name](each) for each in shown]) if name in brought else shown
-            answers = predictions_of(model, replace(clean, pixels=pixels))
+        answered = {"as it is": as_it_is}
+        for name, way in brought.items():
+            pixels = np.stack([way(each) for each in shown])
+            answered[name] = predictions_of(model, replace(clean, pixels=pixels))
+        for name, answers in answered.items():
             measured = figures(answers)
             rows.append(
-                {"pictures": len(pixels), "kind": kind, "greys": name}
+                {"pictures": len(shown), "kind": kind, "greys": name}
                 | columns({each: measured[each] for each in FIGURES if each in measured})
                 | columns({"gain": difference(as_it_is, answers).gain})
             )

@@ -25,6 +25,7 @@ from classifier.engines.onnx import OnnxEngine
 from classifier.labels import FloatArray
 from classifier.model import HEAD, WEIGHTS, calibrated
 from classifier.preprocess import to_unit
+from classifier.reading.scan import evenly
 from classifier.saliency import Head
 from training import dataset, export
 from training.answering import run_engine
@@ -105,8 +106,8 @@ def _ct(folder: Path, model: Path) -> Asked:
     """Show slices with lung, evenly taken, to the CT model's head."""
     card = read_card(model)
     slices, _ = load_slices(folder, card.input_size)
-    chosen = slices.inputs[:: max(1, len(slices.inputs) // CT_SLICES)]
-    inputs = to_unit(chosen[..., np.newaxis])
+    chosen = evenly(range(len(slices.inputs)), CT_SLICES)
+    inputs = to_unit(slices.inputs[chosen][..., np.newaxis])
     return Asked("ct slices", inputs, _limits(card), Head.load(check_file(model, card, HEAD)))
 
 
@@ -130,8 +131,7 @@ def _twins(model: Path, card: Card, split: Split, scratch: Path) -> Iterator[tup
     export.to_onnx(network, card.input_size, source)
     yield FLOAT, OnnxEngine(source)
     yield SHIPPED, OnnxEngine(check_file(model, card, card.engine_file))
-    step = max(1, len(split.train) // RANGE_PICTURES)
-    ranges = load_pictures(split.train[::step], card.input_size).inputs()
+    ranges = load_pictures(evenly(split.train, RANGE_PICTURES), card.input_size).inputs()
     for name, rounding in OTHERS.items():
         target = scratch / "int8.onnx"
         export.quantise(source, target, ranges, rounding)

@@ -15,7 +15,7 @@ from classifier.preprocess import to_input
 from classifier.reading.dicom import read_dicom
 from classifier.reading.scan import Scan
 from training import phantoms
-from training.augment import Grey
+from training.augment import Grey, rounded
 from training.gate_data import KEPT, Shown
 from training.gate_pictures import projections
 
@@ -96,7 +96,7 @@ def _body(volume: FloatArray) -> NDArray[np.bool_]:
     """Find the body without the table it lies on, (slices, rows, columns)."""
     filled = [ndimage.binary_fill_holes(each) for each in volume > BODY]
     parts, _ = ndimage.label(
-        np.stack([ndimage.binary_opening(each, iterations=3) for each in filled])
+        np.stack([ndimage.binary_opening(each, iterations=APART) for each in filled])
     )
     largest: NDArray[np.bool_] = parts == np.bincount(parts.ravel())[1:].argmax() + 1
     return largest
@@ -105,4 +105,4 @@ def _body(volume: FloatArray) -> NDArray[np.bool_]:
 def _framed(picture: FloatArray) -> Grey:
     shadow = np.flatnonzero(picture.max(0) > SHADOW)
     framed = to_input(picture[:, shadow[0] : shadow[-1] + 1], KEPT)
-    return np.rint(framed[..., 0] * 255).astype(np.uint8)
+    return rounded(framed[..., 0] * 255)

@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from training.dataset import MAY_BE
+from training.figures import BACTERIAL, VIRAL
 
-BACTERIAL, VIRAL = 1, 2
 NEVER_LOGIT = -30.0
 # What label smoothing mixes in: each known label alike.
 SMOOTH = np.array([1, 1, 1, 0], np.float32) / 3

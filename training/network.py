@@ -7,9 +7,12 @@ import keras
 
 from classifier import resnet
 from classifier.labels import FloatArray
+from classifier.reading.scan import evenly
 from training.dataset import Example, Pictures, Split, load_pictures
 from training.loop import Progress, fit, is_finished, trained
 from training.recipe import Recipe, Start
+
+SAMPLE = 64
 
 
 def train_network(
@@ -60,7 +63,6 @@ def _train(
     fit(chosen, model, load, run, seed, pool)
 
 
-def _sample(examples: list[Example], size: int, count: int = 64) -> FloatArray:
+def _sample(examples: list[Example], size: int) -> FloatArray:
     """Take pictures evenly from the list: the start's statistics should not be of one class."""
-    chosen = examples[:: max(1, len(examples) // count)]
-    return load_pictures(chosen, size).inputs()
+    return load_pictures(evenly(examples, SAMPLE), size).inputs()

@@ -5,7 +5,6 @@ The same pictures come out on every run. A scene is laid out flat, then seen by 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from classifier.film import homography
 from classifier.preprocess import to_unit
-from training.augment import Grey, rounded
+from training.augment import Grey, recompressed, rounded
+from training.negatives import LETTERS
 
 Colours = NDArray[np.float64]
 Corners = NDArray[np.float64]
@@ -209,8 +209,7 @@ def _fingers(scene: Colours, box: tuple[int, int, int, int], rng: np.random.Gene
 
 
 def _words(rng: np.random.Generator, lines: int = 8) -> str:
-    letters = list("abcdefgh ijkl mnop qrst uvwxyz ,.0123456789")
-    return "\n".join("".join(rng.choice(letters, int(rng.integers(4, 40)))) for _ in range(lines))
+    return "\n".join("".join(rng.choice(LETTERS, int(rng.integers(4, 40)))) for _ in range(lines))
 
 
 def _font(rng: np.random.Generator) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -318,9 +317,8 @@ def _through_camera(colours: Colours, is_screen: bool, rng: np.random.Generator)
 
 
 def _compressed(colours: Colours, rng: np.random.Generator) -> NDArray[np.uint8]:
-    file = BytesIO()
-    Image.fromarray(rounded(255 * colours)).save(file, "JPEG", quality=int(rng.integers(55, 95)))
-    return np.asarray(Image.open(file))
+    whole = Image.fromarray(rounded(255 * colours))
+    return np.asarray(recompressed(whole, int(rng.integers(55, 95))))
 
 
 KINDS: dict[str, Callable[[Grey, np.random.Generator], Scene]] = {

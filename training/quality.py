@@ -4,7 +4,6 @@
 `training/results/quality.csv`. The limits were set by what it prints of the pictures trained on.
 """
 
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, fields
 from functools import partial
@@ -20,7 +19,7 @@ from classifier.labels import Doubt, Greys, Modality
 from classifier.preprocess import as_shown, shrunk, to_levels
 from classifier.quality import Quality
 from classifier.reading.picture import read_picture
-from training.augment import Grey, rounded
+from training.augment import Grey, recompressed, rounded
 from training.dataset import Example, find_examples, split
 from training.record import add_rows, circumstances, command
 from training.stress import Plane
@@ -91,9 +90,7 @@ def _sized(side: int, grey: Grey) -> Grey:
 
 
 def _compressed(jpeg: int, grey: Grey) -> Grey:
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, "JPEG", quality=jpeg)
-    return np.asarray(Image.open(file))
+    return np.asarray(recompressed(Image.fromarray(grey), jpeg))
 
 
 def _posterised(levels: int, grey: Grey) -> Grey:

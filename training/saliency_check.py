@@ -25,9 +25,10 @@ from classifier import resnet
 from classifier.card import check_file, read_card
 from classifier.labels import FloatArray, Label
 from classifier.model import WEIGHTS
+from classifier.reading.scan import evenly
 from classifier.saliency import Head, class_maps, pneumonia_map
 from training import dataset
-from training.dataset import Example, Pictures, load_pictures
+from training.dataset import Pictures, load_pictures
 from training.figures import NORMAL, Interval, intervals
 from training.model_card import note
 from training.sections import saliency_section
@@ -57,7 +58,7 @@ def main(
     chosen = [
         example
         for source in dict.fromkeys(example.source for example in held_out)
-        for example in _some([each for each in held_out if each.source == source], count)
+        for example in evenly([each for each in held_out if each.source == source], count)
     ]
     pictures = load_pictures(chosen, card.input_size)
     patients = pictures.patients
@@ -126,10 +127,6 @@ def lungs(maps: FloatArray, pictures: Pictures) -> dict[str, Interval]:
 
         found[source] = intervals(pictures.patients[rows], share)["share"]
     return found
-
-
-def _some(examples: list[Example], count: int) -> list[Example]:
-    return examples[:: max(1, len(examples) // count)][:count]
 
 
 def _look(network: keras.Model, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:

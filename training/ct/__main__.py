@@ -24,12 +24,12 @@ from training.ct.package import package
 from training.ct.probes import border_alone, erased, mask_alone, probe
 from training.ct.slices import Slices, load_slices
 from training.ct.validate import (
-    NORMAL,
     by_patient,
     cross_validated,
     row,
     source_left_out,
 )
+from training.figures import NORMAL
 from training.record import add_rows, circumstances, command
 
 RESULTS = Path(__file__).parents[1] / "results"

@@ -13,10 +13,8 @@ from classifier.study import aggregate
 from training.arrays import Arrays
 from training.calibrate import Classes, lowest_proven, temperature_of_least
 from training.ct.head import Table, fit_head
-from training.dataset import LABELS
-from training.figures import auroc
+from training.figures import BACTERIAL, NORMAL, VIRAL, auroc
 
-NORMAL, BACTERIAL, VIRAL = range(len(LABELS))
 RESAMPLES = 500
 # Of the patients surely told a label, at most this share has something else.
 AT_MOST = {Label.NORMAL: 0.02, Label.BACTERIAL: 0.1, Label.VIRAL: 0.1}
