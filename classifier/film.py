@@ -33,7 +33,7 @@ FEWEST_EDGES = 0.5
 EDGES_WORTH = 0.6
 CLEARLY = 0.3
 LOOKED_AT = 224
-# What scores as high fills the frame by itself; hardly a photograph does (docs/quality.md).
+# A picture with this score is taken as it is; hardly a photograph reaches it (docs/quality.md).
 ORDINARY = 1.4
 
 Score = Callable[[FloatArray], float]

@@ -34,13 +34,13 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-# A header that says so lets in what looks like its kind with so much probability.
+# A header that names a kind lets in pictures with at least this probability of that kind.
 HINTED = 0.1
 # Hounsfield units are a CT's: a slice must only not be surely another part of the body.
 HOUNSFIELD_HINTED = 0.05
 # A CT that looks so much like an X-ray, from the front or the side, is a scout view.
 SCOUT = 0.2
-# So much speaks against a chest, in log-odds, for each unit of distance beyond 1.
+# Log-odds against a chest for each unit of distance beyond 1.
 FAR = 5.0
 CHEST = {Kind.XRAY: Modality.XRAY, Kind.CT: Modality.CT}
 

@@ -1,4 +1,4 @@
-"""How unlike the pictures that a network was trained on is another, by that network's features."""
+"""Distance of a picture from a network's training pictures, measured on its features."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -61,7 +61,10 @@ def lung_volume(scans: Sequence[Scan]) -> float:
 
 
 def lung_share(scan: Scan, mask: NDArray[np.bool_]) -> float:
-    """Tell how much of the body is lung in a slice in Hounsfield units."""
+    """Give the share of the body, in [0, 1], that is lung in a slice in Hounsfield units.
+
+    `mask` (`GRID`, `GRID`) is its lungs.
+    """
     lung, tissue = float(mask.mean()), float((small_grey(scan) > _grey(_LUNG_BELOW_HU)).mean())
     return lung / max(lung + tissue, 1 / GRID**2)
 
@@ -102,7 +105,7 @@ def lung_input(scan: Scan, mask: NDArray[np.bool_], size: int) -> Levels:
 
 
 def lung_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Give left, top, right and bottom of a mask that is not empty, in cells."""
+    """Give left, top, right and bottom, in cells, of a mask (`GRID`, `GRID`) that is not empty."""
     down, across = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return int(across[0]), int(down[0]), int(across[-1]) + 1, int(down[-1]) + 1
 

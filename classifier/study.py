@@ -34,9 +34,10 @@ _CELLS = 64
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the network sees of a study: slices `indices`, their lungs, and (n, size, size, 1).
+    """What the network sees of a study: n slices, by their `indices` in it.
 
-    `is_chest` is False of a series that has air in it and no lungs.
+    `masks` (n, `GRID`, `GRID`) are their lungs, `inputs` (n, size, size, 1) float32 in [0, 1].
+    `is_chest` is False for a series with air in it but no lungs.
     """
 
     indices: list[int]
@@ -60,7 +61,10 @@ def look_at(scans: Sequence[Scan], size: int) -> Looked:
 
 
 def lung_slices(masks: Masks) -> list[int]:
-    """Choose the slices with at least half the lung of the fullest one, evenly if they are many."""
+    """Choose of masks (n, `GRID`, `GRID`) those with at least half the lung of the fullest one.
+
+    Gives their indices, at most `MOST_LOOKED_AT`, evenly spaced.
+    """
     lung = masks.sum((1, 2))
     return evenly(np.flatnonzero(lung >= FEWEST_LUNG * lung.max()).tolist(), MOST_LOOKED_AT)
 
@@ -103,7 +107,9 @@ def left_unseen(study: Study) -> frozenset[Doubt]:
 def over_slice(saliency: FloatArray, mask: Masks) -> FloatArray:
     """Lay what covers the box of the lungs over the whole slice; outside the lungs it is 0.
 
-    The evidence of a place, its saliency times the number of cells, stays what it was.
+    `saliency` is (h, w) in logit units, `mask` (`GRID`, `GRID`); gives (64, 64), or `saliency` as
+    it is without lungs. The evidence of a place, its saliency times the number of cells, stays
+    what it was.
     """
     if not mask.any():
         return saliency

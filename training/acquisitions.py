@@ -1,4 +1,4 @@
-"""Of which pictures the way they were taken gives the kind of pneumonia away.
+"""Which pictures give the kind of pneumonia away by the way they were taken.
 
 Up to patient 1306 the bacterial pictures of the Kaggle set look unlike all others of it, healthy
 ones included: `python -m training.look_alone` tells them from the later ones by their greys alone.
@@ -14,7 +14,7 @@ FIRST_LIKE_THE_REST = 1307
 
 
 def gives_away(patients: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Tell of which patients (n,) it does; they are named as `dataset.patient_of` names them."""
+    """Tell which patients (n,), named as by `dataset.patient_of`, have such pictures: (n,)."""
     return np.array([_is_early(patient) for patient in patients.tolist()], bool)
 
 

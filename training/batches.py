@@ -67,8 +67,8 @@ def targets(classes: NDArray[np.int64]) -> FloatArray:
 def chances(pictures: Pictures) -> NDArray[np.float64]:
     """Tell how likely each picture is drawn: each label alike, in every source.
 
-    A source is drawn from as often as it has pictures, and none tells of a label: pneumonia of
-    unknown cause counts for two.
+    Each source is drawn in proportion to its size and its labels equally often, so the source does
+    not predict the label; pneumonia of unknown cause counts for two labels.
     """
     chances = np.empty(len(pictures.classes))
     for source in np.unique(pictures.sources):

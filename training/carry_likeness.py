@@ -1,7 +1,7 @@
 """The likeness of a network that was trained on a little: carried over, not fitted anew.
 
 It reads the pooled features of its network, and fine-tuning moves those. Fitting it anew takes the
-pictures that the base was trained on, which nobody has who corrects X-rays. So the new features are
+pictures that the base was trained on, and a clinic does not have them. So the new features are
 mapped back to the old ones by ridge regression towards the identity: exactly where pictures are at
 hand, and in directions that none of them shows nothing changes.
 """

@@ -22,7 +22,7 @@ from classifier.reading.scan import Scan, Study, Units
 from training.augment import Grey
 from training.dataset import WRITTEN, Pictures, find_examples, load_pictures, split
 from training.gate_data import FILM
-from training.gate_parts import shown
+from training.gate_parts import variants
 from training.record import add_rows, circumstances, command
 
 RESULTS = Path(__file__).parent / "results" / "cut_films.csv"
@@ -68,7 +68,7 @@ async def _measure(data: list[Path], fold: int, count: int) -> list[dict[str, ob
         async with Classifier(reader, load_installed(), Gate()) as classifier:
             for folder in data:
                 films = _films(folder, fold, count)
-                for name, pixels in ({"whole": films.pixels} | shown(films.pixels)).items():
+                for name, pixels in ({"whole": films.pixels} | variants(films.pixels)).items():
                     for row in await counted(classifier, replace(films, pixels=pixels)):
                         rows.append({"source": folder.name, "picture": name} | row)
                     print(f"{folder.name}, {name}", flush=True)

@@ -16,12 +16,12 @@ from classifier.reading.picture import read_picture
 from training.arrays import Arrays
 
 LABELS = tuple(Label)
-# What may be written down of a picture; None is pneumonia of a cause that nobody noted.
+# What may be written down for a picture; None is pneumonia of unknown cause.
 WRITTEN = (*LABELS, None)
 # Row: what is written down. Column: may the truth be this label?
 MAY_BE = np.array([[True, 0, 0], [0, True, 0], [0, 0, True], [0, True, True]], bool)
 FOLDS = 5
-TUNING_SHARE = 8
+TUNING_PARTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def split(examples: Sequence[Example], fold: int = 0) -> Split:
     for source in dict.fromkeys(example.source for example in examples):
         mine = [example for example in examples if example.source == source]
         rest, held_out = _cut(mine, FOLDS, fold)
-        train, tuning = _cut(rest, TUNING_SHARE, 0)
+        train, tuning = _cut(rest, TUNING_PARTS, 0)
         whole.train.extend(train)
         whole.tuning.extend(tuning)
         whole.held_out.extend(held_out)

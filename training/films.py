@@ -74,7 +74,7 @@ class Bench:
         }
 
     def others(self, name: str, greys: Sequence[FloatArray]) -> dict[str, object]:
-        """Look for films where there is none; `let_in` were refused but for the cut."""
+        """Look for films where there is none; `let_in` counts what only the cut lets in."""
         cut, let_in, spent = [], [], []
         for grey in greys:
             begun = time.perf_counter()

@@ -32,8 +32,8 @@ MOST = 1000
 # Of the tuning chests of each source at least so many must be let in, of films photographed in
 # colour, and of films counted as whole.
 LET_IN, FILMS_LET_IN, WHOLE = 0.995, 0.999, 0.995
-# Of upright tuning X-rays, clean or changed, at most so many may be turned, and inverted: for no
-# probability below that of sureness.
+# Of upright tuning X-rays, clean or changed, at most so many may be turned or inverted; the
+# probability that this takes is never set below `SURE`.
 WRONGLY, SURE = 0.0005, 0.9
 
 

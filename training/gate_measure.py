@@ -12,7 +12,7 @@ from classifier.reading.scan import Scan, Units
 from training.figures import auroc
 from training.gate_data import KIND_OF, Samples, Shown, is_chest, thinned, turned
 from training.gate_heads import Features, Heads, chest_scores, without
-from training.gate_parts import shown
+from training.gate_parts import variants
 from training.stress import STRESSES, stressed
 
 # So many of a source are enough to be changed and turned.
@@ -68,7 +68,7 @@ def of_parts(gate: Gate, held_out: Shown) -> list[Row]:
         mine = held_out.of(held_out.sources == source)
         rows.append(_parted(gate, mine, source, CLEAN))
         few = thinned(mine, CHANGED)
-        ways = {kind: stressed(few.pixels, kind) for kind in STRESSES} | shown(few.pixels)
+        ways = {kind: stressed(few.pixels, kind) for kind in STRESSES} | variants(few.pixels)
         rows += [_parted(gate, few.with_pixels(each), source, name) for name, each in ways.items()]
     return rows
 

@@ -66,7 +66,7 @@ def cut(film: Grey, box: Box) -> Grey:
     return np.asarray(image.resize(image.size, Image.Resampling.BILINEAR, within))
 
 
-def shown(films: Grey) -> dict[str, Grey]:
+def variants(films: Grey) -> dict[str, Grey]:
     """Cut films (n, size, size) in each way of `CUTS`, and show each with the one before."""
     rng, others = np.random.default_rng(0), np.roll(films, 1, 0)
     cuts = {name: np.stack([cut(each, box) for each in films]) for name, box in CUTS.items()}

@@ -1,4 +1,4 @@
-"""Fit how unlike the pictures trained on another is, on the pooled features of a network."""
+"""Fit the distance from the training pictures, on a network's pooled features."""
 
 import numpy as np
 

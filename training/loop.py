@@ -1,4 +1,4 @@
-"""The training loop: epochs over batches, a checkpoint after each, the best weights kept."""
+"""The training loop: epochs over batches, checkpoints between them, the best weights kept."""
 
 import json
 import math
@@ -27,7 +27,7 @@ LOOK_SECONDS = 60
 
 @dataclass
 class Progress:
-    """Where a run stands; written beside the weights after each epoch."""
+    """Where a run stands; written with each checkpoint."""
 
     epoch: int = 0
     best_loss: float = math.inf

@@ -1,4 +1,4 @@
-"""Cross-entropy with what is written down of a picture, which may be less than the truth."""
+"""Cross-entropy with the written label of a picture, which may say less than the truth."""
 
 from typing import Any
 

@@ -54,7 +54,7 @@ class Recipe:
         return sum(phase.epochs for phase in self.phases)
 
     def phase_at(self, epoch: int) -> Phase:
-        """Find the phase that holds an epoch (counted from 0)."""
+        """Find the phase that holds an epoch (counted from 0); raises IndexError past the last."""
         for phase in self.phases:
             if epoch < phase.epochs:
                 return phase

@@ -86,7 +86,7 @@ def probe(
 
 
 def probed(features: FloatArray, is_second: Rows, patients: NDArray[np.str_]) -> FloatArray:
-    """Score each picture with a probe that was fitted to other patients."""
+    """Score each of `features` (n, channels) with a probe fitted to other patients: (n,)."""
     fit = make_pipeline(
         StandardScaler(),
         LogisticRegression(C=PROBE_STRENGTH, class_weight="balanced", max_iter=1000),

@@ -35,8 +35,8 @@ _IN_ZIP64 = 0xFFFF
 class Listing:
     """The entries of a zip that are pictures or DICOM files, by number.
 
-    It holds as many as `unreadable` pictures of kinds that are not read and archives, and as many
-    as `damaged` files that are nothing, though named like pictures or like its DICOM files.
+    `unreadable` counts archives and pictures of unsupported kinds; `damaged` counts files of no
+    known kind whose names look like pictures or like this zip's DICOM files.
     """
 
     members: tuple[int, ...]
@@ -127,7 +127,10 @@ def _form(path: PurePosixPath) -> str:
 
 
 def read_entry(archive: ZipFile, index: int, limit: int | None = None) -> bytes:
-    """Inflate one entry, or its first `limit` bytes; never more than it declares or is allowed."""
+    """Inflate one entry, or its first `limit` bytes; never more than it declares or is allowed.
+
+    Raises `Refusal`.
+    """
     entry = archive.infolist()[index]
     with refusing(), archive.open(entry) as stream:
         if limit is not None:

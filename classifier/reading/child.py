@@ -42,7 +42,7 @@ _COMMAND = (sys.executable, "-P", "-B", "-m", "classifier.reading.worker")
 
 _COSTLY_ENDS = (signal.SIGKILL, signal.SIGABRT, signal.SIGPROF)
 
-Answer = list[Message]
+Reply = list[Message]
 
 
 class Child:
@@ -76,7 +76,7 @@ class Child:
 
     def ask(
         self, do: str, stream: BinaryIO, members: Sequence[int] | None = None
-    ) -> Iterator[Answer]:
+    ) -> Iterator[Reply]:
         """Have a file, or some entries of a zip, listed, looked at or read.
 
         Yields one answer for the file or for each entry: some messages, the last of them an `End`
@@ -104,7 +104,7 @@ class Child:
     def prepare(self, *, dicom: bool) -> None:
         """Wait for the start and, once, for the import of the DICOM decoders.
 
-        Both have time of their own, so that a file pays only for itself.
+        Both have time of their own, so that a file pays only for itself. Raises RuntimeError.
         """
         self._idle = False
         try:
@@ -136,8 +136,8 @@ class Child:
         socket.send_fds(self._connection, [pack("<I", len(body))], [stream.fileno()])
         self._connection.sendall(body)
 
-    def _answer(self, seconds: float) -> Answer:
-        messages: Answer = []
+    def _answer(self, seconds: float) -> Reply:
+        messages: Reply = []
         deadline = time.monotonic() + seconds
         room = MAX_STUDY_BYTES
         while not messages or not isinstance(messages[-1], End | Refusal):
@@ -156,7 +156,7 @@ class Child:
         return Refusal(RefusalReason.BROKEN, "the decoder crashed")
 
 
-def _is_over_limit(answer: Answer) -> bool:
+def _is_over_limit(answer: Reply) -> bool:
     """Tell whether memory ran out, after which a process had better not go on."""
     last = answer[-1]
     return isinstance(last, Refusal) and last.reason is RefusalReason.TOO_COSTLY

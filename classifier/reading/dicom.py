@@ -18,7 +18,7 @@ from classifier.reading.header_doubts import doubts
 from classifier.reading.limits import MAX_PIXEL_BYTES, MAX_SLICES, is_too_large, refusing
 from classifier.reading.render import Stored, grey, hounsfield, luma
 from classifier.reading.scan import FileKind, Scan, Units
-from classifier.reading.series import Look
+from classifier.reading.series import FileLook
 from classifier.refusals import Refusal, RefusalReason
 
 _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -44,7 +44,10 @@ def read_dicom(data: bytes) -> tuple[Scan, ...]:
 
 
 def iterate_dicom(data: bytes, salt: bytes = OWN_SALT) -> Iterator[Scan]:
-    """Yield the scans of a DICOM file one by one, so that many frames need not fit in memory."""
+    """Yield the scans of a DICOM file one by one, so that many frames need not fit in memory.
+
+    Raises `Refusal`.
+    """
     if detect(data[:HEAD_BYTES]) is not FileKind.DICOM:
         raise Refusal(RefusalReason.UNKNOWN_TYPE)
     with refusing():
@@ -58,13 +61,13 @@ def iterate_dicom(data: bytes, salt: bytes = OWN_SALT) -> Iterator[Scan]:
         yield from _scans(dataset, said, frames)
 
 
-def look_at_dicom(stream: BinaryIO, salt: bytes = OWN_SALT) -> Look:
+def look_at_dicom(stream: BinaryIO, salt: bytes = OWN_SALT) -> FileLook:
     """Read the header alone."""
     with refusing():
         return look(parse(stream, pixels=False), salt)
 
 
-def _checked_frames(dataset: Dataset, said: Look) -> int:
+def _checked_frames(dataset: Dataset, said: FileLook) -> int:
     """Check the header against the budget before a decoder believes it (PS3.3 C.7.6.3)."""
     if not any(keyword in dataset for keyword in _PIXEL_KEYWORDS):
         raise Refusal(RefusalReason.NO_PIXELS, "PixelData")
@@ -82,7 +85,7 @@ def _checked_frames(dataset: Dataset, said: Look) -> int:
     return frames
 
 
-def _scans(dataset: Dataset, said: Look, frames: int) -> Iterator[Scan]:
+def _scans(dataset: Dataset, said: FileLook, frames: int) -> Iterator[Scan]:
     syntax = dataset.file_meta.TransferSyntaxUID
     for keyword, usual in _usual(dataset).items():
         if value(dataset, keyword) is None:
@@ -115,7 +118,7 @@ def _decoder(syntax: str) -> Decoder:
     return decoder
 
 
-def _scan(dataset: Dataset, said: Look, index: int, frames: int, stored: Stored) -> Scan:
+def _scan(dataset: Dataset, said: FileLook, index: int, frames: int, stored: Stored) -> Scan:
     pixels: Greys | CTNumbers
     units, chroma, painted = Units.GREY, 0.0, 0.0
     bits = whole(dataset, "BitsStored") or 8
@@ -129,22 +132,22 @@ def _scan(dataset: Dataset, said: Look, index: int, frames: int, stored: Stored)
         pixels = hounsfield(dataset, stored, *rescale(dataset, index))
     else:
         pixels = grey(dataset, stored)
-    place = spacing(dataset, index)
+    millimetres = spacing(dataset, index)
     tags = frame_tags(dataset, index, frames, said.tags)
     return Scan(
         pixels,
         units,
         said.modality,
-        place,
+        millimetres,
         tags,
-        FileKind.DICOM,
-        chroma,
-        painted,
-        doubts(dataset),
+        came_as=FileKind.DICOM,
+        chroma=chroma,
+        patches=painted,
+        doubts=doubts(dataset),
     )
 
 
-def _is_in_hounsfield(dataset: Dataset, said: Look) -> bool:
+def _is_in_hounsfield(dataset: Dataset, said: FileLook) -> bool:
     """Tell a CT image from a rendered capture of one: 8 bits that do not reach below water.
 
     Source: PS3.3 C.8.2.1; captures are found with a rescale of 1 and 0.

@@ -34,7 +34,7 @@ from pydicom.uid import (
 from classifier.labels import Modality
 from classifier.reading.limits import MAX_FILE_BYTES, MAX_SLICES
 from classifier.reading.scan import FileKind, Tags
-from classifier.reading.series import LOCALIZER, Look
+from classifier.reading.series import LOCALIZER, FileLook
 from classifier.refusals import Refusal, RefusalReason
 
 # Real files break value rules all the time; what is used here is checked where it is used.
@@ -110,7 +110,7 @@ def _guessed_syntax(dataset: Dataset) -> UID:
     return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
-def look(dataset: Dataset, salt: bytes = OWN_SALT) -> Look:
+def look(dataset: Dataset, salt: bytes = OWN_SALT) -> FileLook:
     """Tell what a header says of the picture that follows it.
 
     It shows no chest from the front if it is of another modality (PS3.3 C.7.3.1.1.1) or another
@@ -122,7 +122,7 @@ def look(dataset: Dataset, salt: bytes = OWN_SALT) -> Look:
     if is_cut and _is_report(dataset):
         raise Refusal(RefusalReason.NO_PIXELS, "Rows, Columns")
     claimed = min(max(1, whole(dataset, "NumberOfFrames") or 1), MAX_SLICES + 1)
-    return Look(
+    return FileLook(
         FileKind.DICOM,
         _modality(dataset),
         _tags(dataset, salt),

@@ -1,4 +1,4 @@
-"""Why a DICOM header gives reason to trust what is said of its X-ray less."""
+"""Reasons in a DICOM header to trust the estimate of its X-ray less."""
 
 import re
 from contextlib import suppress
@@ -19,8 +19,8 @@ _A_YEAR = {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}
 def doubts(dataset: Dataset) -> frozenset[Doubt]:
     """Tell what a header gives reason to doubt.
 
-    Its greys are the detector's, not those for the eye (PS3.3 C.8.11.1.1.1), or the patient is
-    younger or older than the children that most is known of.
+    The greys are raw values of the detector (PS3.3 C.8.11.1.1.1), or the patient is younger or
+    older than the children that the model learned from.
     """
     age = _age(dataset)
     is_raw = text(dataset, "PresentationIntentType") == "FOR PROCESSING"

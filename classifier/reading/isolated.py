@@ -17,13 +17,13 @@ from typing import Self, TypeVar
 from classifier.labels import Modality
 from classifier.lungs import lung_volume
 from classifier.reading.archive import Listing
-from classifier.reading.child import Answer, Child
+from classifier.reading.child import Child, Reply
 from classifier.reading.limits import MAX_STUDY_BYTES, SECONDS_PER_STUDY
 from classifier.reading.scan import FileKind, Scan, Study, evenly
 from classifier.reading.series import (
     LOCALIZER,
     MIN_POSITIONS,
-    Look,
+    FileLook,
     all_series,
     choose,
     group,
@@ -67,8 +67,8 @@ class _Allowance:
 class _Chosen:
     """The entries that an archive is about, in anatomical order.
 
-    `lost` files were to be among them, or may have been, and say nothing any more; `unseen` others
-    were to be looked at, too. `series` CT series there were to choose from.
+    `lost` counts damaged files that belong or may belong to them, `unseen` other files that were
+    meant to be looked at. There were `series` CT series to choose from.
     """
 
     members: tuple[int, ...]
@@ -168,10 +168,10 @@ class IsolatedReader:
         seen = [
             (member, said)
             for member, (said, *_) in zip(members, answers, strict=True)
-            if isinstance(said, Look) and said.frames
+            if isinstance(said, FileLook) and said.frames
         ]
         if not seen:
-            _only(answers[0], Look)
+            _only(answers[0], FileLook)
             raise Refusal(RefusalReason.BROKEN, "Rows, Columns")
         looks = [look for _, look in seen]
 
@@ -212,15 +212,17 @@ class IsolatedReader:
 
         Of the series `lost` slices are missing already.
         """
-        read = evenly(range(len(slices)), MOST_READ)
-        answers = self._gather("read", tasks([slices[place] for place in read]), left, progress)
+        chosen = evenly(range(len(slices)), MOST_READ)
+        answers = self._gather("read", tasks([slices[place] for place in chosen]), left, progress)
         refusals = [answer[-1] for answer in answers if isinstance(answer[-1], Refusal)]
-        whole = (1 - len(refusals) / len(answers)) * len(slices) / (len(slices) + lost)
-        if whole <= LEAST_WHOLE:
+        share_left = (1 - len(refusals) / len(answers)) * len(slices) / (len(slices) + lost)
+        if share_left <= LEAST_WHOLE:
             raise refusals[0] if refusals else Refusal(RefusalReason.BROKEN, f"{lost} files")
         scans, count = _scans(answers), len(slices)
         from_feet = len(scans) > 1 and runs_from_feet([scan.tags for scan in scans])
-        places = [p for p, answer in zip(read, answers, strict=True) if isinstance(answer[0], Scan)]
+        places = [
+            p for p, answer in zip(chosen, answers, strict=True) if isinstance(answer[0], Scan)
+        ]
         if len(places) < len(scans):
             # The frames of one file come out all of them.
             places, count = evenly(range(len(scans)), MOST_READ), len(scans)
@@ -230,9 +232,9 @@ class IsolatedReader:
 
     def _gather(
         self, do: str, tasks: list[_Task], left: _Allowance, progress: Progress | None = None
-    ) -> list[Answer]:
+    ) -> list[Reply]:
         """Run requests on all children side by side; the first that goes too far ends them all."""
-        answers: list[Answer] = []
+        answers: list[Reply] = []
         total = sum(len(task.members or (0,)) for task in tasks)
         room = MAX_STUDY_BYTES
         # One file does not wait behind the slices of somebody else's series.
@@ -249,12 +251,12 @@ class IsolatedReader:
                 progress(len(answers), total)
         return answers
 
-    def _look(self, path: Path) -> tuple[Path, Look]:
+    def _look(self, path: Path) -> tuple[Path, FileLook]:
         with suppress(Refusal):
-            return path, _only(self._run("look", _Task(path))[0][0], Look)[0]
-        return path, Look(FileKind.DICOM)
+            return path, _only(self._run("look", _Task(path))[0][0], FileLook)[0]
+        return path, FileLook(FileKind.DICOM)
 
-    def _run(self, do: str, task: _Task) -> tuple[list[Answer], float]:
+    def _run(self, do: str, task: _Task) -> tuple[list[Reply], float]:
         """Run a request; gives the seconds that it took a child, too."""
         with opened(task.path) as (stream, kind), self._lease() as child:
             child.prepare(dicom=kind in (FileKind.DICOM, FileKind.ZIP))
@@ -294,13 +296,13 @@ def _tasks(path: Path, members: Sequence[int]) -> list[_Task]:
     return [_Task(path, tuple(members[start : start + _CHUNK])) for start in starts]
 
 
-def _scans(answers: Sequence[Answer]) -> list[Scan]:
+def _scans(answers: Sequence[Reply]) -> list[Scan]:
     """Take the scans out of answers, from feet to head."""
     return in_order([message for answer in answers for message in answer if type(message) is Scan])
 
 
 def _is_broken(other: Message) -> bool:
-    is_cut = isinstance(other, Look) and not other.frames
+    is_cut = isinstance(other, FileLook) and not other.frames
     return is_cut or (isinstance(other, Refusal) and other.reason is RefusalReason.BROKEN)
 
 
@@ -314,14 +316,14 @@ def _was_meant(other: Message, beside_series: bool) -> bool:
         return False
     if isinstance(other, Refusal):
         return other.reason is not RefusalReason.NO_PIXELS
-    if not isinstance(other, Look) or not beside_series:
+    if not isinstance(other, FileLook) or not beside_series:
         return True
     if other.kind is FileKind.DICOM:
         return other.modality is not Modality.CT or other.excluded_by not in (None, LOCALIZER)
     return other.kind is FileKind.JPEG
 
 
-def _only(answer: Answer, kind: type[T]) -> list[T]:
+def _only(answer: Reply, kind: type[T]) -> list[T]:
     if isinstance(answer[-1], Refusal):
         raise answer[-1]
     return [message for message in answer if isinstance(message, kind)]

@@ -71,10 +71,10 @@ class Scan:
 class Study:
     """One upload: a single picture, or the slices of one CT series in anatomical order.
 
-    `unseen` counts what was sent to be looked at, too, and is not among `scans`: damaged slices,
-    other pictures. `skipped` numbers, from 0, the slices of the series that are not among `scans`:
-    damaged, or of a long series those between that say the same again. `from_feet` tells that the
-    first slice is the one next to the feet; `series` how many CT series there were to choose from.
+    `unseen` counts damaged slices and other pictures of the upload that are not among `scans`.
+    `skipped` numbers, from 0, the slices of the series that are not among `scans`: damaged ones,
+    and of a long series those that were left out. `from_feet` tells that the first slice is the
+    one next to the feet; `series` counts the CT series there were to choose from.
     """
 
     scans: tuple[Scan, ...]

@@ -20,7 +20,7 @@ LOCALIZER = "ImageType"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FileLook:
     """What a file says of itself before its pixels are decoded.
 
     `excluded_by` names the attribute that says that it is no chest from the front. Without
@@ -121,7 +121,7 @@ def in_order(scans: Sequence[Scan]) -> list[Scan]:
     return [scans[index] for index in anatomical_order([scan.tags for scan in scans])]
 
 
-def group(items: Iterable[tuple[Hashable, Look]]) -> list[list[int]]:
+def group(items: Iterable[tuple[Hashable, FileLook]]) -> list[list[int]]:
     """Group the indices of CT slices of one series with at least `MIN_POSITIONS` places.
 
     Each item is a folder and a look; slices of different folders are never one series.
@@ -142,7 +142,7 @@ def _place(tags: Tags) -> float:
     return round(_distances([tags])[0], 3)
 
 
-def choose(looks: Sequence[Look], lungs: Callable[[list[int]], float]) -> list[int]:
+def choose(looks: Sequence[FileLook], lungs: Callable[[list[int]], float]) -> list[int]:
     """Choose the indices of what an archive is about: one picture or one CT series.
 
     Of several CT series in one study an axial one, and of those the one with most lung, which
@@ -192,7 +192,7 @@ def _are_several(patients: set[str | None]) -> bool:
     return any(not any(map(all, zip(*pair, strict=True))) for pair in combinations(said, 2))
 
 
-def all_series(looks: Sequence[Look]) -> list[list[int]]:
+def all_series(looks: Sequence[FileLook]) -> list[list[int]]:
     """Find the CT series of at least two slices, localizers left out, as indices.
 
     What lies another way is another series: anonymisers may give one UID, or none, to several.

@@ -18,7 +18,7 @@ from classifier.labels import Doubt, Modality
 from classifier.reading.archive import Listing
 from classifier.reading.limits import MAX_ARCHIVE_ENTRIES, MAX_SIDE, MAX_SLICES, is_too_large
 from classifier.reading.scan import FileKind, Scan, Tags, Units
-from classifier.reading.series import Look
+from classifier.reading.series import FileLook
 from classifier.refusals import Refusal, RefusalReason
 
 MAX_HEADER_BYTES = 64 * 1024
@@ -36,7 +36,7 @@ class End:
     """The file, or the entry of a zip, is done."""
 
 
-Message = Scan | Look | Listing | Refusal | End
+Message = Scan | FileLook | Listing | Refusal | End
 
 
 class BrokenChild(Exception):
@@ -60,8 +60,10 @@ def _plain(message: Message) -> dict[str, Any]:
             described |= {"tags": asdict(message.tags), "pixels": message.pixels.shape}
             described |= {"doubts": sorted(message.doubts)}
             return {"type": "scan", "dtype": message.pixels.dtype.name} | described
-        case Look() | Listing():
-            return {"type": type(message).__name__.lower()} | asdict(message)
+        case FileLook():
+            return {"type": "look"} | asdict(message)
+        case Listing():
+            return {"type": "listing"} | asdict(message)
         case Refusal():
             return {"type": "refusal", "reason": message.reason, "detail": message.detail}
         case End():
@@ -120,8 +122,8 @@ def _scan(connection: socket.socket, said: dict[str, Any], deadline: float) -> S
     )
 
 
-def _look(said: dict[str, Any]) -> Look:
-    return Look(
+def _look(said: dict[str, Any]) -> FileLook:
+    return FileLook(
         FileKind(said["kind"]),
         _modality(said["modality"]),
         _tags(said["tags"]),

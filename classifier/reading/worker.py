@@ -28,7 +28,7 @@ from classifier.reading.limits import (
 )
 from classifier.reading.picture import read_picture
 from classifier.reading.scan import FileKind, Scan
-from classifier.reading.series import Look
+from classifier.reading.series import FileLook
 from classifier.reading.wire import End, Message, send
 from classifier.refusals import Refusal, RefusalReason
 
@@ -139,7 +139,7 @@ def _list(opened: Callable[[], ZipFile]) -> Item:
     yield list_zip(opened())
 
 
-def _look(stream: BinaryIO, salt: bytes) -> Look:
+def _look(stream: BinaryIO, salt: bytes) -> FileLook:
     from classifier.reading.dicom import look_at_dicom
 
     head = stream.read(HEAD_BYTES)
@@ -147,7 +147,7 @@ def _look(stream: BinaryIO, salt: bytes) -> Look:
     kind = detect(head)
     if kind is None:
         raise Refusal(RefusalReason.UNKNOWN_TYPE)
-    return look_at_dicom(stream, salt) if kind is FileKind.DICOM else Look(kind)
+    return look_at_dicom(stream, salt) if kind is FileKind.DICOM else FileLook(kind)
 
 
 def _look_alone(stream: BinaryIO, salt: bytes) -> Item:

@@ -105,7 +105,7 @@ def _rows(
 
 
 def _probes(slices: Slices, table: Table) -> Iterator[Mapping[str, object]]:
-    """Ask each look for the class, the source, and ill or not within the one source of both."""
+    """Probe each look for the class, the source, and, within the source that has both, illness."""
     one = slices.sources == _of_both(slices)
     looks = {
         "mask alone": mask_alone(slices),

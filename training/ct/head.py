@@ -1,4 +1,4 @@
-"""A last layer fitted to frozen features, kept as far as can be from telling scanners apart."""
+"""A last layer fitted to frozen features, balanced so that it tells scanners apart little."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from classifier.reading import series
 from classifier.reading.scan import FileKind, Tags
 from classifier.reading.series import (
     LOCALIZER,
-    Look,
+    FileLook,
     all_series,
     anatomical_order,
     group,
@@ -27,7 +27,7 @@ FEET_FIRST = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
 
 def ct(
     height: float, series: str = "1", study: str = "s", patient: str = "p", kind: str = "AXIAL"
-) -> Look:
+) -> FileLook:
     tags = Tags(
         position=(0, 0, height),
         orientation=AXIAL,
@@ -36,10 +36,10 @@ def ct(
         patient_key=patient,
     )
     scout = LOCALIZER if kind == "LOCALIZER" else None
-    return Look(FileKind.DICOM, Modality.CT, tags, excluded_by=scout)
+    return FileLook(FileKind.DICOM, Modality.CT, tags, excluded_by=scout)
 
 
-def choose(looks: list[Look], lungs: Callable[[list[int]], float] = len) -> list[int]:
+def choose(looks: list[FileLook], lungs: Callable[[list[int]], float] = len) -> list[int]:
     return series.choose(looks, lungs)
 
 
@@ -119,7 +119,7 @@ def test_names_that_share_no_part_may_be_of_two_patients() -> None:
 
 
 def test_who_is_shown_in_other_pictures_counts_too() -> None:
-    head = Look(FileKind.DICOM, None, Tags(patient_key="q"), excluded_by="Modality")
+    head = FileLook(FileKind.DICOM, None, Tags(patient_key="q"), excluded_by="Modality")
     with pytest.raises(Refusal) as caught:
         choose([ct(0), ct(1), head])
     assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
@@ -129,10 +129,10 @@ def test_who_is_shown_in_other_pictures_counts_too() -> None:
 
 def test_slices_that_name_nobody_go_with_their_study() -> None:
     bare = [
-        Look(FileKind.DICOM, Modality.CT, replace(ct(z).tags, patient_key=None)) for z in (2, 3)
+        FileLook(FileKind.DICOM, Modality.CT, replace(ct(z).tags, patient_key=None)) for z in (2, 3)
     ]
     assert choose([ct(0), ct(1), *bare]) == [0, 1, 2, 3]
-    lost = [Look(look.kind, look.modality, replace(look.tags, study_uid=None)) for look in bare]
+    lost = [FileLook(look.kind, look.modality, replace(look.tags, study_uid=None)) for look in bare]
     with pytest.raises(Refusal) as caught:
         choose([ct(0), ct(1), *lost])
     assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
@@ -151,7 +151,7 @@ def test_of_two_series_of_the_same_lungs_the_finer_is_chosen() -> None:
 
 def test_slices_that_lie_another_way_are_another_series_even_under_one_uid() -> None:
     upright = [
-        Look(
+        FileLook(
             FileKind.DICOM,
             Modality.CT,
             replace(ct(0).tags, position=(0, y, 0), orientation=CORONAL),
@@ -188,13 +188,13 @@ def test_of_slices_at_one_place_the_first_stays(tags: list[Tags], kept: list[int
 
 def test_an_axial_series_is_chosen_before_a_longer_one_of_another_cut() -> None:
     upright = replace(ct(0, series="2").tags, orientation=CORONAL)
-    looks = [ct(z) for z in range(3)] + [Look(FileKind.DICOM, Modality.CT, upright)] * 8
+    looks = [ct(z) for z in range(3)] + [FileLook(FileKind.DICOM, Modality.CT, upright)] * 8
     assert choose(looks) == [0, 1, 2]
 
 
 def test_all_series_are_counted_and_localizers_are_none() -> None:
     looks = [ct(0), ct(1), ct(0, "2"), ct(1, "2"), ct(0, "3", kind="LOCALIZER")]
-    assert all_series([*looks, Look(FileKind.PNG)]) == [[0, 1], [2, 3]]
+    assert all_series([*looks, FileLook(FileKind.PNG)]) == [[0, 1], [2, 3]]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_where_the_feet_are_is_known_only_from_positions(tags: list[Tags], known
 
 def test_two_x_rays_are_refused() -> None:
     with pytest.raises(Refusal) as caught:
-        choose([Look(FileKind.DICOM, Modality.XRAY)] * 2)
+        choose([FileLook(FileKind.DICOM, Modality.XRAY)] * 2)
     assert caught.value.reason is RefusalReason.SEVERAL_STUDIES
 
 
@@ -226,7 +226,7 @@ def test_single_slices_of_several_series_are_no_series() -> None:
 
 
 def test_icons_beside_a_dicom_file_are_passed_over() -> None:
-    assert choose([Look(FileKind.PNG), ct(0), Look(FileKind.JPEG)]) == [1]
+    assert choose([FileLook(FileKind.PNG), ct(0), FileLook(FileKind.JPEG)]) == [1]
 
 
 def test_nothing_to_choose_from_is_refused() -> None:

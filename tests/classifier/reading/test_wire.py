@@ -14,7 +14,7 @@ from classifier.labels import Modality
 from classifier.reading.archive import Listing
 from classifier.reading.limits import MAX_SIDE
 from classifier.reading.scan import FileKind, Scan, Tags, Units
-from classifier.reading.series import Look
+from classifier.reading.series import FileLook
 from classifier.reading.wire import MAX_HEADER_BYTES, BrokenChild, End, Message, receive, send
 from classifier.refusals import Refusal, RefusalReason
 
@@ -72,7 +72,7 @@ def test_a_scan_arrives_as_it_was_sent(scan: Scan) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [Look(FileKind.DICOM, Modality.CT, TAGS), Listing((3, 4), 2, 1)]
+    "message", [FileLook(FileKind.DICOM, Modality.CT, TAGS), Listing((3, 4), 2, 1)]
 )
 def test_a_look_and_a_listing_arrive_as_they_were_sent(message: Message) -> None:
     assert over_the_wire(message) == message
