@@ -176,9 +176,11 @@ def run() -> None:
 @app.command(name="try")
 @_told_plainly()
 def try_out(
-    data_dir: Annotated[Path | None, typer.Option(help="kept; default: a temporary one")] = None,
-    port: Annotated[int, typer.Option(help="of the page", min=1, max=65535)] = 8080,
-    language: Annotated[Language, typer.Option(help="of people with another one")] = (
+    data_dir: Annotated[
+        Path | None, typer.Option(help="folder to keep; default: temporary")
+    ] = None,
+    port: Annotated[int, typer.Option(help="port of the page", min=1, max=65535)] = 8080,
+    language: Annotated[Language, typer.Option(help="for people with any other")] = (
         Language.ENGLISH
     ),
 ) -> None:

@@ -18,7 +18,7 @@ DATA_HELP = "folder with normal/, bacterial/ and viral/; another may hold normal
 
 
 def main(
-    recipe_name: Annotated[str, typer.Argument(metavar="RECIPE", help="recipes/paper or …/xray")],
+    recipe_name: Annotated[str, typer.Argument(metavar="RECIPE", help="such as recipes/shift")],
     data: Annotated[list[Path], typer.Option(help=DATA_HELP)],
     run: Annotated[Path, typer.Option(help="checkpoints; the same folder again resumes")],
     start: Annotated[Path | None, typer.Option(help="weights to start from (.npz)")] = None,
@@ -32,8 +32,8 @@ def main(
     as_it_stands: Annotated[
         bool, typer.Option("--as-it-stands", help="train no further: package what the run has")
     ] = False,
-    seed: int = 0,
-    fold: int = 0,
+    seed: Annotated[int, typer.Option(help="of all that is drawn at random")] = 0,
+    fold: Annotated[int, typer.Option(help="which fifth is held out: 0 to 4")] = 0,
 ) -> None:
     """Train one network on four fifths of the pictures and write a measured model folder."""
     chosen = recipe.load(recipe_name)
