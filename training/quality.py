@@ -41,6 +41,7 @@ GAMMAS = (0.2, 0.3, 0.45, 2.2, 3, 4)
 GAINS = (3, 2, 1.5, 0.4, 0.2)
 STEPS = (0.3, -0.3, 0.5, -0.5)
 SIDES = (160, 140, 100)
+THUMBNAILS = (96, 64, 48)
 JPEGS = (60, 30, 10)
 LEVELS = (32, 16, 8)
 COVERED = (0.08, 0.2)
@@ -57,6 +58,7 @@ def degraded() -> dict[str, Worse]:
         **{f"contrast x {gain}": partial(_bent, _stretched, gain) for gain in GAINS},
         **{f"exposure {step:+}": partial(_bent, lambda x, by: x + by, step) for step in STEPS},
         **{f"{side} px a side": partial(_sized, side) for side in SIDES},
+        **{f"{side} px, enlarged, sharpened": partial(_enlarged, side) for side in THUMBNAILS},
         **{f"JPEG of quality {jpeg}": partial(_compressed, jpeg) for jpeg in JPEGS},
         **{f"{levels} greys": partial(_posterised, levels) for levels in LEVELS},
         **{f"{share:.0%} covered": partial(_covered, share) for share in COVERED},
@@ -87,6 +89,16 @@ def _bent(curve: Callable[[Plane, float], Plane], by: float, grey: Grey) -> Grey
 
 def _sized(side: int, grey: Grey) -> Grey:
     return np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def _enlarged(side: int, grey: Grey) -> Grey:
+    """Make a thumbnail large again, and its edges sharp, as a phone's editor does."""
+    rows, columns = grey.shape
+    small = Image.fromarray(grey)
+    small.thumbnail((side, side))
+    large = small.resize((columns, rows), Image.Resampling.LANCZOS)
+    radius = 0.6 * max(rows, columns) / side
+    return np.asarray(large.filter(ImageFilter.UnsharpMask(radius, 250, 0)))
 
 
 def _compressed(jpeg: int, grey: Grey) -> Grey:
