@@ -28,12 +28,13 @@ from storage.transaction import Tx
 REPORT_TYPE = "image/jpeg"
 
 
-# With a second's worth of messages waiting, only what matters is said.
+# With so many messages waiting, a second's worth, progress is no longer told.
 CROWDED = 30
-# And so with more cases than these unfinished.
+# Nor with more unfinished cases than these.
 FEW = 8
 
-# What is wrong with the file itself, and is told again for so long: a later model may read it.
+# Reasons that lie in the file itself. For so long they are repeated without reading it again;
+# after that a newer version may accept it.
 LASTING = frozenset(RefusalReason) - {RefusalReason.TOO_COSTLY}
 REFUSED_FOR = timedelta(days=1)
 

@@ -13,7 +13,7 @@ from telegram.request import HTTPXRequest
 
 from bot.settings import Settings
 
-# So much longer than the server may wait for updates do we wait for the server.
+# We wait for the server so much longer than it may wait for updates.
 SPARE_SECONDS = 5
 # The Bot API hands out files of at most so many MB.
 LARGEST_FETCHED = 20

@@ -32,7 +32,7 @@ def text(tx: Tx, texts: Texts, case: Case) -> str | None:
 
 
 def differs(how: How, said: int) -> bool:
-    """Tell whether what a patient reads is the view of one where doctors had several."""
+    """Tell whether an admin chose between opinions that differ."""
     # An admin may also have decided on the word of one.
     return how is How.ADMIN and said > 1
 

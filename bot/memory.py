@@ -17,7 +17,7 @@ _LARGEST_IN_HEAP, _KEPT = 32 * MEGABYTE, 128 * MEGABYTE
 
 
 def share_one_heap() -> None:
-    """Let no thread have a heap of its own, of which malloc_trim(3) leaves the top; keep pages."""
+    """Use one heap for all threads, as malloc_trim(3) trims no other to the top; keep pages."""
     mallopt = _glibc("mallopt")
     mallopt(_ARENA_MAX, 1)
     mallopt(_MMAP_THRESHOLD, _LARGEST_IN_HEAP)

@@ -73,7 +73,7 @@ class Outbox:
     _told: bool = False
 
     async def run(self) -> None:
-        """Send what is due, wait, and again; what is in flight when cancelled is finished."""
+        """Send what is due, wait, and again; what is in flight when cancelled is waited for."""
         try:
             while True:
                 await self._once()

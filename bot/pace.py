@@ -15,7 +15,7 @@ class Pace:
     """Says what may go out now; nothing is taken in hand before it may."""
 
     def __init__(self) -> None:
-        # When the last place given would have come, had they come one by one.
+        # When the last place given away would be due at an even pace.
         self._last = 0.0
         # When a chat's burst would be whole again.
         self._whole: dict[int, float] = {}

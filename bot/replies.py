@@ -91,7 +91,7 @@ def kept(role: Role, sentence: str) -> Command:
 
 
 async def answer_tap(update: Update, context: Context, text: str | None = None) -> None:
-    """Let the button stop turning, while the tap is obeyed: nobody waits for Telegram."""
+    """Acknowledge a tap in the background; what it asks for does not wait for Telegram."""
     context.application.create_task(_answer(update, text))
 
 

@@ -8,7 +8,7 @@ from classifier.report_texts import Language, moment
 
 
 def local(settings: Settings, when: datetime) -> datetime:
-    """Give a time there; nobody is told the zone of their own clock, but UTC is nobody's."""
+    """Move a time to `TIME_ZONE`; its name is left out where it is printed, except UTC."""
     there = when.astimezone(ZoneInfo(settings.time_zone))
     offset = there.utcoffset()
     assert offset is not None

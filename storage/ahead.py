@@ -1,4 +1,4 @@
-"""After a clock that ran ahead is put right: what it dated waits and is kept no longer."""
+"""Mend times written by a clock that ran ahead: nothing shall wait, or be kept, too long."""
 
 from datetime import timedelta
 
@@ -37,7 +37,7 @@ def _cap(tx: Tx, table: str, column: str, where: str, longest: timedelta) -> int
 
 
 def _put_right_queue(tx: Tx) -> int:
-    """Let cases wait for a doctor since now: each hour that they are dated ahead set them back."""
+    """Let cases of the future wait since now, and give back the urgency that their date cost."""
     return tx.run(
         """UPDATE review_queue SET urgency = urgency + (since_at - :now) / :hour, since_at = :now
            WHERE since_at > :now""",
@@ -54,7 +54,7 @@ def _put_right_invitations(tx: Tx) -> int:
 
 
 def _put_back(tx: Tx) -> int:
-    """Let cases age from now on, but as old as limits do not count: nobody waits for these."""
+    """Date finished cases of the future a day back: they age, and limits do not count them."""
     return tx.run(
         f"""UPDATE cases SET received_at = :before
             WHERE received_at > :now AND NOT {IS_UNFINISHED}""",

@@ -40,7 +40,7 @@ def record(
 def lines(tx: Tx, limit: int = 50, before: int = NEWEST) -> list[AuditLine]:
     """Give the newest lines first; `before` is the last id of the page before.
 
-    Of whom was forgotten no number: lines of earlier pages would tell which was theirs.
+    Case numbers of forgotten people are left out: an older printout could link them to a person.
     """
     sql = f"""SELECT {_COLUMNS} FROM audit AS a
               LEFT JOIN cases AS c ON c.id = a.case_id AND c.person_id IS NOT NULL

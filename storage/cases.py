@@ -130,9 +130,9 @@ class Saliency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFinding:
-    """What a model estimated; `label` is None when the answer was "unsure".
+    """What a model estimated.
 
-    It is so, too, when the answer `is_pneumonia` of a kind that is not clear.
+    `label` is None for "unsure", and for a pneumonia whose kind is not clear (`is_pneumonia`).
     `places` is JSON: where in a CT series it comes from.
     """
 

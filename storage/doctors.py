@@ -77,9 +77,8 @@ def prefer(tx: Tx, doctor_id: int, wanted: Preferences) -> None:
 def remind(tx: Tx, doctor: Member, wanted: Preferences, until: datetime) -> int:
     """Count the cases that began to wait before a time and were not counted for this doctor.
 
-    Neither those in somebody's hands, nor their own as a patient's, nor those they have judged or
-    lately skipped: they are not offered them. One that was in hand when they were last reminded
-    still counts.
+    Not counted are cases in somebody's hands, their own as a patient, and those they have judged or
+    lately skipped. One that was in hand when they were last reminded counts now.
     """
     last = wanted.reminded_at and wanted.reminded_at + (tx.time - until)
     sql = """SELECT count(*) FROM review_queue AS q

@@ -46,8 +46,8 @@ class Lessons:
 def gather(tx: Tx, consents: Collection[str] = CONSENTS) -> Lessons:
     """Go through the reviewed cases; their people agreed to one of the texts `consents`.
 
-    A verdict on several pictures is of the first: the one that the finding is about. Of a picture
-    that came twice the first counts, and neither if they were judged differently.
+    A verdict on several pictures goes to the first, which the finding is about. Of identical
+    pictures the first is used; if their verdicts differ, none is.
     """
     rows = tx.rows(
         """SELECT c.id AS case_id, c.person_id, c.content, c.erased_at, r.verdict,

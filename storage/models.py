@@ -34,7 +34,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """So many `patients` of whom each has so many `cases` and agreements with the doctors."""
+    """A group of `patients` with equal counts; the other fields are of each one of them."""
 
     patients: int
     cases: int
@@ -43,9 +43,19 @@ class Alike:
     only_shadow: int
 
 
-def choose(tx: Tx, part: Part, modality: str, name: str, digest: str, by: Member | None) -> None:
-    """Give a model a part; whoever had it is history."""
-    _choose(tx, part, modality, name, digest, by)
+def choose(
+    tx: Tx, part: Part, modality: str, name: str | None, digest: str | None, by: Member | None
+) -> None:
+    """Give a part to a model, or to none; whoever had it is history."""
+    tx.insert(
+        "model_choices",
+        at=tx.time,
+        by_id=by.id if by else None,
+        part=part,
+        modality=modality,
+        name=name,
+        digest=digest,
+    )
 
 
 def end_shadow(tx: Tx, modality: str, by: Member | None) -> bool:
@@ -53,7 +63,7 @@ def end_shadow(tx: Tx, modality: str, by: Member | None) -> bool:
     last = current(tx, Part.SHADOW).get(modality)
     if last is None:
         return False
-    _choose(tx, Part.SHADOW, modality, None, None, by)
+    choose(tx, Part.SHADOW, modality, None, None, by)
     return True
 
 
@@ -101,7 +111,7 @@ def add_shadow_finding(tx: Tx, case_id: int, finding: StoredFinding) -> None:
 def compare(tx: Tx, active: str, shadow: str) -> list[Alike]:
     """Hold what two models found likeliest against the verdicts on the cases both looked at.
 
-    Patients who count alike come together. Who was forgotten is a patient for each of their cases.
+    Patients with equal counts form one group. Each case of a forgotten person counts as a patient.
     """
     rows = tx.rows(
         f"""WITH judged AS (
@@ -143,20 +153,6 @@ def _likeliest(table: str) -> str:
     return f"""CASE
         WHEN {table}.normal >= max({table}.bacterial, {table}.viral) THEN 'normal'
         WHEN {table}.bacterial >= {table}.viral THEN 'bacterial' ELSE 'viral' END"""
-
-
-def _choose(
-    tx: Tx, part: Part, modality: str, name: str | None, digest: str | None, by: Member | None
-) -> None:
-    tx.insert(
-        "model_choices",
-        at=tx.time,
-        by_id=by.id if by else None,
-        part=part,
-        modality=modality,
-        name=name,
-        digest=digest,
-    )
 
 
 def _choice(row: Row) -> Choice:

@@ -277,7 +277,7 @@ def of_case(tx: Tx, case_id: int) -> list[OutRow]:
 
 
 def kept_back(tx: Tx, person: Person, begin: str) -> list[int]:
-    """Name a person's cases of whose messages, keys beginning so, a block kept back the last."""
+    """Name a person's cases whose newest message, of those with such keys, they had blocked."""
     sql = """SELECT case_id FROM outbox WHERE reason = 'blocked' AND id IN (
                  SELECT max(o.id) FROM cases AS c CROSS JOIN outbox AS o ON o.case_id = c.id
                  WHERE c.person_id = :person AND o.chat_id = :chat AND o.key GLOB :begin || '*'
@@ -296,7 +296,10 @@ def elsewhere(tx: Tx, person: Person) -> list[tuple[int, int]]:
 
 
 def take_back(tx: Tx, person: Person) -> None:
-    """Delete those and what is on its way there: what arrives and has no row is taken out again."""
+    """Delete the rows of those messages, and of those still to be sent.
+
+    One that is being sent finds its row gone when it arrives, and is taken out of the chat again.
+    """
     sql = """DELETE FROM outbox WHERE chat_id <> :chat
              AND case_id IN (SELECT id FROM cases WHERE person_id = :person)"""
     tx.run(sql, person=person.id, chat=person.telegram_id)

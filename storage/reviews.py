@@ -18,12 +18,12 @@ from storage.errors import StorageError
 from storage.staff import Member
 from storage.transaction import Tx
 
-# Urgency is in hours of waiting: so much is a sure pneumonia worth, and that a patient asks.
+# Urgency is in hours of waiting; a sure pneumonia and a patient who asks add so many.
 HOURS_FOR_PNEUMONIA = 24.0
 HOURS_FOR_ASKING = 12.0
 SKIPPED_FOR = timedelta(hours=12)
 
-# A doctor's lease that no verdict rests on: one on which one does ends when that is final.
+# A lease without a verdict; with one, the lease ends when the verdict is final.
 _OPEN = """c.state = 'under_review'
     AND NOT EXISTS (SELECT 1 FROM opinions WHERE case_id = c.id AND state = 'given')"""
 
@@ -104,7 +104,7 @@ def leave(tx: Tx, person_id: int) -> int:
 
 
 def come_back(tx: Tx, person_id: int) -> int:
-    """Let the cases that left wait again; gives how many."""
+    """Let the cases that left wait again, where they may; gives how many had left."""
     sql = """SELECT id FROM cases WHERE person_id = :person AND state = 'answered'
                AND erased_at IS NULL AND id NOT IN (SELECT case_id FROM review_queue)"""
     left = tx.rows(sql, person=person_id)

@@ -9,13 +9,13 @@ from storage.agreement import ModelRecord, records
 from storage.transaction import Tx
 
 DAY = timedelta(days=1)
-# No clock on earth is put forward or back by a part of it.
+# Offsets from UTC change by multiples of it.
 _STEP = timedelta(minutes=30)
 _TICK = timedelta(microseconds=1)
 # The latest answers that the time to an answer is taken from.
 ANSWERS = 1000
 
-# A case is answered once; afterwards it may come back from a doctor as often as it likes.
+# The first such event is the answer; later ones mean that a doctor gave the case back.
 _FIRST_ANSWER = """e.step = 'answered' AND NOT EXISTS (
     SELECT 1 FROM case_events AS p
     WHERE p.case_id = e.case_id AND p.step = 'answered' AND p.id < e.id)"""

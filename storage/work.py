@@ -18,7 +18,7 @@ from storage.transaction import Tx
 _FIRST = f"(SELECT min(id) AS id FROM cases WHERE {IS_UNFINISHED} GROUP BY person_id)"
 # How many findings the pace is taken from.
 _RECENT = 20
-# So soon after a start the updates that came meanwhile are taken in.
+# After a start albums wait so long for parts that were sent while the bot was down.
 ALBUM_PARTS_COME = timedelta(seconds=3)
 
 
