@@ -74,11 +74,10 @@ class Metrics:
         return Gauge(f"lungbot_{name}", what, labels, registry=self._registry)
 
     def _look(self, tx: Tx) -> tuple[list[Ended], Queues, Waiting, dict[str, JobRun], bool]:
-        overdue = tx.time - self._services.settings.service_level
         return (
             statistics.ended(tx, self._seen),
             queues.look(tx),
-            reviews.waiting(tx, overdue),
+            reviews.waiting(tx, self._services.settings.service_level),
             jobs.runs(tx),
             pause.current(tx) is not None,
         )

@@ -80,10 +80,10 @@ class Models:
 
 def load_chosen(digest: str, places: Iterable[Path], url: str) -> Model:
     """Load the model of these places whose digest begins so; raises one of `UNUSABLE`."""
-    for each in find_models(places).models:
-        if each.digest.startswith(digest):
-            return load_model(each.folder, url=url)
-    raise NotInstalled
+    found = find_models(places).by_digest(digest)
+    if found is None:
+        raise NotInstalled
+    return load_model(found.folder, url=url)
 
 
 def _digests(used: Mapping[Modality, Model]) -> dict[Modality, str]:

@@ -95,7 +95,7 @@ def _find_stuck(tx: Tx, services: Services) -> None:
 
 def _find_unread(tx: Tx, services: Services) -> None:
     """Remind the admins of cases that wait too long where no doctor can be reminded."""
-    overdue = reviews.waiting(tx, tx.time - services.settings.service_level).overdue
+    overdue = reviews.waiting(tx, services.settings.service_level).overdue
     if not overdue or staff.reachable(tx, Role.DOCTOR):
         alarms.end(tx, "doctors")
     elif alarms.begin(tx, "doctors"):

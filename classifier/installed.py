@@ -29,6 +29,10 @@ class Found:
     models: tuple[Installed, ...]
     broken: tuple[BrokenModel, ...]
 
+    def by_digest(self, begin: str) -> Installed | None:
+        """Give the model whose digest begins so, if there is one."""
+        return next((model for model in self.models if model.digest.startswith(begin)), None)
+
 
 def find_models(places: Iterable[Path]) -> Found:
     """Look through places that hold model folders; one that is not there holds none."""

@@ -120,8 +120,8 @@ def ahead(tx: Tx, case_id: int) -> int:
     return int(tx.value(sql, id=case_id))
 
 
-def waiting(tx: Tx, overdue_before: datetime) -> Waiting:
-    """Count what nobody has in hand."""
+def waiting(tx: Tx, longest: timedelta) -> Waiting:
+    """Count what nobody has in hand, and what of it has waited longer than this."""
     free = """FROM review_queue WHERE disputed_at IS NULL
               AND case_id NOT IN (SELECT id FROM cases WHERE state = 'under_review')"""
     disputed = "SELECT count(*) FROM review_queue WHERE disputed_at IS NOT NULL"
@@ -129,7 +129,9 @@ def waiting(tx: Tx, overdue_before: datetime) -> Waiting:
     return Waiting(
         count=tx.value(f"SELECT count(*) {free}"),
         since=from_stored_or_none(oldest),
-        overdue=tx.value(f"SELECT count(*) {free} AND since_at < :before", before=overdue_before),
+        overdue=tx.value(
+            f"SELECT count(*) {free} AND since_at < :before", before=tx.time - longest
+        ),
         disputed=tx.value(disputed),
     )
 

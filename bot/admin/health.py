@@ -58,8 +58,8 @@ async def _tell(update: Update, context: Context) -> None:
 
 
 def _look(tx: Tx, services: Services) -> Looked:
-    overdue = tx.time - services.settings.service_level
-    return Looked(queues.look(tx), reviews.waiting(tx, overdue), jobs.runs(tx), pause.current(tx))
+    waiting = reviews.waiting(tx, services.settings.service_level)
+    return Looked(queues.look(tx), waiting, jobs.runs(tx), pause.current(tx))
 
 
 def _parts(

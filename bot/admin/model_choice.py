@@ -32,15 +32,15 @@ async def ask(update: Update, context: Context) -> None:
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         texts = acting.texts
-        for model in found.models:
-            if model.digest.startswith(digest):
-                now = models.current(tx, Part.ACTIVE).get(model.card.modality)
-                question = texts("model.sure", name=escape(model.name), now=name_of(now))
-                yes = (texts("model.yes"), f"{USE_SURE}:{digest}")
-                no = (texts("button.no"), f"{KEEP}:")
-                edit_here(tx, key, update, question, [[yes], [no]])
-                return
-        edit_here(tx, key, update, texts("model.gone"))
+        model = found.by_digest(digest)
+        if model is None:
+            edit_here(tx, key, update, texts("model.gone"))
+            return
+        now = models.current(tx, Part.ACTIVE).get(model.card.modality)
+        question = texts("model.sure", name=escape(model.name), now=name_of(now))
+        yes = (texts("model.yes"), f"{USE_SURE}:{digest}")
+        no = (texts("button.no"), f"{KEEP}:")
+        edit_here(tx, key, update, question, [[yes], [no]])
 
     await reply_as(Role.ADMIN, update, context, reply)
 

@@ -71,11 +71,11 @@ async def show_one(update: Update, context: Context) -> None:
     found, digest = await context.services.models.installed(), tapped_number(update)
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
-        for model in found.models:
-            if model.digest.startswith(digest):
-                say(tx, key, acting.chat, *_page(acting.texts, model, Chosen.now(tx)))
-                return
-        say(tx, key, acting.chat, acting.texts("model.gone"))
+        model = found.by_digest(digest)
+        if model is None:
+            say(tx, key, acting.chat, acting.texts("model.gone"))
+            return
+        say(tx, key, acting.chat, *_page(acting.texts, model, Chosen.now(tx)))
 
     await reply_as(Role.ADMIN, update, context, reply)
 

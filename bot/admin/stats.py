@@ -78,9 +78,9 @@ async def build(services: Services, row: OutRow) -> Built | None:
 
 
 def _look(tx: Tx, services: Services) -> Looked:
-    overdue = tx.time - services.settings.service_level
     numbers = statistics.gather(tx, _midnight(services))
-    return Looked(numbers, queues.look(tx), reviews.waiting(tx, overdue))
+    waiting = reviews.waiting(tx, services.settings.service_level)
+    return Looked(numbers, queues.look(tx), waiting)
 
 
 def _days(tx: Tx, services: Services, chat: int) -> tuple[list[Daily], Texts] | None:

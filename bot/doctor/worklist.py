@@ -35,8 +35,7 @@ async def show(update: Update, context: Context) -> None:
 
 def waiting_lines(tx: Tx, services: Services, texts: Texts) -> list[str]:
     """Tell of the queue, a line for each thing worth saying."""
-    level = services.settings.service_level
-    waiting = reviews.waiting(tx, tx.time - level)
+    waiting = reviews.waiting(tx, services.settings.service_level)
     if waiting.since is None:
         lines = [texts("worklist.none")]
     else:
