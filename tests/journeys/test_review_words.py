@@ -1,5 +1,7 @@
 """Doctors at work: their comments, and what patients hear of them."""
 
+from bot.sandbox.client import User
+
 from .clinic import POLLING, Clinic, says, takes
 from .pictures import BACTERIAL, NORMAL, UNSURE, xray
 from .stage import ADMIN
@@ -11,6 +13,20 @@ def told_of(clinic: Clinic) -> list[str]:
     """What the audit says of the ways answers went."""
     sql = "SELECT action FROM audit WHERE action GLOB '*deliver*' OR action = 'sent_again'"
     return [row["action"] for row in clinic.stage.rows(sql)]
+
+
+async def heard_without_picture(clinic: Clinic, code: int) -> User:
+    """Let a doctor answer somebody whom Telegram does not send the picture of the answer."""
+    [doctor] = await clinic.opens(results="after_review")
+    ann = await clinic.stage.agreed(1)
+    await ann.sends_file(xray(BACTERIAL), "scan.jpg")
+    await ann.sees("Here a doctor looks")
+    await clinic.stage.sim.quiet()
+    await takes(doctor)
+    await clinic.stage.sim.fault("sendPhoto", code=code, chat_id=1)
+    await says(doctor, "Normal")
+    await ann.sees("A doctor has looked at your picture")
+    return ann
 
 
 @POLLING
@@ -320,15 +336,7 @@ class TestThePatient:
     async def test_a_word_that_arrived_before_the_block_is_not_said_again_with_its_picture(
         self, clinic: Clinic
     ) -> None:
-        [doctor] = await clinic.opens(results="after_review")
-        ann = await clinic.stage.agreed(1)
-        await ann.sends_file(xray(BACTERIAL), "scan.jpg")
-        await ann.sees("Here a doctor looks")
-        await clinic.stage.sim.quiet()
-        await takes(doctor)
-        await clinic.stage.sim.fault("sendPhoto", code=403, chat_id=1)
-        await says(doctor, "Normal")
-        await ann.sees("A doctor has looked at your picture")
+        ann = await heard_without_picture(clinic, 403)
         await clinic.stage.sim.quiet()
         await ann.says("/help")
         await ann.hears_photo()
@@ -340,15 +348,7 @@ class TestThePatient:
     async def test_a_word_whose_picture_fails_is_not_followed_by_having_had_no_answer(
         self, clinic: Clinic
     ) -> None:
-        [doctor] = await clinic.opens(results="after_review")
-        ann = await clinic.stage.agreed(1)
-        await ann.sends_file(xray(BACTERIAL), "scan.jpg")
-        await ann.sees("Here a doctor looks")
-        await clinic.stage.sim.quiet()
-        await takes(doctor)
-        await clinic.stage.sim.fault("sendPhoto", code=400, chat_id=1)
-        await says(doctor, "Normal")
-        await ann.sees("A doctor has looked at your picture")
+        ann = await heard_without_picture(clinic, 400)
         await ann.sees("a part of your answer could not be sent")
         await clinic.stage.sim.user(ADMIN).sees("a part of the answer could not be sent")
         assert not any("got no answer" in each.text for each in await ann.messages())
