@@ -1,42 +1,36 @@
 """What a patient is told about a case, written with the step of the case that it tells."""
 
-import json
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 
-from bot import doctors_word, notices, redrawn
+from bot import notices
+from bot.captions import caption, delete_button, result_buttons
 from bot.context import Services
-from bot.deliveries import AGAIN, BLOCKED, RESULT, REVIEW, WORD
-from bot.say import Buttons, edit, say, show, unanswered
+from bot.deliveries import RESULT
+from bot.findings import stored
+from bot.say import edit, say, show, unanswered
 from bot.settings import Results
 from bot.texts.catalogue import Texts
 from classifier.classifier import Answer
-from classifier.labels import Finding, Label, Modality, gravest
+from classifier.labels import gravest
 from classifier.refusals import RefusalReason
-from classifier.report_texts import WORDS, percent
-from storage import audit, cases, history, images, outbox, people, staff, work
-from storage.cases import UNFINISHED, Case, CaseState, Saliency, StoredFinding, UploadedFile
+from classifier.report_texts import WORDS
+from storage import cases, images, outbox, people, staff, work
+from storage.cases import UNFINISHED, Case, CaseState
 from storage.errors import LeaseLost
 from storage.images import ImageKind, Sealed
-from storage.outbox import OutKind, OutState
+from storage.outbox import OutState
 from storage.people import Person
 from storage.staff import Role
 from storage.transaction import Tx
 
 # Telegram makes a JPEG of every photo, so a PNG would only cost time.
 REPORT_TYPE = "image/jpeg"
-
-
 # With so many messages waiting, a second's worth, progress is no longer told.
 CROWDED = 30
 # Nor with more unfinished cases than these.
 FEW = 8
-
-# Reasons that lie in the file itself. For so long they are repeated without reading it again;
-# after that a newer version may accept it.
-LASTING = frozenset(RefusalReason) - {RefusalReason.TOO_COSTLY}
-REFUSED_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +59,14 @@ def begin(tx: Tx, services: Services, case: Case, person: Person) -> None:
     if cases.get(tx, case.id).state not in UNFINISHED:
         raise LeaseLost
     if not crowded(tx) and outbox.waiting(tx) < CROWDED:
-        _progress(tx, services.texts_of(person)("progress.classifying"), case, person, "begin")
+        tell_progress(tx, services.texts_of(person)("progress.classifying"), case, person, "begin")
 
 
 def withdraw(tx: Tx, services: Services, case: Case, person: Person) -> None:
     """Take a case back because its person wants so."""
     cases.advance(tx, case.id, CaseState.WITHDRAWN)
     text = services.texts_of(person)("progress.withdrawn", number=case.number)
-    _progress(tx, text, case, person, "end")
+    tell_progress(tx, text, case, person, "end")
 
 
 def withdraw_all(tx: Tx, services: Services, person: Person) -> int:
@@ -94,126 +88,7 @@ def refuse(
     texts = services.texts_of(person)
     text = unanswered(texts, sentence)
     say(tx, f"{RESULT}{case.id}:0", person.telegram_id, text, case_id=case.id)
-    _progress(tx, texts("progress.refused", number=case.number), case, person, "end")
-
-
-def repeat(tx: Tx, services: Services, case: Case, person: Person, content: str) -> bool:
-    """Give an earlier answer to the same content again; False if there is none."""
-    cases.set_content(tx, case.id, content)
-    earlier = cases.earlier(tx, case.id, LASTING, tx.time - REFUSED_FOR)
-    if earlier is None or not _can_be_shown(tx, services, earlier):
-        return False
-    cases.mark_duplicate(tx, case.id, earlier.id)
-    show_again(tx, services, earlier, person, f"{AGAIN}{case.id}")
-    text = again(services, earlier, person)
-    is_told = _progress(tx, text, case, person, "end")
-    if not is_told and waits_for_doctor(services, earlier):
-        # No picture follows that would speak for itself.
-        say(tx, f"{AGAIN}{case.id}:0", person.telegram_id, text, case_id=earlier.id)
-    return True
-
-
-def earlier_of(tx: Tx, services: Services, person: Person, file: UploadedFile) -> Case | None:
-    """Find the case in which this very file was answered before, if that can be shown again."""
-    earlier = cases.earlier_file(tx, person.id, file.unique_id, LASTING, tx.time - REFUSED_FOR)
-    return earlier if earlier and _can_be_shown(tx, services, earlier) else None
-
-
-def _can_be_shown(tx: Tx, services: Services, earlier: Case) -> bool:
-    """Tell whether an earlier answer can be given again; one without a picture always can."""
-    if earlier.state is CaseState.REFUSED and earlier.reason != RefusalReason.NO_CT_MODEL:
-        return True
-    return redrawn.can_show(tx, services, earlier) and not _is_withdrawn(tx, services, earlier)
-
-
-def _is_withdrawn(tx: Tx, services: Services, earlier: Case) -> bool:
-    """Tell whether an answer that no doctor looked at is of a model that no longer answers."""
-    if earlier.state is not CaseState.ANSWERED:
-        return False
-    answering = {model.name for model in services.models.active.models.values()}
-    return any(each.model not in answering for each in history.findings(tx, earlier.id))
-
-
-def again(services: Services, earlier: Case, person: Person) -> str:
-    """Say that an answer was given before, or that a doctor has not seen it yet."""
-    texts = services.texts_of(person)
-    if waits_for_doctor(services, earlier):
-        return texts("progress.review", number=earlier.number)
-    return texts("result.again")
-
-
-def show_again(tx: Tx, services: Services, earlier: Case, person: Person, key: str) -> None:
-    """Show the pictures of an earlier answer, unless they wait for a doctor."""
-    if waits_for_doctor(services, earlier):
-        return
-    texts, chat = services.texts_of(person), person.telegram_id
-    if earlier.state is CaseState.REFUSED:
-        _refuse_again(tx, texts, earlier, chat, key)
-        return
-    findings, buttons = history.findings(tx, earlier.id), result_buttons(texts, earlier)
-    number = texts("result.case", number=earlier.number)
-    text = caption(texts, findings[-1], earlier.number) if findings else number
-    further = f"{texts('result.not_a_diagnosis')}\n\n{number}"
-    redrawn.show_again(tx, key, chat, earlier, texts.language, text, buttons, further)
-    if word := doctors_word.text(tx, texts, earlier):
-        say(tx, f"{key}{WORD}", chat, word, case_id=earlier.id)
-
-
-def _refuse_again(tx: Tx, texts: Texts, case: Case, chat: int, key: str) -> None:
-    reason = RefusalReason(str(case.reason))
-    text = unanswered(texts, escape(WORDS[texts.language].refusals[reason]))
-    if reason is RefusalReason.NO_CT_MODEL:
-        buttons = [[_delete(texts, case)]]
-        redrawn.show_again(tx, key, chat, case, texts.language, text, buttons)
-    else:
-        say(tx, f"{key}:0", chat, text, case_id=case.id)
-
-
-def reviewed(tx: Tx, services: Services, case: Case) -> None:
-    """Tell what doctors said, and show the answer now if it waited for that."""
-    person = people.get(tx, case.person_id) if case.person_id else None
-    if person is not None:
-        _tell_review(tx, services, case, person, f"{REVIEW}{case.id}")
-
-
-def let_in(tx: Tx, services: Services, chat: int) -> None:
-    """Note that somebody blocks the bot no more, and tell them what they missed."""
-    people.unblock(tx, chat)
-    if person := people.by_telegram_id(tx, chat):
-        catch_up(tx, services, person)
-
-
-def catch_up(tx: Tx, services: Services, person: Person) -> None:
-    """Tell somebody who is back what doctors said while they had blocked the bot."""
-    for case_id in outbox.kept_back(tx, person, REVIEW):
-        case = cases.get(tx, case_id)
-        audit.record(tx, audit.SYSTEM, "sent_again", case.id)
-        key = f"{REVIEW}{case.id}:{tx.time.timestamp()}"
-        _tell_review(tx, services, case, person, key)
-
-
-def _tell_review(tx: Tx, services: Services, case: Case, person: Person, key: str) -> None:
-    texts, chat = services.texts_of(person), person.telegram_id
-    word = doctors_word.text(tx, texts, case)
-    assert word is not None
-    rows = outbox.of_case(tx, case.id)
-    was_shown = any(
-        row.kind is OutKind.PHOTO and row.key.startswith(RESULT) and row.reason != BLOCKED
-        for row in rows
-    )
-    lacks_picture = not was_shown and redrawn.can_show(tx, services, case)
-    was_told = any(
-        row.kind is OutKind.MESSAGE and row.key.startswith(REVIEW) and row.state is OutState.SENT
-        for row in rows
-    )
-    # The block may have kept back only the picture that follows.
-    if not (was_told and lacks_picture):
-        say(tx, f"{key}:0", chat, word, case_id=case.id)
-    if not lacks_picture:
-        return
-    text = texts("word.picture", number=case.number)
-    buttons = [[(texts("button.meaning"), f"meaning:{case.number}")], [_delete(texts, case)]]
-    redrawn.show_again(tx, f"{key}:picture", chat, case, texts.language, text, buttons)
+    tell_progress(tx, texts("progress.refused", number=case.number), case, person, "end")
 
 
 def waits_for_doctor(services: Services, case: Case) -> bool:
@@ -254,7 +129,7 @@ def finish(
     for index, each in enumerate(drawn):
         _send(tx, services, case, person, each, entered[index], f"{RESULT}{case.id}:{index}")
     # After the answer, which is what the patient waits for.
-    _progress(tx, done, case, person, "end")
+    tell_progress(tx, done, case, person, "end")
 
 
 def give_back(
@@ -279,7 +154,7 @@ def failed(tx: Tx, services: Services, case: Case) -> None:
         key = f"failed:{case.id}"
         text = unanswered(texts, texts("refusal.failed"))
         say(tx, key, person.telegram_id, text, case_id=case.id)
-        _progress(tx, texts("progress.refused", number=case.number), case, person, "end")
+        tell_progress(tx, texts("progress.refused", number=case.number), case, person, "end")
     notices.tell(
         tx,
         services,
@@ -291,36 +166,6 @@ def failed(tx: Tx, services: Services, case: Case) -> None:
         attempts=case.attempts,
         error=escape(case.reason or ""),
     )
-
-
-def result_buttons(texts: Texts, case: Case) -> Buttons:
-    """Give the buttons under an answer."""
-    return [
-        [(texts("button.meaning"), f"meaning:{case.number}")],
-        [(texts("button.doctor"), f"doctor:{case.number}"), _delete(texts, case)],
-    ]
-
-
-def _delete(texts: Texts, case: Case) -> tuple[str, str]:
-    return texts("button.delete"), f"delete:{case.number}"
-
-
-def caption(texts: Texts, finding: StoredFinding, number: str) -> str:
-    """Say the answer in plain words, under the picture."""
-    if finding.is_pneumonia:
-        share = escape(percent(finding.bacterial + finding.viral))
-        first = texts("result.pneumonia", percent=share)
-    elif finding.label is None:
-        first = texts("result.unsure")
-    else:
-        name = WORDS[texts.language].labels[Label(finding.label)]
-        share = escape(percent(getattr(finding, finding.label)))
-        key = "result.label" if finding.label == Label.NORMAL else "result.kind"
-        first = texts(key, label=name, percent=share)
-    parts = [first, texts("result.not_a_diagnosis"), texts("result.case", number=number)]
-    if finding.modality == Modality.CT:
-        parts.insert(0, escape(WORDS[texts.language].experimental))
-    return "\n\n".join(parts)
 
 
 def _send(
@@ -341,20 +186,20 @@ def _send(
     assert answer.refusal is not None
     text = unanswered(texts, escape(WORDS[texts.language].refusals[answer.refusal]))
     if answer.refusal is RefusalReason.NO_CT_MODEL and image_id is not None:
-        show(tx, key, chat, image_id, text, [[_delete(texts, case)]], case_id=case.id)
+        show(tx, key, chat, image_id, text, [[delete_button(texts, case)]], case_id=case.id)
     else:
         say(tx, key, chat, text, case_id=case.id)
 
 
 def _wait_for_review(tx: Tx, texts: Texts, case: Case, person: Person) -> None:
     cases.ask_doctor(tx, case.id)
-    _progress(tx, texts("progress.review", number=case.number), case, person, "end")
+    tell_progress(tx, texts("progress.review", number=case.number), case, person, "end")
     is_there = bool(staff.reachable(tx, Role.DOCTOR))
     text = unanswered(texts, texts("result.after_review" if is_there else "result.no_doctor"))
     say(tx, f"{RESULT}{case.id}:0", person.telegram_id, text, case_id=case.id)
 
 
-def _progress(tx: Tx, text: str, case: Case, person: Person, stage: str) -> bool:
+def tell_progress(tx: Tx, text: str, case: Case, person: Person, stage: str) -> bool:
     """Let the progress message say something else; False if none is there or on its way."""
     target = progress_key(case)
     if stage == "end" and outbox.waiting(tx) >= CROWDED and outbox.drop(tx, target):
@@ -376,20 +221,3 @@ def _enter_images(tx: Tx, case: Case, drawn: Drawn) -> str | None:
     for slice_ in drawn.slices:
         images.attach(tx, slice_, case.id, ImageKind.SLICE)
     return images.attach(tx, drawn.report, case.id, ImageKind.REPORT, REPORT_TYPE).id
-
-
-def stored(finding: Finding, seconds: float) -> StoredFinding:
-    """Write a finding down as it is kept."""
-    rows, columns = finding.saliency.shape
-    return StoredFinding(
-        model=finding.model,
-        modality=finding.modality,
-        **{label.value: share for label, share in finding.probabilities.items()},
-        label=finding.label,
-        doubts=tuple(finding.doubts),
-        slices=finding.slices,
-        seconds=seconds,
-        saliency=Saliency(rows, columns, finding.saliency.astype("<f4").tobytes()),
-        places=json.dumps(asdict(finding.places)) if finding.places else None,
-        is_pneumonia=finding.is_pneumonia,
-    )

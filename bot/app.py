@@ -26,6 +26,7 @@ from bot.models import Models
 from bot.networks import Networks
 from bot.outbox import Outbox
 from bot.receive import insist, poll
+from bot.sending import Sender
 from bot.settings import Settings
 from bot.shadow import Shadow
 from bot.wake import Wake
@@ -78,7 +79,7 @@ async def _serve(
 ) -> None:
     """Run all loops; the first that breaks, or the wish to stop, ends them in order."""
     settings, shadow = services.settings, Shadow(services)
-    outbox = Outbox(bot, services, BUILDERS)
+    outbox = Outbox(Sender(bot, services, BUILDERS), services)
     kept_since: dict[int, datetime] = {}
     workers = [
         Worker(f"worker-{n}", bot, services, shadow, kept_since) for n in range(SIDE_BY_SIDE)

@@ -1,17 +1,12 @@
-"""The one way out to Telegram: what stands in the outbox is sent, paced, and marked."""
+"""What stands in the outbox is sent, paced, and marked with what became of it."""
 
 import asyncio
-import io
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import httpx
-from PIL import Image
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, InputMediaPhoto
-from telegram.constants import ParseMode
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -22,13 +17,13 @@ from telegram.error import (
     TimedOut,
 )
 
-from bot import answers, deliveries
-from bot.building import Builder, Built
+from bot import answers, deliveries, doctors_word
 from bot.connection import pause_asked
 from bot.context import Services
 from bot.errors import report
 from bot.mending import mend
 from bot.pace import Pace
+from bot.sending import Missing, Sender
 from bot.wake import rest
 from storage import Storage, outbox, people
 from storage.ahead import LONGEST_BACKOFF
@@ -41,33 +36,22 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 20
 LONGEST_REST = 5.0
-# An upload that the server answers late is not sent again, so it may take its time.
-UPLOAD_SECONDS = 60.0
 BACKOFF = timedelta(seconds=1)
 # About a day: meanwhile everything else in the chat waits, as does an announcement's report.
 MOST_ATTEMPTS = 150
 # Until a member of staff who blocked the bot is tried again; to unblock it is quicker.
 BLOCKED_FOR = timedelta(days=1)
 
-# What stands in the place of what was taken away.
-EMPTY = "…"
-BLANK_SIDE = 64
-
 # Writes down what became of a row.
 Mark = Callable[[Tx], object]
-
-
-class Missing(Exception):
-    """What was to be sent or changed is not there (any more)."""
 
 
 @dataclass
 class Outbox:
     """Sends what is due until it is stopped."""
 
-    bot: Bot
+    sender: Sender
     services: Services
-    builders: Mapping[str, Builder]
     pace: Pace = field(default_factory=Pace)
     _flying: set[asyncio.Task[None]] = field(default_factory=set)
     _told: bool = False
@@ -154,7 +138,7 @@ class Outbox:
     async def _outcome(self, row: OutRow) -> Mark:
         """Send a row and give what to write down about it."""
         try:
-            message_ids = await self._call(row)
+            message_ids = await self.sender.send(row)
         except RetryAfter as error:
             wait = pause_asked(error)
             self.pace.stop_all(wait)
@@ -199,111 +183,6 @@ class Outbox:
     def _doubtful(self, row: OutRow) -> Mark:
         return lambda tx: deliveries.doubtful(tx, self.services, row)
 
-    async def _call(self, row: OutRow) -> tuple[int, ...]:
-        """Do what a row says; gives the ids of the messages made."""
-        payload: Any = row.payload
-        common: dict[str, Any] = {"chat_id": row.chat_id, "parse_mode": ParseMode.HTML}
-        markup = keyboard(payload.get("buttons", ()))
-        match row.kind:
-            case OutKind.MESSAGE:
-                sent = await self.bot.send_message(
-                    text=payload["text"], reply_markup=markup, **common
-                )
-                return (sent.message_id,)
-            case OutKind.PHOTO:
-                sent = await self.bot.send_photo(
-                    photo=await self._photo(row),
-                    caption=payload["text"],
-                    reply_markup=markup,
-                    write_timeout=UPLOAD_SECONDS,
-                    read_timeout=UPLOAD_SECONDS,
-                    **common,
-                )
-                return (sent.message_id,)
-            case OutKind.DOCUMENT:
-                return (await self._send_document(row, common),)
-            case OutKind.ALBUM:
-                return await self._send_album(row)
-            case OutKind.COPY:
-                copied = await self.bot.copy_message(
-                    row.chat_id, payload["chat"], payload["message"], reply_markup=markup
-                )
-                return (copied.message_id,)
-            case OutKind.EDIT:
-                edit = {"message_id": _aim(row), "reply_markup": markup, **common}
-                if payload.get("captioned"):
-                    await self.bot.edit_message_caption(caption=payload["text"], **edit)
-                else:
-                    await self.bot.edit_message_text(text=payload["text"], **edit)
-            case OutKind.DELETE:
-                await self._take_away(row.chat_id, _aim(row))
-        return ()
-
-    async def _take_away(self, chat: int, message_id: int) -> None:
-        """Delete a message; one that is too old for Telegram to do so is emptied."""
-        try:
-            await self.bot.delete_message(chat, message_id)
-        except BadRequest as error:
-            if "can't be deleted" not in error.message:
-                raise
-            await self._empty(chat, message_id)
-
-    async def _empty(self, chat: int, message_id: int) -> None:
-        """Leave nothing of a message to be read, seen or tapped."""
-        try:
-            await self.bot.edit_message_text(EMPTY, chat, message_id)
-        except BadRequest as error:
-            if "no text" not in error.message:
-                raise
-            nothing = InputMediaPhoto(await asyncio.to_thread(blank), caption=EMPTY)
-            await self.bot.edit_message_media(nothing, chat, message_id)
-
-    async def _send_document(self, row: OutRow, common: dict[str, Any]) -> int:
-        sent = await self.bot.send_document(
-            document=await self._built(row),
-            caption=str(row.payload["text"]),
-            write_timeout=UPLOAD_SECONDS,
-            read_timeout=UPLOAD_SECONDS,
-            **common,
-        )
-        return sent.message_id
-
-    async def _send_album(self, row: OutRow) -> tuple[int, ...]:
-        """Send pictures together; the caption stands under the first."""
-        payload: Any = row.payload
-        pictures = [
-            await self._made(replace(row, payload=payload | {"image": image}))
-            for image in payload["images"]
-        ]
-        media = [InputMediaPhoto(each.content, filename=each.name) for each in pictures]
-        sent = await self.bot.send_media_group(
-            row.chat_id,
-            media,
-            caption=payload["text"],
-            parse_mode=ParseMode.HTML,
-            write_timeout=UPLOAD_SECONDS,
-            read_timeout=UPLOAD_SECONDS,
-        )
-        return tuple(each.message_id for each in sent)
-
-    async def _photo(self, row: OutRow) -> InputFile:
-        if row.image_id is None:
-            return await self._built(row)
-        picture = await self._storage.images.load(row.image_id)
-        return InputFile(picture, filename="answer.jpg")
-
-    async def _built(self, row: OutRow) -> InputFile:
-        made = await self._made(row)
-        return InputFile(made.content, filename=made.name)
-
-    async def _made(self, row: OutRow) -> Built:
-        """Make the file that a row names; raises Missing if there is none (any more)."""
-        builder = self.builders.get(str(row.payload.get("build")))
-        built = await builder(self.services, row) if builder else None
-        if built is None:
-            raise Missing
-        return built
-
     @property
     def _storage(self) -> Storage:
         return self.services.storage
@@ -317,33 +196,6 @@ def _lease_due(tx: Tx, room: int, resting: tuple[int, ...], spare: bool) -> list
 
 def _next_due(tx: Tx) -> datetime | None:
     return outbox.next_due(tx, afterwords=not answers.crowded(tx))
-
-
-def blank() -> bytes:
-    """Draw the picture that takes the place of one that is not to be seen any more."""
-    buffer = io.BytesIO()
-    Image.new("L", (BLANK_SIDE, BLANK_SIDE), 128).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def keyboard(buttons: list[list[list[str]]]) -> InlineKeyboardMarkup | None:
-    """Make the buttons under a message."""
-    if not buttons:
-        return None
-    return InlineKeyboardMarkup(
-        [
-            [InlineKeyboardButton(label, callback_data=data) for label, data in row]
-            for row in buttons
-        ]
-    )
-
-
-def _aim(row: OutRow) -> int:
-    """Give the message that a row changes or deletes; raises Missing if it was never sent."""
-    message_id = row.target_message_id or row.payload.get("message_id")
-    if not isinstance(message_id, int):
-        raise Missing
-    return message_id
 
 
 def _is_outage(error: Exception) -> bool:
@@ -366,7 +218,7 @@ def _arrived(tx: Tx, services: Services, row: OutRow, message_ids: tuple[int, ..
     deliveries.arrived(tx, row, *message_ids)
     person = people.by_telegram_id(tx, row.chat_id) if message_ids else None
     if person and person.blocked_at and person.blocked_at < row.changed_at:
-        answers.let_in(tx, services, row.chat_id)
+        doctors_word.let_in(tx, services, row.chat_id)
 
 
 def _blocked(tx: Tx, services: Services, row: OutRow) -> None:

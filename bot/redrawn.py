@@ -2,17 +2,16 @@
 
 import asyncio
 import io
-import json
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from bot.building import Built
 from bot.context import Services
+from bot.findings import restored
 from bot.say import Buttons, show, show_made
 from bot.times import local
-from classifier.labels import Doubt, Finding, Label, Levels, Modality, Places
+from classifier.labels import Levels, Modality
 from classifier.refusals import RefusalReason
 from classifier.report import Report, draw, to_jpeg
 from classifier.report_texts import Language
@@ -92,7 +91,7 @@ def _draw(
         shown=shown,
         # One slice alone is the scan.
         deciding=tuple(slices or [shown]),
-        finding=_finding(found) if found else None,
+        finding=restored(found) if found else None,
         refusal=None if found else RefusalReason(str(case.reason)),
         # What is shown without a finding is a CT.
         modality=Modality(found.modality) if found else Modality.CT,
@@ -106,24 +105,3 @@ def _draw(
 
 def _shown(scan: bytes) -> Levels:
     return np.asarray(Image.open(io.BytesIO(scan)).convert("L"))
-
-
-def _finding(kept: StoredFinding) -> Finding:
-    """Make of a finding as it is kept what the model made."""
-    assert kept.saliency is not None
-    saliency = np.frombuffer(kept.saliency.values, "<f4")
-    return Finding(
-        modality=Modality(kept.modality),
-        probabilities={label: getattr(kept, label) for label in Label},
-        label=Label(kept.label) if kept.label else None,
-        saliency=saliency.reshape(kept.saliency.rows, kept.saliency.columns),
-        doubts=frozenset(map(Doubt, kept.doubts)),
-        model=kept.model,
-        slices=kept.slices,
-        places=_places(json.loads(kept.places)) if kept.places else None,
-        is_pneumonia=kept.is_pneumonia,
-    )
-
-
-def _places(kept: dict[str, Any]) -> Places:
-    return Places(**kept | {"deciding": tuple(kept["deciding"])})

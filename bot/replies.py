@@ -8,7 +8,7 @@ from typing import TypeVar
 from telegram import Update
 from telegram.error import TelegramError
 
-from bot import answers
+from bot import doctors_word
 from bot.context import Command, Context, Sender, Services
 from bot.say import edit_here
 from bot.texts.catalogue import Texts
@@ -60,7 +60,7 @@ def _once(tx: Tx, services: Services, update: Update, reply: Reply[T], otherwise
     is_back = people.is_blocked(tx, sender.telegram_id)
     person = people.seen(tx, sender.telegram_id, sender.language_code)
     if is_back:
-        answers.catch_up(tx, services, person)
+        doctors_word.catch_up(tx, services, person)
     return reply(tx, services, person, f"u{update.update_id}")
 
 

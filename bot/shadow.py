@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bot.answers import stored
 from bot.context import Services
 from bot.errors import report
+from bot.findings import stored
 from classifier.labels import Modality, gravest
 from classifier.reading.scan import Study
 from storage import models, work

@@ -17,7 +17,7 @@ from telegram import Bot
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
 
-from bot import answers, deliveries
+from bot import answers, deliveries, repeats
 from bot.answers import Drawn
 from bot.connection import LARGEST_FETCHED, pause_asked
 from bot.context import Services
@@ -143,7 +143,7 @@ class Worker:
                     await self._not_fetched(case, person, error)
                     return
                 digest = await asyncio.to_thread(_digest, paths)
-                if await self._storage.write(answers.repeat, self.services, case, person, digest):
+                if await self._storage.write(repeats.repeat, self.services, case, person, digest):
                     return
                 await self._answer(case, person, paths)
 

@@ -86,13 +86,13 @@ def test_the_rooms_of_the_roles_import_nothing_of_each_other(role: str) -> None:
         assert not {".".join(name.split(".")[:2]) for name in modules(path)} & others, path
 
 
-def test_nothing_but_the_outbox_sends_a_message() -> None:
+def test_only_one_place_sends_a_message() -> None:
     sends = re.compile(
         r"bot\.(send_(?!chat_action)|copy_|forward_|edit_message|delete_message|pin_)"
     )
     for path in (ROOT / "bot").rglob("*.py"):
         if sends.search(path.read_text(encoding="utf-8")):
-            assert path.relative_to(ROOT) == Path("bot/outbox.py")
+            assert path.relative_to(ROOT) == Path("bot/sending.py")
 
 
 def test_only_three_places_import_tensorflow() -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 
 from telegram import Update
 
-from bot import answers
+from bot import doctors_word
 from bot.context import Context, Services
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
 from bot.say import Buttons, edit_here, say
@@ -89,7 +89,7 @@ async def decide(update: Update, context: Context) -> None:
         except NotYours:
             edit_here(tx, key, update, texts("dispute.over", number=number))
             return
-        answers.reviewed(tx, services, case)
+        doctors_word.tell(tx, services, case)
         told = texts(f"verdict.{verdict}")
         edit_here(tx, key, update, texts("dispute.closed", number=number, verdict=told))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from telegram import Update
 
-from bot import answers
+from bot import doctors_word
 from bot.context import Context, Services
 from bot.doctor import card
 from bot.doctor.leases import tell_admins
@@ -164,7 +164,7 @@ def settle(tx: Tx, services: Services) -> bool:
     for each in settled:
         _tell_doctor(tx, services, each)
         if each.outcome is Outcome.DECIDED:
-            answers.reviewed(tx, services, each.case)
+            doctors_word.tell(tx, services, each.case)
         elif each.outcome is Outcome.DISPUTED:
             tell_admins(tx, services, each.case)
     return bool(settled)

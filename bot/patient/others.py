@@ -2,7 +2,7 @@
 
 from telegram import ChatMember, Message, Update
 
-from bot import answers, deliveries
+from bot import deliveries, doctors_word
 from bot.context import Context, Services
 from bot.replies import answer_tap, reply_once
 from bot.say import say
@@ -69,7 +69,7 @@ async def membership(update: Update, context: Context) -> None:
     def note(tx: Tx) -> None:
         if not updates.first_time(tx, update.update_id):
             return
-        follow = deliveries.blocked if blocked else answers.let_in
+        follow = deliveries.blocked if blocked else doctors_word.let_in
         follow(tx, context.services, change.chat.id)
 
     await context.storage.write(note)

@@ -42,7 +42,7 @@ async def ask_doctor(update: Update, context: Context) -> None:
         case = history.own(tx, person.id, number)
         if case is None or case.erased_at is not None:
             text = texts("gone")
-        elif word := doctors_word.text(tx, texts, case):
+        elif word := doctors_word.words(tx, texts, case):
             text = word
         elif people.consents(tx, person.id):
             text = _put_before_doctors(tx, texts, case)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from telegram import Message, Update
 
-from bot import answers
+from bot import answers, repeats
 from bot.connection import LARGEST_FETCHED
 from bot.context import Context, Services
 from bot.deliveries import AGAIN
@@ -124,11 +124,11 @@ def _wait(tx: Tx, person: Person, limit: int, steps: int, step: timedelta) -> in
 
 def _answer_again(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -> bool:
     """Give the earlier answer if this very file was answered before."""
-    earlier = answers.earlier_of(tx, services, person, sent.file)
+    earlier = repeats.earlier_of(tx, services, person, sent.file)
     if earlier is None:
         return False
-    say(tx, f"{key}:again", person.telegram_id, answers.again(services, earlier, person))
-    answers.show_again(tx, services, earlier, person, f"{AGAIN}{key}")
+    say(tx, f"{key}:again", person.telegram_id, repeats.again(services, earlier, person))
+    repeats.show_again(tx, services, earlier, person, f"{AGAIN}{key}")
     return True
 
 

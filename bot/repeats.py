@@ -1,0 +1,94 @@
+"""An answer that was given before, given again to the same person."""
+
+from datetime import timedelta
+from html import escape
+
+from bot import answers, doctors_word, redrawn
+from bot.captions import caption, delete_button, result_buttons
+from bot.context import Services
+from bot.deliveries import AGAIN, WORD
+from bot.say import say, unanswered
+from bot.texts.catalogue import Texts
+from classifier.refusals import RefusalReason
+from classifier.report_texts import WORDS
+from storage import cases, history
+from storage.cases import Case, CaseState, UploadedFile
+from storage.people import Person
+from storage.transaction import Tx
+
+# Reasons that lie in the file itself. For so long they are repeated without reading it again;
+# after that a newer version may accept it.
+LASTING = frozenset(RefusalReason) - {RefusalReason.TOO_COSTLY}
+REFUSED_FOR = timedelta(days=1)
+
+
+def earlier_of(tx: Tx, services: Services, person: Person, file: UploadedFile) -> Case | None:
+    """Find the case in which this very file was answered before, if that can be shown again."""
+    earlier = cases.earlier_file(tx, person.id, file.unique_id, LASTING, tx.time - REFUSED_FOR)
+    return earlier if earlier and _can_be_shown(tx, services, earlier) else None
+
+
+def repeat(tx: Tx, services: Services, case: Case, person: Person, content: str) -> bool:
+    """Give an earlier answer to the same content again; False if there is none."""
+    cases.set_content(tx, case.id, content)
+    earlier = cases.earlier(tx, case.id, LASTING, tx.time - REFUSED_FOR)
+    if earlier is None or not _can_be_shown(tx, services, earlier):
+        return False
+    cases.mark_duplicate(tx, case.id, earlier.id)
+    show_again(tx, services, earlier, person, f"{AGAIN}{case.id}")
+    text = again(services, earlier, person)
+    is_told = answers.tell_progress(tx, text, case, person, "end")
+    if not is_told and answers.waits_for_doctor(services, earlier):
+        # No picture follows that would speak for itself.
+        say(tx, f"{AGAIN}{case.id}:0", person.telegram_id, text, case_id=earlier.id)
+    return True
+
+
+def _can_be_shown(tx: Tx, services: Services, earlier: Case) -> bool:
+    """Tell whether an earlier answer can be given again; one without a picture always can."""
+    if earlier.state is CaseState.REFUSED and earlier.reason != RefusalReason.NO_CT_MODEL:
+        return True
+    return redrawn.can_show(tx, services, earlier) and not _is_withdrawn(tx, services, earlier)
+
+
+def _is_withdrawn(tx: Tx, services: Services, earlier: Case) -> bool:
+    """Tell whether an answer that no doctor looked at is of a model that no longer answers."""
+    if earlier.state is not CaseState.ANSWERED:
+        return False
+    answering = {model.name for model in services.models.active.models.values()}
+    return any(each.model not in answering for each in history.findings(tx, earlier.id))
+
+
+def again(services: Services, earlier: Case, person: Person) -> str:
+    """Say that an answer was given before, or that a doctor has not seen it yet."""
+    texts = services.texts_of(person)
+    if answers.waits_for_doctor(services, earlier):
+        return texts("progress.review", number=earlier.number)
+    return texts("result.again")
+
+
+def show_again(tx: Tx, services: Services, earlier: Case, person: Person, key: str) -> None:
+    """Show the pictures of an earlier answer, unless they wait for a doctor."""
+    if answers.waits_for_doctor(services, earlier):
+        return
+    texts, chat = services.texts_of(person), person.telegram_id
+    if earlier.state is CaseState.REFUSED:
+        _refuse_again(tx, texts, earlier, chat, key)
+        return
+    findings, buttons = history.findings(tx, earlier.id), result_buttons(texts, earlier)
+    number = texts("result.case", number=earlier.number)
+    text = caption(texts, findings[-1], earlier.number) if findings else number
+    further = f"{texts('result.not_a_diagnosis')}\n\n{number}"
+    redrawn.show_again(tx, key, chat, earlier, texts.language, text, buttons, further)
+    if word := doctors_word.words(tx, texts, earlier):
+        say(tx, f"{key}{WORD}", chat, word, case_id=earlier.id)
+
+
+def _refuse_again(tx: Tx, texts: Texts, case: Case, chat: int, key: str) -> None:
+    reason = RefusalReason(str(case.reason))
+    text = unanswered(texts, escape(WORDS[texts.language].refusals[reason]))
+    if reason is RefusalReason.NO_CT_MODEL:
+        buttons = [[delete_button(texts, case)]]
+        redrawn.show_again(tx, key, chat, case, texts.language, text, buttons)
+    else:
+        say(tx, f"{key}:0", chat, text, case_id=case.id)
