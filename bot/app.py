@@ -21,6 +21,7 @@ from bot.builders import BUILDERS
 from bot.connection import make_bot
 from bot.context import BotApplication, Services
 from bot.doctor.verdicts import Verdicts
+from bot.errors import report
 from bot.lock import only_one
 from bot.models import Models
 from bot.networks import Networks
@@ -89,8 +90,8 @@ async def _serve(
     stages: list[list[Coroutine[Any, Any, None]]] = [
         [
             _incoming(application, settings),
-            menus.publish(bot, services),
-            _metrics(services),
+            _aside(services, menus.publish(bot, services), "the menus"),
+            _aside(services, _metrics(services), "the metrics"),
             memory.keep_small(),
         ],
         [
@@ -118,6 +119,14 @@ async def _serve(
             left = begun + seconds - time.monotonic()
             await asyncio.wait(stage_tasks, timeout=max(left, 0))
         log.info("stopped")
+
+
+async def _aside(services: Services, work: Coroutine[Any, Any, None], doing: str) -> None:
+    """Do what nobody's answer waits for; that it failed is told, and ends nothing else."""
+    try:
+        await work
+    except Exception as error:
+        await report(services, error, doing)
 
 
 # What serves HTTP is imported only where it is wanted: most starts need none of it.

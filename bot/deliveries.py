@@ -28,6 +28,8 @@ MISSING = "Missing"
 # And of one whose person blocked the bot.
 BLOCKED = "blocked"
 
+FILES = (OutKind.DOCUMENT, OutKind.PHOTO, OutKind.ALBUM)
+
 
 def arrived(tx: Tx, row: OutRow, *message_ids: int) -> None:
     """Mark a row as sent, and its case as answered if it was the answer; an album is several."""
@@ -75,10 +77,12 @@ def refused(tx: Tx, services: Services, row: OutRow, reason: str) -> None:
 
 def _tell_who_asked(tx: Tx, services: Services, row: OutRow) -> None:
     """Say that a file did not arrive, or may not have, and that it can be asked for again."""
-    if row.case_id is None and row.kind in (OutKind.DOCUMENT, OutKind.PHOTO):
+    # Of an answer and of a doctor's card more is told.
+    is_told = row.key.startswith(ANSWERS) or "instead" in row.payload
+    if row.kind in FILES and not is_told:
         texts = services.texts_in(tx, row.chat_id)
         text = str(row.payload.get("in_doubt") or texts("file.in_doubt"))
-        say.say(tx, f"doubt:{row.id}", row.chat_id, text)
+        say.say(tx, f"doubt:{row.id}", row.chat_id, text, case_id=row.case_id)
 
 
 def _say_instead(tx: Tx, services: Services, row: OutRow) -> None:

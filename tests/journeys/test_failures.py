@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot import worker
+from bot import menus, worker
 from bot.lock import AlreadyRunning
 from bot.logs import ScrubbingFormatter
 from bot.networks import Networks
@@ -36,6 +36,7 @@ from storage.images import Images, Sealed
 
 from ..classifier.conftest import make_model
 from ..classifier.test_remote import Server
+from .clinic import POLLING
 from .pictures import xray
 from .process import ROOT, BotProcess
 from .stage import ADMIN, SECRET, Stage, free_port
@@ -306,6 +307,21 @@ async def test_a_database_locked_by_another_process_is_waited_for(stage: Stage, 
     other.close()
     await ann.hears_photo()
     assert stage.value("SELECT count(*) FROM cases") == 1
+
+
+@POLLING
+async def test_menus_that_cannot_be_set_are_told_and_end_nothing(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(menus, "publish_for", broken)
+    admin = await stage.agreed(ADMIN)
+    await stage.restart()
+    await admin.sees("RuntimeError")
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
 
 
 @pytest.mark.parametrize("mode", ["webhook"])

@@ -48,6 +48,24 @@ class TestLookingClosely:
         parts = [await doctor.hears_photo() for _ in range(3)]
         assert len({part.album for part in parts}) == 1 and parts[0].album
 
+    @pytest.mark.parametrize(
+        ("button", "method"),
+        [("Full resolution", "sendDocument"), ("All 2 pictures", "sendMediaGroup")],
+    )
+    async def test_what_does_not_arrive_is_not_waited_for_in_vain(
+        self, clinic: Clinic, button: str, method: str
+    ) -> None:
+        [doctor] = await clinic.opens()
+        ann = await clinic.stage.agreed(1)
+        await ann.sends_album([xray(NORMAL, 1), xray(BACTERIAL, 2)])
+        for _ in range(2):
+            await ann.hears_photo()
+        await clinic.stage.sim.quiet()
+        await takes(doctor)
+        await clinic.stage.sim.fault(method, code=400)
+        await doctor.taps(button)
+        await doctor.sees("what you asked for, and it may not have arrived")
+
     async def test_a_case_whose_picture_cannot_be_opened_can_only_be_passed_on(
         self, clinic: Clinic
     ) -> None:
