@@ -1,6 +1,7 @@
 """Cases on which doctors differ: their verdicts for an admin to choose from, and no picture."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from telegram import Update
 
@@ -18,6 +19,11 @@ from storage.transaction import Tx
 
 CHOOSE, SURE, BACK, RETURN = "dispute", "dispute_sure", "dispute_back", "dispute_return"
 AT_ONCE = 10
+
+# Words and buttons.
+Page = tuple[str, Buttons]
+# What is done with a case, told its number and the verdict of the button, if it has one.
+Act = Callable[[Tx, Services, Acting, str, str], Page]
 
 
 async def show(update: Update, context: Context) -> None:
@@ -40,79 +46,64 @@ async def show(update: Update, context: Context) -> None:
 
 async def choose(update: Update, context: Context) -> None:
     """Ask whether the patient is really to hear a verdict."""
-    await answer_tap(update, context)
-    number, _, verdict = tapped_number(update).partition(":")
 
-    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
-        texts = acting.texts
-        try:
-            opinions.in_dispute(tx, acting.member, number)
-        except NotYours:
-            edit_here(tx, key, update, texts("dispute.over", number=number))
-            return
-        told = texts(f"verdict.{verdict}")
-        buttons = [
-            [(texts("dispute.yes"), f"{SURE}:{number}:{verdict}")],
-            [(texts("dispute.back"), f"{BACK}:{number}")],
-        ]
-        edit_here(tx, key, update, texts("dispute.sure", number=number, verdict=told), buttons)
+    def act(tx: Tx, services: Services, acting: Acting, number: str, verdict: str) -> Page:
+        opinions.in_dispute(tx, acting.member, number)
+        texts, told = acting.texts, acting.texts(f"verdict.{verdict}")
+        yes = (texts("dispute.yes"), f"{SURE}:{number}:{verdict}")
+        back = (texts("dispute.back"), f"{BACK}:{number}")
+        return texts("dispute.sure", number=number, verdict=told), [[yes], [back]]
 
-    await reply_as(Role.ADMIN, update, context, reply)
+    await _with_dispute(update, context, act)
 
 
 async def go_back(update: Update, context: Context) -> None:
     """Show the verdicts again."""
-    await answer_tap(update, context)
-    number = tapped_number(update)
 
-    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
-        texts = acting.texts
-        try:
-            case = opinions.in_dispute(tx, acting.member, number)
-        except NotYours:
-            edit_here(tx, key, update, texts("dispute.over", number=number))
-        else:
-            edit_here(tx, key, update, *_page(tx, texts, case))
+    def act(tx: Tx, services: Services, acting: Acting, number: str, _: str) -> Page:
+        return _page(tx, acting.texts, opinions.in_dispute(tx, acting.member, number))
 
-    await reply_as(Role.ADMIN, update, context, reply)
+    await _with_dispute(update, context, act)
 
 
 async def decide(update: Update, context: Context) -> None:
     """Close a case with one of its verdicts, and tell the patient."""
-    await answer_tap(update, context)
-    number, _, verdict = tapped_number(update).partition(":")
 
-    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
-        texts = acting.texts
-        try:
-            case = opinions.decide(tx, acting.member, number, Verdict(verdict))
-        except NotYours:
-            edit_here(tx, key, update, texts("dispute.over", number=number))
-            return
+    def act(tx: Tx, services: Services, acting: Acting, number: str, verdict: str) -> Page:
+        case = opinions.decide(tx, acting.member, number, Verdict(verdict))
         doctors_word.tell(tx, services, case)
-        told = texts(f"verdict.{verdict}")
-        edit_here(tx, key, update, texts("dispute.closed", number=number, verdict=told))
+        told = acting.texts(f"verdict.{verdict}")
+        return acting.texts("dispute.closed", number=number, verdict=told), ()
 
-    await reply_as(Role.ADMIN, update, context, reply)
+    await _with_dispute(update, context, act)
 
 
 async def send_back(update: Update, context: Context) -> None:
     """Have another doctor look."""
+
+    def act(tx: Tx, services: Services, acting: Acting, number: str, _: str) -> Page:
+        opinions.send_back(tx, acting.member, number)
+        return acting.texts("dispute.returned", number=number), ()
+
+    await _with_dispute(update, context, act)
+
+
+async def _with_dispute(update: Update, context: Context, act: Act) -> None:
+    """Do something with the case of the button that was tapped, if it is still in dispute."""
     await answer_tap(update, context)
-    number = tapped_number(update)
+    number, _, verdict = tapped_number(update).partition(":")
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         try:
-            opinions.send_back(tx, acting.member, number)
-            sentence = "dispute.returned"
+            page = act(tx, services, acting, number, verdict)
         except NotYours:
-            sentence = "dispute.over"
-        edit_here(tx, key, update, acting.texts(sentence, number=number))
+            page = acting.texts("dispute.over", number=number), ()
+        edit_here(tx, key, update, *page)
 
     await reply_as(Role.ADMIN, update, context, reply)
 
 
-def _page(tx: Tx, texts: Texts, case: Case) -> tuple[str, Buttons]:
+def _page(tx: Tx, texts: Texts, case: Case) -> Page:
     said = Counter(each.verdict for each in opinions.final_of(tx, case.id))
     lines = [
         texts("dispute.said", count=count, verdict=texts(f"verdict.{verdict}"))

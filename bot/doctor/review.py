@@ -7,7 +7,7 @@ from telegram import Update
 from bot.context import Context, Services
 from bot.doctor import card, leases, pictures
 from bot.replies import Acting, answer_tap, reply_as, tapped_number
-from bot.say import say, send_file, show_album, show_made
+from bot.say import say, send_file, show_album
 from storage import audit, images, numbers, reviews
 from storage.cases import Case
 from storage.images import ImageKind
@@ -101,12 +101,8 @@ async def show_more(update: Update, context: Context) -> None:
 
     def act(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
         caption = acting.texts("result.case", number=case.number)
-        more, build = card.album(tx, case.id), pictures.MORE
-        if len(more) == 1:
-            image = more[0]
-            show_made(tx, key, acting.chat, build, caption, case_id=case.id, image=image)
-        elif more:
-            show_album(tx, key, acting.chat, build, more, caption, case_id=case.id)
+        if more := card.album(tx, case.id):
+            show_album(tx, key, acting.chat, pictures.MORE, more, caption, case_id=case.id)
         audit.record(tx, acting.member.actor, "album_shown", case.id)
 
     await with_case(update, context, act)
