@@ -77,6 +77,7 @@ async def find_stuck(services: Services) -> None:
     """Warn when pictures, words or reviews hang, once until nothing does any more."""
     await services.storage.write(_find_stuck, services)
     await services.storage.write(_find_unread, services)
+    await services.storage.write(_find_undecided, services)
 
 
 def _find_stuck(tx: Tx, services: Services) -> None:
@@ -101,6 +102,16 @@ def _find_unread(tx: Tx, services: Services) -> None:
     elif alarms.begin(tx, "doctors"):
         hours = services.settings.service_level_hours
         _warn(tx, services, "alarm.doctors", count=overdue, hours=hours)
+
+
+def _find_undecided(tx: Tx, services: Services) -> None:
+    """Remind the admins of disputes that wait too long: no doctor can close them."""
+    count = reviews.undecided(tx, services.settings.service_level)
+    if not count:
+        alarms.end(tx, "disputes")
+    elif alarms.begin(tx, "disputes"):
+        hours = services.settings.service_level_hours
+        _warn(tx, services, "alarm.disputes", count=count, hours=hours)
 
 
 def _minutes(tx: Tx, queue: Queue) -> int:

@@ -282,6 +282,12 @@ def disputed(tx: Tx) -> list[Case]:
     return [to_case(row) for row in tx.rows(sql)]
 
 
+def undecided(tx: Tx, longest: timedelta) -> int:
+    """Count the cases that have waited for an admin's decision for longer."""
+    sql = "SELECT count(*) FROM review_queue WHERE disputed_at <= :until"
+    return int(tx.value(sql, until=tx.time - longest))
+
+
 def _take(tx: Tx, doctor: Member, case_id: int, length: timedelta) -> Case:
     cases.advance(tx, case_id, CaseState.UNDER_REVIEW)
     tx.run(

@@ -25,6 +25,7 @@ from .pictures import xray
 from .stage import ADMIN, Stage
 
 DAY = 86_400_000_000
+MINUTE = 60_000_000
 
 
 @pytest.fixture
@@ -232,6 +233,20 @@ async def test_admins_hear_of_what_waits_too_long_while_no_doctor_can_be_reached
     await admin.sees("Cases that wait longer than 24 hours: 1")
     await off_stage.sim.quiet()
     assert await times_told(admin, "No doctor can be reached") == 1
+
+
+async def test_admins_are_reminded_once_of_disputes_that_wait_too_long(
+    stage: Stage, ann: User
+) -> None:
+    admin = await stage.agreed(ADMIN)
+    await ann.sends_photo(xray())
+    await ann.hears_photo()
+    await stage.sim.quiet()
+    [row] = stage.rows("SELECT since_at FROM review_queue")
+    for waited, told in ((DAY - MINUTE * 5, 0), (DAY, 1), (DAY * 2, 1), (0, 1), (DAY, 2)):
+        stage.change("UPDATE review_queue SET disputed_at = ?", row["since_at"] - waited)
+        await again(stage, "stuck")
+        assert await times_told(admin, "Cases that have waited for your decision") == told
 
 
 @contextmanager

@@ -440,6 +440,8 @@ async def test_what_waits_is_counted(room: Room, storage: Storage) -> None:
     await room.case(normal=0.5)
     waiting = await storage.read(reviews.waiting, timedelta(hours=1))
     assert waiting == reviews.Waiting(count=3, since=first, overdue=1, disputed=1)
+    undecided = [await storage.read(reviews.undecided, timedelta(hours=n)) for n in (1, 2, 3)]
+    assert undecided == [1, 1, 0]
     await room.next(doctors[0])
     waiting = await storage.read(reviews.waiting, timedelta(hours=1))
     assert (waiting.count, waiting.overdue) == (2, 0)
@@ -474,6 +476,7 @@ async def test_no_question_of_a_doctor_looks_at_all_cases(room: Room, storage: S
         assert case is not None
         reviews.waiting(tx, timedelta(0))
         reviews.disputed(tx)
+        reviews.undecided(tx, timedelta(0))
         reviews.ahead(tx, case.id)
         reviews.mine(tx, doctor, case.number)
         opinions.next_due(tx)
