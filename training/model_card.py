@@ -1,7 +1,6 @@
-"""The card as a page for people, and its figures in the documents.
+"""The card as a page for people.
 
-`python -m training.model_card FOLDER [--docs docs/models.md]` writes MODEL_CARD.md anew from
-card.json, and the figures into the documents between the two marks there.
+`python -m training.model_card FOLDER` writes MODEL_CARD.md anew from card.json.
 """
 
 from dataclasses import replace
@@ -49,8 +48,9 @@ int8 agrees with float closely enough to ship, and whether a model replaces the 
 ## Limits
 
 - Bacterial and viral were learned from children of 1 to 5 years of one hospital alone, on pictures
-  of 224 × 224 pixels. On other machines and photographs of films its figures are not known; the
-  stress figures are of pictures changed by a program.
+  stored with 224 × 224 pixels, of which the network sees 160 × 160. On other machines and
+  photographs of films its figures are not known; the stress figures are of pictures changed by a
+  program.
 - Most bacterial pictures of the source were taken in another way than the viral ones, and what
   names a kind goes by that too: where it does not help, viral and bacterial are told apart poorly
   ("Did it only learn the source?"). So expect it of other hospitals.
@@ -65,7 +65,7 @@ int8 agrees with float closely enough to ship, and whether a model replaces the 
 FIGURES = """## Figures
 
 On held-out pictures of patients none of whom was trained on, with the shipped engine
-(`{engine_file}`), by the command under "How it was made" in the model card. In brackets 95 %
+(`{engine_file}`), by the command under "How it was made". In brackets 95 %
 intervals, bootstrap over patients. `ece_by_chance` is what exact probabilities would show as `ece`
 on as many pictures, and the range of 95 in 100 draws of their labels. Pneumonia of adults is of
 unknown cause, so that three classes cannot be told.
@@ -79,14 +79,14 @@ The same pictures of `{first}`, changed as another hospital or a phone might sho
 
 ## Sure answers
 
-An answer is given as sure from a confidence at which an exact bound over patients (Clopper and
-Pearson, one-sided, 95 %) still keeps a promise; below it the answer is "unsure". The thresholds are
-tried from the strictest down until one fails (fixed sequence testing: Angelopoulos et al. 2021,
-arXiv 2110.01052), so that looking at many of them needs no correction. The one that ships lies a
-tenth in log odds above: enlarged or saved anew, a picture moves by less. Each of the promises
-holds with 95 % certainty by itself. "Pneumonia" (of a kind that is not clear) is for who is told no
-label: from that sum of bacterial and viral on, at most so many of them are normal. The promises are
-of the sources taken together, not of each by itself.
+An answer is sure from a certain confidence on; below it the model says "unsure". That confidence is
+the lowest at which an exact bound over patients (Clopper and Pearson, one-sided, 95 %) still keeps
+the promise, looked for from the strictest down until one fails (fixed sequence testing:
+Angelopoulos et al. 2021, arXiv 2110.01052), so that looking at many needs no correction. What ships
+lies a tenth in log odds above: enlarged or saved anew, 95 in 100 pictures move by less. Each
+promise holds with 95 % certainty by itself, and for the sources taken together, not for each.
+"Pneumonia" (of a kind that is not clear) is for pictures that are told no label, from that sum of
+bacterial and viral on; its promise is that they are not normal.
 
 {promises}
 
@@ -96,9 +96,9 @@ of the sources taken together, not of each by itself.
 {sure}
 
 Pneumonia of unknown cause is left out where the kind is told, and counts as right where only
-"pneumonia" is. In use fewer answers are sure: a picture that is unlike those trained on never gets
-one. Where bacterial and viral are close, no kind is named, and "pneumonia" may be; such pictures
-count in both rows.
+"pneumonia" is. In use a picture with a doubt, such as one unlike those trained on, gets no sure
+answer; and the limits that ship are not quite those measured here. Where bacterial and viral are
+close, no kind is named, and "pneumonia" may be; such pictures count in both rows.
 """
 
 CROSS_FITTED = """What follows was measured without them: each fifth of the held-out patients was
@@ -116,25 +116,13 @@ LATER = """The thresholds were fitted after all else, which leaves the network a
 alone, by `{command}`.
 """
 SHARES = {"share": "any", "named": "a label"}
-BEGIN, END = "<!-- from card.json: begin -->\n", "<!-- from card.json: end -->"
 
 
 def main(
     folder: Annotated[Path, typer.Argument(help="a model folder")],
-    docs: Annotated[Path | None, typer.Option(help="a page with the two marks")] = None,
 ) -> None:
-    """Write the page of a model folder, and its figures into the documents."""
-    card = read_card(folder)
-    write_model_card(card, folder)
-    if docs:
-        docs.write_text(with_figures(docs.read_text(encoding="utf-8"), card), encoding="utf-8")
-
-
-def with_figures(page: str, card: Card) -> str:
-    """Put the card's figures between the marks of a page; raises ValueError if they are missing."""
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{figures_page(card)}\n{END}{after}"
+    """Write the page of a model folder."""
+    write_model_card(read_card(folder), folder)
 
 
 def note(folder: Path, name: str, found: dict[str, Any]) -> None:
@@ -165,7 +153,7 @@ def write_model_card(card: Card, folder: Path) -> None:
 
 
 def figures_page(card: Card) -> str:
-    """Write all that was measured, for the model's own page and the documents."""
+    """Write all that was measured."""
     calibration, sources = card.details["calibration"], card.details["sources"]
     page = FIGURES.format(
         engine_file=card.engine_file,

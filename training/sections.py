@@ -6,12 +6,12 @@ from training.figures import Interval
 
 SALIENCY = """## Does the map show what was learned?
 
-`python -m training.saliency_check`, {pictures} held-out pictures; random heads: {heads}, draws of
-the other random weights: {draws}. Weights are drawn anew from the head downwards (Adebayo et al.
-2018, arXiv 1810.03292) and the maps compared by rank over the places. Features after a ReLU share
-their sign, and a random head still reads what the trunk learned: such a map may keep its shape, but
-its sign is a toss-up, so that the mean with its sign is near 0. With the trunk random as well, the
-likeness without its sign should fall too, below that of two random heads on the trained features.
+`python -m training.saliency_check … --draws {draws}`, {pictures} held-out pictures, {heads} random
+heads. Weights are drawn anew from the head downwards (Adebayo et al. 2018, arXiv 1810.03292) and
+the maps compared by rank over the places. Features after a ReLU share their sign, and a random head
+still reads what the trunk learned: such a map may keep its shape, but its sign is a toss-up, so
+that the mean with its sign is near 0. With the trunk random as well, the likeness without its sign
+should fall too, below that of two random heads on the trained features.
 
 {stages}
 
@@ -23,7 +23,7 @@ have in them what they take of the picture, {area:.1%}.
 """
 SOURCE = """## Did it only learn the source?
 
-`python -m training.source_probe`, {pictures} pictures not trained on. Children and adults look
+`python -m training.source_probe …`, {pictures} pictures not trained on. Children and adults look
 different, so features may well tell them apart. But the answer should not follow from the source
 (0.5 is best there), and within one source a network that had only learned the source would be at
 0.5 against pneumonia. Of the children the bacterial pictures of patients up to 1306 were taken in

@@ -7,9 +7,8 @@ from classifier.card import Card, read_card
 from classifier.labels import Label, Modality
 from classifier.model import MODELS
 from training.calibrate import PNEUMONIA, Told
-from training.model_card import BEGIN, END, figures_page, with_figures, write_model_card
+from training.model_card import figures_page, write_model_card
 
-DOCS = Path(__file__).parents[2] / "docs" / "models.md"
 SHIPPED = MODELS / "resnet34_xray"
 
 
@@ -64,11 +63,6 @@ def card() -> Card:
     )
 
 
-def test_the_documents_hold_what_the_shipped_card_holds() -> None:
-    page = DOCS.read_text(encoding="utf-8")
-    assert with_figures(page, read_card(SHIPPED)) == page
-
-
 def test_the_shipped_models_page_holds_what_its_card_holds(tmp_path: Path) -> None:
     write_model_card(read_card(SHIPPED), tmp_path)
     page = (SHIPPED / "MODEL_CARD.md").read_text(encoding="utf-8")
@@ -104,15 +98,3 @@ def test_a_card_of_an_earlier_version_still_makes_a_page(card: Card) -> None:
     assert "a third of those told a kind" not in page
     assert "| `children` | any | 50.0% (40.0% – 60.0%) of pictures | | |" in page
     assert "a label" not in page
-
-
-def test_figures_go_between_the_marks_and_nowhere_else(card: Card) -> None:
-    once = with_figures(f"before\n{BEGIN}bygone{END}\nafter", card)
-    assert with_figures(once, card) == once
-    assert once.startswith(f"before\n{BEGIN}") and once.endswith(f"{END}\nafter")
-    assert "bygone" not in once
-
-
-def test_a_page_without_the_marks_is_an_error(card: Card) -> None:
-    with pytest.raises(ValueError, match="unpack"):
-        with_figures("no marks", card)
