@@ -64,8 +64,9 @@ async def privacy(update: Update, context: Context) -> None:
     """Tell what happens to pictures."""
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
-        days = services.settings.retention_days
-        say(tx, key, person.telegram_id, services.texts_of(person)("privacy.text", days=days))
+        texts = services.texts_of(person)
+        text = texts("privacy.text", days=services.settings.retention_days)
+        say(tx, key, person.telegram_id, text, consent.way_back(tx, texts, person))
 
     await reply_once(update, context, reply)
 

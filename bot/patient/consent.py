@@ -19,7 +19,8 @@ VERSION = "2026-12-2"
 # What a picture before the agreement asks for stands open so long: more pictures ask nothing more.
 OPEN = timedelta(minutes=1)
 ASKED = "consent"
-AGREE, AGREE_AGAIN, DECLINE = "consent:yes", "consent:again", "consent:no"
+AGREE, AGREE_AGAIN = "consent:yes", "consent:again"
+DECLINE, TAKE_BACK = "consent:no", "consent:back"
 
 
 def has_agreed(tx: Tx, person: Person) -> bool:
@@ -39,6 +40,13 @@ def ask(tx: Tx, services: Services, person: Person, key: str, *, after_picture: 
     say(tx, f"{key}:consent", person.telegram_id, text, _buttons(texts, after_picture))
 
 
+def way_back(tx: Tx, texts: Texts, person: Person) -> Buttons:
+    """Give the button by which an agreement, to whichever text, is taken back."""
+    if not people.consents(tx, person.id):
+        return ()
+    return [[(texts("consent.take_back"), f"{TAKE_BACK}:{VERSION}")]]
+
+
 async def decided(update: Update, context: Context) -> None:
     """Keep the patient's decision."""
     await answer_tap(update, context)
@@ -47,18 +55,20 @@ async def decided(update: Update, context: Context) -> None:
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         if _is_asked(tx, person):
             dialogs.end(tx, person.telegram_id)
-        if choice != DECLINE and version != VERSION:
+        declines = choice in (DECLINE, TAKE_BACK)
+        if not declines and version != VERSION:
             # The button stood under a text that has changed since.
             ask(tx, services, person, key, after_picture=choice == AGREE_AGAIN)
             return
         texts = services.texts_of(person)
-        if choice == DECLINE:
+        if declines:
             further = _withdraw(tx, services, person, key)
         else:
             people.consent(tx, person.id, VERSION)
             further = [texts("consent.back")] if reviews.come_back(tx, person.id) else []
-        asked = texts("consent.text", days=services.settings.retention_days)
-        edit_here(tx, f"{key}:edit", update, asked)
+        above = "privacy.text" if choice == TAKE_BACK else "consent.text"
+        stays = texts(above, days=services.settings.retention_days)
+        edit_here(tx, f"{key}:edit", update, stays)
         said = {AGREE: "consent.agreed", AGREE_AGAIN: "consent.agreed_again"}
         words = [texts(said.get(choice, "consent.declined")), *further]
         say(tx, key, person.telegram_id, "\n\n".join(words))

@@ -25,7 +25,7 @@ def add_handlers(application: BotApplication) -> None:
     }.items():
         add(CommandHandler(name, command, PRIVATE & filters.UpdateType.MESSAGE))
     for pattern, tap in {
-        "^consent:(yes|again|no):": consent.decided,
+        "^consent:(yes|again|no|back):": consent.decided,
         "^language:(zh|en)$": commands.set_language,
         "^meaning:": results.explain,
         f"^{announcements.SWITCH}:(on|off)$": announcements.switch,

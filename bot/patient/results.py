@@ -47,9 +47,11 @@ async def ask_doctor(update: Update, context: Context) -> None:
         elif people.consents(tx, person.id):
             text = _put_before_doctors(tx, texts, case)
         else:
+            # The wish stands when they agree again.
+            cases.ask_doctor(tx, case.id)
             consent.ask(tx, services, person, key, after_picture=False)
             return
-        say(tx, key, person.telegram_id, text)
+        say(tx, key, person.telegram_id, text, case_id=case.id if case else None)
 
     await reply_once(update, context, reply)
 

@@ -115,6 +115,23 @@ async def test_no_line_of_the_audit_tells_whose_case_became_whose(clinic: Clinic
 
 
 @POLLING
+async def test_a_word_told_again_goes_with_its_case(clinic: Clinic) -> None:
+    doctor, ann = await taken(clinic)
+    answer = next(each for each in await ann.messages() if each.button("Delete this"))
+    await says(doctor, "Viral pneumonia", "Drink a lot")
+    await ann.sees("A doctor has looked")
+    await clinic.stage.sim.quiet()
+    await ann.taps("Ask a doctor", answer)
+    await clinic.stage.sim.quiet()
+    assert len([each for each in await ann.messages() if "Drink a lot" in each.text]) == 2
+    await ann.taps("Delete this", answer)
+    await ann.taps("Yes, delete")
+    await ann.sees("Deleted")
+    await clinic.stage.sim.quiet()
+    assert not [each for each in await ann.messages() if "Drink a lot" in each.text]
+
+
+@POLLING
 async def test_no_verdict_is_left_of_a_case_that_its_patient_deleted(clinic: Clinic) -> None:
     doctor, ann = await taken(clinic)
     answer = next(each for each in await ann.messages() if each.button("Delete this"))

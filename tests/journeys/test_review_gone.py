@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from bot.sandbox.client import Heard, User
+from bot.sandbox.client import User
 from bot.worker import Worker
 
 from .clinic import POLLING, Clinic, says, takes
@@ -79,17 +79,9 @@ async def test_pictures_of_a_case_that_went_to_another_doctor_are_not_sent(clini
     assert clinic.stage.value("SELECT state FROM outbox WHERE kind = 'album'") == "failed"
 
 
-async def two_screens(clinic: Clinic) -> tuple[User, Heard]:
-    """Let Ann agree on one of two screens; gives her and the other one."""
-    ann = clinic.stage.sim.user(1, language="en")
-    for _ in range(2):
-        await ann.starts()
-        await ann.sees("Before your first picture")
-        await clinic.stage.sim.quiet()
-    first, second = [each for each in await ann.messages() if each.buttons]
-    await ann.taps("I have read this", first)
-    await ann.sees("Now send the picture")
-    return ann, second
+async def takes_agreement_back(ann: User) -> None:
+    await ann.says("/privacy")
+    await ann.taps("Take my agreement back")
 
 
 @POLLING
@@ -97,13 +89,13 @@ async def test_who_takes_the_agreement_back_is_shown_to_no_doctor_until_they_agr
     clinic: Clinic,
 ) -> None:
     [doctor] = await clinic.opens(results="after_review")
-    ann, screen = await two_screens(clinic)
+    ann = await clinic.stage.agreed(1)
     await ann.sends_photo(xray())
     await ann.sees("Here a doctor looks")
     await takes(doctor)
     await doctor.taps("Normal")
     await doctor.sees("Your verdict")
-    await ann.taps("I do not agree", screen)
+    await takes_agreement_back(ann)
     told = await ann.sees("Doctors are no longer shown the pictures you sent before")
     assert "I will not look at any picture" in told.text and "do not wait" in told.text
     await clinic.stage.sim.quiet()
@@ -132,15 +124,19 @@ async def test_who_took_the_agreement_back_is_asked_for_it_before_a_doctor_is(
     clinic: Clinic,
 ) -> None:
     await clinic.opens()
-    ann, screen = await two_screens(clinic)
+    ann = await clinic.stage.agreed(1)
     await clinic.case(ann)
     answer = next(each for each in await ann.messages() if each.button("Ask a doctor"))
-    await ann.taps("I do not agree", screen)
+    await takes_agreement_back(ann)
     await ann.sees("Doctors are no longer shown")
     await ann.taps("Ask a doctor", answer)
     await clinic.stage.sim.quiet()
     assert (await ann.messages())[-1].button("I have read this and agree")
     assert clinic.stage.value("SELECT count(*) FROM review_queue") == 0
+    await ann.taps("I have read this and agree")
+    await ann.sees("The doctors can look again")
+    await ann.says("/status")
+    await ann.sees("waiting for a doctor")
 
 
 @POLLING

@@ -140,21 +140,15 @@ async def test_who_declines_gets_no_picture_opened(stage: Stage) -> None:
 
 
 async def test_who_takes_the_agreement_back_gets_no_picture_opened(stage: Stage) -> None:
-    ann = stage.sim.user(1, language="en")
-    screens = []
-    for _ in range(2):
-        await ann.starts()
-        assert (await ann.hears()).text.startswith("Welcome")
-        screens.append(await ann.hears())
-    first, second = screens
-    await ann.taps("I have read this", first)
-    await ann.sees("Now send the picture")
+    ann = await stage.agreed(1)
     await stage.sim.fault("download", delay=0.5)
     await ann.sends_photo(xray())
     await stage.sim.until(bool, "getFile")
-    await ann.taps("I do not agree", second)
+    await ann.says("/privacy")
+    await ann.taps("Take my agreement back")
     await ann.sees("Then I will not look")
     await ann.sees("Stopped. Case")
+    assert not (await ann.sees("What happens to your pictures")).buttons
     await ann.sends_photo(xray(seed=2))
     await ann.sees("I have not opened your picture")
     await stage.sim.quiet(0.6)
