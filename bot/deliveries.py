@@ -37,7 +37,7 @@ def arrived(tx: Tx, row: OutRow, *message_ids: int) -> None:
     if not outbox.sent(tx, row.id, first) and message_ids:
         # While it was on its way its case or person was erased, or its doctor's role ended.
         for each in message_ids:
-            say.delete(tx, f"late:{row.id}", row.chat_id, each)
+            outbox.take_out(tx, f"late:{row.id}", row.chat_id, each)
         return
     for each in further:
         outbox.sent_with(tx, row, each)

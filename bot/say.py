@@ -93,12 +93,6 @@ def edit_here(
     )
 
 
-def delete(tx: Tx, key: str, chat: int, message_id: int) -> None:
-    """Have a message taken out of the chat; its own number comes to the key."""
-    payload = {"message_id": message_id}
-    _write(tx, f"{key}:{chat}:{message_id}", chat, OutKind.DELETE, payload, fleeting=True)
-
-
 def show(
     tx: Tx,
     key: str,

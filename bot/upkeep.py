@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import shutil
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.context import Services
 from bot.notices import tell
-from storage import alarms, queues, reviews, staff, troubles, updates
+from bot.say import say, unanswered
+from storage import alarms, people, queues, reviews, staff, troubles, updates
 from storage.backups import SUFFIX, keep_newest, prune_backups
 from storage.clock import utc_now
 from storage.database import BACKUPS
@@ -38,10 +39,24 @@ async def retain(services: Services) -> None:
     await asyncio.to_thread(prune_backups, settings.data_dir / BACKUPS, before)
     await storage.write(updates.prune, utc_now() - UPDATES_KEPT)
     await storage.write(troubles.prune, before)
+    await storage.write(_tell_unseen, services, before)
     # Last: it writes the file anew, for which there may not be memory enough.
     cases = await storage.expire(before)
     if cases:
         log.info("retention erased %s cases", cases)
+
+
+def _tell_unseen(tx: Tx, services: Services, before: datetime) -> None:
+    """Tell who was promised a doctor's word on what is about to be erased that none comes."""
+    days = services.settings.retention_days
+    for case in reviews.promised(tx, before):
+        person = people.get(tx, case.person_id) if case.person_id else None
+        if person is not None:
+            texts, key = services.texts_of(person), f"unseen:{case.id}:patient"
+            text = texts("retention.unseen", number=case.number, days=days)
+            say(tx, key, person.telegram_id, unanswered(texts, text))
+        key = f"unseen:{case.id}:expired"
+        tell(tx, services, Role.ADMIN, key, "admin.unseen_expired", number=case.number)
 
 
 async def back_up(services: Services) -> None:

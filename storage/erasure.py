@@ -6,9 +6,11 @@
 | `/forget` | erased | stay | stays without the person and under a new number |
 | retention | erased | stay | stays the person's |
 
-Steps and times of a case stay in any case; they hold codes, no words. A case without an answer is
-withdrawn, one under review goes back to answered. The functions here give the ids of images whose
-files are to be unlinked after the commit; `Storage.erase` does both. Backups: see `backups`.
+Steps and times of a case stay in any case; they hold codes, no words. After retention the numbers
+of the messages in its person's chat stay, too, so that these can still be deleted there. A case
+without an answer is withdrawn, one under review goes back to answered. The functions here give the
+ids of images whose files are to be unlinked after the commit; `Storage.erase` does both. Backups:
+see `backups`.
 
 SQLite overwrites what is deleted (`secure_delete`), but not the copies it leaves in the free part
 of a page when it moves rows to another: about one erased person in 200 left some bytes. Only
@@ -22,7 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from storage import audit
+from storage import audit, outbox
 from storage.cases import IS_UNFINISHED, add_event, duplicates_of, fresh_number, get
 from storage.errors import CaseGone
 from storage.people import TAKEN_FROM_STAFF
@@ -118,7 +120,10 @@ def _erase(tx: Tx, case_ids: list[int], why: Why) -> Erased:
     ids = json.dumps(case_ids)
     these = "IN (SELECT value FROM json_each(:ids))"
     images = tx.rows(f"SELECT id FROM images WHERE case_id {these}", ids=ids)
-    tx.run(f"DELETE FROM outbox WHERE case_id {these}", ids=ids)
+    if why is Why.RETENTION:
+        outbox.expire(tx, case_ids)
+    else:
+        tx.run(f"DELETE FROM outbox WHERE case_id {these}", ids=ids)
     tx.run(f"DELETE FROM images WHERE case_id {these}", ids=ids)
     tx.run(f"DELETE FROM scans WHERE case_id {these}", ids=ids)
     tx.run(

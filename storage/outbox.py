@@ -295,6 +295,29 @@ def elsewhere(tx: Tx, person: Person) -> list[tuple[int, int]]:
     return [(row["chat_id"], row["message_id"]) for row in rows]
 
 
+def take_out(tx: Tx, key: str, chat: int, message_id: int) -> None:
+    """Have a message taken out of its chat; its own number comes to the key."""
+    key, payload = f"{key}:{chat}:{message_id}", {"message_id": message_id}
+    going = Outgoing(key=key, chat_id=chat, kind=OutKind.DELETE, payload=payload, fleeting=True)
+    enqueue(tx, going)
+
+
+def expire(tx: Tx, case_ids: Collection[int]) -> None:
+    """Let go of what was said about cases, and have it taken out of the chats of others.
+
+    Where it stands in the chat of its person is kept: only they decide what goes there.
+    """
+    ids = json.dumps(list(case_ids))
+    these = "case_id IN (SELECT value FROM json_each(:ids))"
+    own = """chat_id = (SELECT p.telegram_id FROM people AS p JOIN cases AS c
+        ON c.person_id = p.id WHERE c.id = outbox.case_id)"""
+    sent = f"SELECT chat_id, message_id FROM outbox WHERE {these} AND message_id IS NOT NULL"
+    for row in tx.rows(f"{sent} AND NOT {own}", ids=ids):
+        take_out(tx, "expired", row["chat_id"], row["message_id"])
+    tx.run(f"DELETE FROM outbox WHERE {these} AND NOT ({own} AND message_id IS NOT NULL)", ids=ids)
+    tx.run(f"UPDATE outbox SET payload = '{{}}' WHERE {these}", ids=ids)
+
+
 def take_back(tx: Tx, person: Person) -> None:
     """Delete the rows of those messages, and of those still to be sent.
 
@@ -325,10 +348,14 @@ def waiting(tx: Tx) -> int:
 
 
 def prune(tx: Tx, before: datetime) -> int:
-    """Delete what was done with before a time, doubts the admins do not know of excepted."""
+    """Delete what was done with before a time.
+
+    Doubts the admins do not know of stay, and where something stands that a person may delete.
+    """
     return tx.run(
         """DELETE FROM outbox WHERE changed_at < :before AND state NOT IN ('pending', 'sending')
-           AND (state <> 'unknown' OR reported_at IS NOT NULL)""",
+           AND (state <> 'unknown' OR reported_at IS NOT NULL)
+           AND (case_id IS NULL OR message_id IS NULL)""",
         before=before,
     )
 

@@ -282,6 +282,13 @@ def disputed(tx: Tx) -> list[Case]:
     return [to_case(row) for row in tx.rows(sql)]
 
 
+def promised(tx: Tx, before: datetime) -> list[Case]:
+    """Give the cases received before a time whose persons still wait for a doctor's word."""
+    sql = """SELECT c.* FROM review_queue AS q JOIN cases AS c ON c.id = q.case_id
+             WHERE c.received_at < :before AND c.doctor_asked_at IS NOT NULL"""
+    return [to_case(row) for row in tx.rows(sql, before=before)]
+
+
 def undecided(tx: Tx, longest: timedelta) -> int:
     """Count the cases that have waited for an admin's decision for longer."""
     sql = "SELECT count(*) FROM review_queue WHERE disputed_at <= :until"

@@ -6,7 +6,7 @@ from babel.dates import format_timedelta
 from babel.units import format_unit
 
 from bot.replies import Acting
-from bot.say import Buttons, delete, edit, say, show_made
+from bot.say import Buttons, edit, say, show_made
 from bot.texts.catalogue import Texts
 from classifier.report_texts import percent
 from storage import audit, history, images, opinions, outbox, reviews
@@ -33,7 +33,7 @@ def show(tx: Tx, acting: Acting, case: Case, key: str) -> None:
     older = _latest(tx, acting.member, case.id)
     # One that did not go out yet has no place in the chat.
     if older is not None and not outbox.drop(tx, older.key) and older.message_id is not None:
-        delete(tx, key, acting.chat, older.message_id)
+        outbox.take_out(tx, key, acting.chat, older.message_id)
     text, buttons = _face(tx, acting.texts, case)
     show_made(
         tx,

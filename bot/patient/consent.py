@@ -7,7 +7,7 @@ from telegram import Update
 from bot import answers
 from bot.context import Context, Services
 from bot.replies import answer_tap, reply_once, tapped
-from bot.say import Buttons, delete, edit_here, say, unanswered
+from bot.say import Buttons, edit_here, say, unanswered
 from bot.texts.catalogue import Texts
 from storage import dialogs, outbox, people, reviews
 from storage.people import Person
@@ -81,7 +81,7 @@ def _withdraw(tx: Tx, services: Services, person: Person, key: str) -> list[str]
     people.withdraw_consent(tx, person.id)
     answers.withdraw_all(tx, services, person)
     for chat, message_id in outbox.elsewhere(tx, person):
-        delete(tx, key, chat, message_id)
+        outbox.take_out(tx, key, chat, message_id)
     outbox.take_back(tx, person)
     texts = services.texts_of(person)
     return [unanswered(texts, texts("consent.left"))] if reviews.leave(tx, person.id) else []

@@ -16,7 +16,7 @@ from bot import answers
 from bot.building import Built
 from bot.context import Context, Services
 from bot.replies import answer_tap, erase_once, reply_once
-from bot.say import delete, edit_here, say, send_file
+from bot.say import edit_here, say, send_file
 from storage import Storage, erasure, history, outbox
 from storage.erasure import Erased
 from storage.errors import ImageLost
@@ -120,7 +120,7 @@ async def forget(update: Update, context: Context) -> None:
         elsewhere = outbox.elsewhere(tx, person)
         erased = erasure.forget(tx, person.id)
         for others_chat, message_id in elsewhere:
-            delete(tx, key, others_chat, message_id)
+            outbox.take_out(tx, key, others_chat, message_id)
         say(tx, key, chat, text, fleeting=True)
         edit_here(tx, f"{key}:edit", update, "…", fleeting=True)
         return erased

@@ -9,7 +9,7 @@ from bot import doctors_word
 from bot.context import Context, Services
 from bot.patient import consent
 from bot.replies import answer_tap, erase_once, reply_once, tapped_number
-from bot.say import delete, edit_here, say, unanswered
+from bot.say import edit_here, say, unanswered
 from bot.texts.catalogue import Texts
 from storage import cases, erasure, history, outbox, people, reviews, staff
 from storage.cases import Case, CaseState
@@ -112,7 +112,7 @@ async def delete_case(update: Update, context: Context) -> None:
         edit_here(tx, f"{key}:edit", update, texts("delete.stays" if stays else "delete.done"))
         for row in said:
             assert row.message_id is not None
-            delete(tx, key, row.chat_id, row.message_id)
+            outbox.take_out(tx, key, row.chat_id, row.message_id)
         return erased
 
     await erase_once(update, context, reply)

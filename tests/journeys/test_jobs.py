@@ -21,6 +21,7 @@ from storage.backups import verify
 from storage.staff import Role
 
 from ..classifier.conftest import make_model
+from .clinic import Clinic, says, takes
 from .pictures import xray
 from .stage import ADMIN, Stage
 
@@ -235,6 +236,49 @@ async def test_admins_hear_of_what_waits_too_long_while_no_doctor_can_be_reached
     assert await times_told(admin, "No doctor can be reached") == 1
 
 
+async def test_after_retention_no_doctor_has_a_picture_and_its_patient_can_delete_it(
+    clinic: Clinic,
+) -> None:
+    [doctor] = await clinic.opens()
+    ann = await clinic.stage.agreed(1)
+    await clinic.case(ann)
+    await takes(doctor)
+    await says(doctor, "Normal", "Drink a lot")
+    await ann.sees("A doctor has looked")
+    await clinic.stage.sim.quiet()
+    clinic.stage.change("UPDATE cases SET received_at = received_at - ?", 91 * DAY)
+    clinic.stage.change("UPDATE outbox SET changed_at = changed_at - ?", 91 * DAY)
+    await again(clinic.stage, "retention")
+    await clinic.stage.sim.quiet()
+    assert not [each for each in await doctor.messages() if each.photo]
+    answer = next(each for each in await ann.messages() if each.button("Delete this"))
+    assert answer.photo and await times_told(ann, "Drink a lot") == 1
+    await ann.taps("Delete this", answer)
+    await ann.taps("Yes, delete")
+    await ann.sees("Deleted")
+    await clinic.stage.sim.quiet()
+    assert not [each for each in await ann.messages() if each.photo]
+    assert await times_told(ann, "Drink a lot") == 0
+
+
+async def test_who_waits_for_a_doctor_hears_at_the_end_that_none_came(clinic: Clinic) -> None:
+    await clinic.opens()
+    ann, admin = await clinic.stage.agreed(1), clinic.stage.sim.user(ADMIN)
+    number = await clinic.case(ann)
+    await clinic.case(ann)
+    await ann.taps(
+        "Ask a doctor", next(e for e in await ann.messages() if e.button("Ask a doctor"))
+    )
+    await ann.sees("in front of the doctors")
+    clinic.stage.change("UPDATE cases SET received_at = received_at - ?", 91 * DAY)
+    for _ in range(2):
+        await again(clinic.stage, "retention")
+    await ann.sees(f"No doctor has looked at your picture of case {number} in time")
+    await admin.sees(f"No doctor has looked at case {number} in time")
+    await clinic.stage.sim.quiet()
+    assert [await times_told(each, "No doctor has looked") for each in (ann, admin)] == [1, 1]
+
+
 async def test_admins_are_reminded_once_of_disputes_that_wait_too_long(
     stage: Stage, ann: User
 ) -> None:
@@ -246,6 +290,7 @@ async def test_admins_are_reminded_once_of_disputes_that_wait_too_long(
     for waited, told in ((DAY - MINUTE * 5, 0), (DAY, 1), (DAY * 2, 1), (0, 1), (DAY, 2)):
         stage.change("UPDATE review_queue SET disputed_at = ?", row["since_at"] - waited)
         await again(stage, "stuck")
+        await stage.sim.quiet()
         assert await times_told(admin, "Cases that have waited for your decision") == told
 
 
