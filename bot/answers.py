@@ -16,7 +16,7 @@ from classifier.classifier import Answer
 from classifier.labels import gravest
 from classifier.refusals import RefusalReason
 from classifier.report_texts import WORDS
-from storage import cases, images, outbox, people, staff, work
+from storage import cases, images, outbox, people, reviews, work
 from storage.cases import UNFINISHED, Case, CaseState
 from storage.errors import LeaseLost
 from storage.images import ImageKind, Sealed
@@ -194,7 +194,7 @@ def _send(
 def _wait_for_review(tx: Tx, texts: Texts, case: Case, person: Person) -> None:
     cases.ask_doctor(tx, case.id)
     tell_progress(tx, texts("progress.review", number=case.number), case, person, "end")
-    is_there = bool(staff.reachable(tx, Role.DOCTOR))
+    is_there = reviews.another(tx, case.id)
     text = unanswered(texts, texts("result.after_review" if is_there else "result.no_doctor"))
     say(tx, f"{RESULT}{case.id}:0", person.telegram_id, text, case_id=case.id)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.context import Services
 from bot.notices import tell
 from bot.say import say, unanswered
-from storage import alarms, people, queues, reviews, staff, troubles, updates
+from storage import alarms, people, queues, reviews, troubles, updates
 from storage.backups import SUFFIX, keep_newest, prune_backups
 from storage.clock import utc_now
 from storage.database import BACKUPS
@@ -111,8 +111,8 @@ def _find_stuck(tx: Tx, services: Services) -> None:
 
 def _find_unread(tx: Tx, services: Services) -> None:
     """Remind the admins of cases that wait too long where no doctor can be reminded."""
-    overdue = reviews.waiting(tx, services.settings.service_level).overdue
-    if not overdue or staff.reachable(tx, Role.DOCTOR):
+    overdue = reviews.out_of_reach(tx, services.settings.service_level)
+    if not overdue:
         alarms.end(tx, "doctors")
     elif alarms.begin(tx, "doctors"):
         hours = services.settings.service_level_hours

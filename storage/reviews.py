@@ -275,6 +275,14 @@ def stranded(tx: Tx) -> list[Case]:
     return [to_case(row) for row in tx.rows(sql)]
 
 
+def out_of_reach(tx: Tx, longest: timedelta) -> int:
+    """Count the cases that have waited for longer and that no doctor within reach may look at."""
+    sql = f"""SELECT count(*) FROM review_queue AS q JOIN cases AS c ON c.id = q.case_id
+              WHERE q.disputed_at IS NULL AND c.state = 'answered' AND q.since_at < :before
+                AND NOT EXISTS ({_FRESH_DOCTOR})"""
+    return int(tx.value(sql, before=tx.time - longest))
+
+
 def disputed(tx: Tx) -> list[Case]:
     """Give the cases that an admin is to decide, the longest waiting first."""
     sql = """SELECT c.* FROM review_queue AS q JOIN cases AS c ON c.id = q.case_id

@@ -11,11 +11,10 @@ from bot.patient import consent
 from bot.replies import answer_tap, erase_once, reply_once, tapped_number
 from bot.say import edit_here, say, unanswered
 from bot.texts.catalogue import Texts
-from storage import cases, erasure, history, outbox, people, reviews, staff
+from storage import cases, erasure, history, outbox, people, reviews
 from storage.cases import Case, CaseState
 from storage.erasure import NOTHING, Erased
 from storage.people import Person
-from storage.staff import Role
 from storage.transaction import Tx
 
 # For so long Telegram lets a bot take its messages back.
@@ -62,7 +61,7 @@ def _put_before_doctors(tx: Tx, texts: Texts, case: Case) -> str:
     reviews.enter(tx, case.id)
     if case.state is CaseState.UNDER_REVIEW:
         return unanswered(texts, texts("doctor.looking"))
-    if not staff.reachable(tx, Role.DOCTOR):
+    if not reviews.another(tx, case.id):
         return unanswered(texts, texts("doctor.nobody"))
     count = reviews.ahead(tx, case.id)
     ahead = texts("doctor.ahead", count=count) if count else texts("doctor.none_ahead")

@@ -163,7 +163,7 @@ async def test_the_digest_tells_what_waits(house: House) -> None:
     await house.case_waits(DAWN - 2 * HOUR)
     house.clock.time += HOUR
     text = next(text for _, text in await house.told() if "Daily" in text)
-    assert "Waiting: 2, the oldest for 1 day" in text and "Longer than 24 hours: 1" in text
+    assert "Waiting: 2, the oldest for 1 day" in text and "Longer than 24 h: 1" in text
 
 
 async def test_a_digest_missed_is_caught_up_but_not_at_night(house: House) -> None:
@@ -181,12 +181,12 @@ async def test_each_case_is_reminded_of_once_and_not_in_quiet_hours(house: House
     assert await house.told() == []
     house.clock.time += HOUR
     [(chat, text)] = await house.told()
-    assert chat == 1 and "waited longer than 24 hours: 1" in text
+    assert chat == 1 and "waited longer than 24 h: 1" in text
     await house.case_waits(DAWN - 22 * HOUR)
     house.clock.time += 8 * HOUR
     reminded = await house.told()
     assert [chat for chat, _ in reminded] == [1, 2]
-    assert "hours: 1" in reminded[0][1] and "hours: 2" in reminded[1][1]
+    assert " h: 1" in reminded[0][1] and " h: 2" in reminded[1][1]
     house.clock.time += HOUR
     assert await house.told() == []
 
@@ -201,7 +201,7 @@ async def test_a_case_in_somebodys_hands_is_reminded_of_once_it_is_free(house: H
     assert await house.told() == []
     await write(lambda tx: tx.run("UPDATE cases SET state = 'answered'"))
     [(_, text)] = await house.told()
-    assert "waited longer than 24 hours: 1" in text
+    assert "waited longer than 24 h: 1" in text
 
 
 async def test_a_case_in_somebodys_hands_is_not_lost_behind_one_that_was_reminded_of(
@@ -221,10 +221,10 @@ async def test_a_case_in_somebodys_hands_is_not_lost_behind_one_that_was_reminde
         await steps(case_id, "read", "classified", "answered")
     await steps(1, "under_review")
     house.clock.time += HOUR
-    assert ["hours: 1" in text for _, text in await house.told()] == [True]
+    assert [" h: 1" in text for _, text in await house.told()] == [True]
     house.clock.time += HOUR
     await steps(1, "answered")
-    assert ["hours: 1" in text for _, text in await house.told()] == [True]
+    assert [" h: 1" in text for _, text in await house.told()] == [True]
     # Once: what was reminded of while it was free is not told again when it is free again.
     house.clock.time += HOUR
     await steps(2, "under_review")
@@ -249,7 +249,7 @@ async def test_a_case_that_a_doctor_skipped_is_reminded_of_once_they_may_take_it
     assert await house.told() == []
     house.clock.time += HOUR
     [(_, text)] = await house.told()
-    assert "waited longer than 24 hours: 1" in text
+    assert "waited longer than 24 h: 1" in text
 
 
 async def test_who_turned_it_off_and_who_was_revoked_hear_nothing(house: House) -> None:

@@ -21,7 +21,7 @@ from storage.backups import verify
 from storage.staff import Role
 
 from ..classifier.conftest import make_model
-from .clinic import Clinic, says, takes
+from .clinic import DOCTORS, Clinic, says, takes
 from .pictures import xray
 from .stage import ADMIN, Stage
 
@@ -231,9 +231,25 @@ async def test_admins_hear_of_what_waits_too_long_while_no_doctor_can_be_reached
     await off_stage.sim.quiet()
     for _ in range(2):
         await again(off_stage, "stuck")
-    await admin.sees("Cases that wait longer than 24 hours: 1")
+    await admin.sees("Cases that wait longer than 24 h: 1")
     await off_stage.sim.quiet()
     assert await times_told(admin, "No doctor can be reached") == 1
+
+
+@pytest.mark.parametrize("results", ["immediate", "after_review"])
+async def test_the_only_doctors_own_picture_is_promised_to_nobody(
+    clinic: Clinic, results: str
+) -> None:
+    await clinic.opens(results=results)
+    admin, own = clinic.stage.sim.user(ADMIN), await clinic.stage.agreed(DOCTORS[0])
+    await own.sends_photo(xray())
+    if results == "immediate":
+        await own.hears_photo()
+        await own.taps("Ask a doctor")
+    await own.sees("here is no doctor")
+    clinic.stage.change("UPDATE review_queue SET since_at = since_at - ?", DAY + 1)
+    await again(clinic.stage, "stuck")
+    await admin.sees("or the only one is the patient. Cases that wait longer than 24 h: 1")
 
 
 async def test_after_retention_no_doctor_has_a_picture_and_its_patient_can_delete_it(

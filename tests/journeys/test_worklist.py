@@ -62,7 +62,7 @@ async def test_the_worklist_counts_what_waits(off_stage: Stage, doctors: list[Us
     await first.says("/worklist")
     told = await first.sees(f"In your hands: case {sick}")
     assert "Waiting: 1, the oldest for 3 days" in told.text
-    assert "Longer than 24 hours: 1" in told.text
+    assert "Longer than 24 h: 1" in told.text
     await second.says("/worklist")
     assert "nothing in hand" in (await second.sees("Waiting: 1")).text
 

@@ -477,6 +477,7 @@ async def test_no_question_of_a_doctor_looks_at_all_cases(room: Room, storage: S
         reviews.waiting(tx, timedelta(0))
         reviews.disputed(tx)
         reviews.undecided(tx, timedelta(0))
+        reviews.out_of_reach(tx, timedelta(0))
         reviews.ahead(tx, case.id)
         reviews.mine(tx, doctor, case.number)
         opinions.next_due(tx)
