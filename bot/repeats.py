@@ -36,7 +36,7 @@ def repeat(tx: Tx, services: Services, case: Case, person: Person, content: str)
         return False
     cases.mark_duplicate(tx, case.id, earlier.id)
     show_again(tx, services, earlier, person, f"{AGAIN}{case.id}")
-    text = again(services, earlier, person)
+    text = again(tx, services, earlier, person, case.note)
     is_told = answers.tell_progress(tx, text, case, person, "end")
     if not is_told and answers.waits_for_doctor(services, earlier):
         # No picture follows that would speak for itself.
@@ -59,12 +59,20 @@ def _is_withdrawn(tx: Tx, services: Services, earlier: Case) -> bool:
     return any(each.model not in answering for each in history.findings(tx, earlier.id))
 
 
-def again(services: Services, earlier: Case, person: Person) -> str:
-    """Say that an answer was given before, or that a doctor has not seen it yet."""
+def again(tx: Tx, services: Services, earlier: Case, person: Person, note: str | None) -> str:
+    """Say that an answer was given before, or that a doctor has not seen it yet.
+
+    What is written beside the picture now goes to the doctors, or they will not read it.
+    """
     texts = services.texts_of(person)
+    text = texts("result.again")
     if answers.waits_for_doctor(services, earlier):
-        return texts("progress.review", number=earlier.number)
-    return texts("result.again")
+        text = texts("progress.review", number=earlier.number)
+    if note and earlier.state is CaseState.REVIEWED:
+        text += "\n\n" + texts("result.note_unread")
+    elif note and note not in (earlier.note or ""):
+        cases.add_note(tx, earlier.id, note)
+    return text
 
 
 def show_again(tx: Tx, services: Services, earlier: Case, person: Person, key: str) -> None:

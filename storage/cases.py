@@ -154,16 +154,17 @@ def receive(tx: Tx, upload: Upload) -> Case:
     """Write an upload as a case, or add it to the open case of its album."""
     if upload.album is not None:
         joined = tx.row(
-            """UPDATE cases SET next_try_at = :ready, note = coalesce(note, :note)
+            """UPDATE cases SET next_try_at = :ready
                WHERE person_id = :person AND album = :album
                  AND attempts = 0 AND state = 'received' RETURNING *""",
             person=upload.person_id,
             album=upload.album,
-            note=upload.note,
             ready=tx.time + upload.quiet,
         )
         if joined is not None:
             _add_files(tx, joined["id"], upload)
+            if upload.note:
+                add_note(tx, joined["id"], upload.note)
             return to_case(joined)
     case_id = tx.insert(
         "cases",
@@ -219,6 +220,12 @@ def holds(tx: Tx, case: Case, worker: str) -> bool:
     """Tell whether a worker's lease still runs."""
     until = case.lease_until_at
     return case.lease_worker == worker and until is not None and until > tx.time
+
+
+def add_note(tx: Tx, case_id: int, note: str) -> None:
+    """Keep what was written beside a further picture, below what stands there."""
+    sql = "UPDATE cases SET note = coalesce(note || char(10), '') || :note WHERE id = :id"
+    tx.run(sql, note=note, id=case_id)
 
 
 def set_content(tx: Tx, case_id: int, sha256: str) -> None:

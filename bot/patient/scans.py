@@ -127,7 +127,8 @@ def _answer_again(tx: Tx, services: Services, person: Person, key: str, sent: Se
     earlier = repeats.earlier_of(tx, services, person, sent.file)
     if earlier is None:
         return False
-    say(tx, f"{key}:again", person.telegram_id, repeats.again(services, earlier, person))
+    text = repeats.again(tx, services, earlier, person, sent.note)
+    say(tx, f"{key}:again", person.telegram_id, text)
     repeats.show_again(tx, services, earlier, person, f"{AGAIN}{key}")
     return True
 

@@ -5,6 +5,7 @@ import pytest
 from bot.sandbox.client import User
 from storage.staff import Role
 
+from .clinic import Clinic, says, takes
 from .pictures import BACTERIAL, NORMAL, UNSURE, ct_slice, xray
 from .stage import Stage
 
@@ -54,6 +55,30 @@ async def test_deleting_takes_along_what_was_written_beside_the_same_picture(
     assert stage.value("SELECT count(*) FROM scans") == 0
     left = [each.text for each in await ann.messages() if each.from_bot]
     assert not [text for text in left if "Case" in text or "the answer of that time" in text]
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+async def test_what_is_written_beside_the_same_picture_reaches_the_doctor(
+    clinic: Clinic, renamed: bool
+) -> None:
+    [doctor] = await clinic.opens()
+    ann = await clinic.stage.agreed(1)
+
+    async def sends(note: str) -> None:
+        if renamed:
+            clinic.stage.change(OTHER_NAME)
+        await ann.sends_file(xray(BACTERIAL), "scan.jpg", note)
+        await clinic.stage.sim.quiet()
+
+    for note in ("First words", "Fever for five days", "Fever for five days"):
+        await sends(note)
+    card = await takes(doctor)
+    assert "First words\nFever for five days" in card.text
+    assert card.text.count("Fever") == 1
+    await says(doctor, "Viral pneumonia")
+    await ann.sees("A doctor has looked")
+    await sends("Allergic to penicillin")
+    await ann.sees("No doctor will read what you wrote beside it")
 
 
 async def test_in_a_crowd_who_waits_for_a_doctor_hears_so_again(off_stage: Stage) -> None:

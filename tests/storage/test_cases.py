@@ -91,7 +91,7 @@ async def test_album_parts_within_the_quiet_period_are_one_case(
     hands.wait(timedelta(seconds=1))
     taken = await hands.take()
     assert taken.id == case.id
-    assert taken.note == "note"
+    assert taken.note == "note\nlater"
     assert len(await storage.read(history.files, case.id)) == 3
 
 
