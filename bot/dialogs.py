@@ -10,7 +10,8 @@ from bot.context import Context
 from storage import dialogs
 from storage.dialogs import Dialog
 
-Taker = Callable[[Update, Context, Dialog], Coroutine[Any, Any, None]]
+# False lets the message pass, to be taken as that of a patient.
+Taker = Callable[[Update, Context, Dialog], Coroutine[Any, Any, bool | None]]
 
 
 def listener(takers: Mapping[str, Taker]) -> Callable[[Update, Context], Coroutine[Any, Any, None]]:
@@ -20,8 +21,8 @@ def listener(takers: Mapping[str, Taker]) -> Callable[[Update, Context], Corouti
         """Look whether this chat was asked something."""
         assert update.effective_user is not None
         dialog = await context.storage.read(dialogs.current, update.effective_user.id)
-        if dialog is not None and (taker := takers.get(dialog.kind)):
-            await taker(update, context, dialog)
+        taker = takers.get(dialog.kind) if dialog is not None else None
+        if dialog and taker and await taker(update, context, dialog) is not False:
             raise ApplicationHandlerStop
 
     return listen

@@ -9,6 +9,7 @@ from bot.context import Services
 from bot.deliveries import AGAIN, WORD
 from bot.say import say, unanswered
 from bot.texts.catalogue import Texts
+from classifier.labels import Modality
 from classifier.refusals import RefusalReason
 from classifier.report_texts import WORDS
 from storage import cases, history
@@ -46,8 +47,11 @@ def repeat(tx: Tx, services: Services, case: Case, person: Person, content: str)
 
 def _can_be_shown(tx: Tx, services: Services, earlier: Case) -> bool:
     """Tell whether an earlier answer can be given again; one without a picture always can."""
-    if earlier.state is CaseState.REFUSED and earlier.reason != RefusalReason.NO_CT_MODEL:
-        return True
+    if earlier.state is CaseState.REFUSED:
+        if earlier.reason != RefusalReason.NO_CT_MODEL:
+            return True
+        if Modality.CT in services.models.active.models:
+            return False
     return redrawn.can_show(tx, services, earlier) and not _is_withdrawn(tx, services, earlier)
 
 

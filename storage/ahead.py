@@ -21,7 +21,7 @@ def put_right(tx: Tx, lease: timedelta, undo: timedelta) -> int:
         ("cases", "next_try_at", IS_UNFINISHED, LONGEST_BACKOFF),
         ("cases", "lease_until_at", "state = 'under_review'", max(lease, undo)),
         ("opinions", "final_at", "state = 'given'", undo),
-        ("dialogs", "until_at", "TRUE", max(lease, LONGEST_QUESTION)),
+        ("dialogs", "until_at", "TRUE", lease + LONGEST_QUESTION),
         ("review_skips", "until_at", "TRUE", SKIPPED_FOR),
         ("doctor_preferences", "reminded_at", "TRUE", timedelta(0)),
         ("broadcasts", "told_at", "state IN ('running', 'paused')", timedelta(0)),

@@ -10,7 +10,10 @@ from storage.transaction import Tx
 
 @dataclass(frozen=True, slots=True)
 class Dialog:
-    """An open question: the next message of this chat answers it."""
+    """An open question: the next message of this chat answers it.
+
+    What a role is asked has a `kind` that begins with the role and a colon.
+    """
 
     kind: str
     payload: Mapping[str, object] = field(repr=False)
@@ -38,6 +41,12 @@ def current(tx: Tx, telegram_id: int) -> Dialog | None:
         now=tx.time,
     )
     return None if row is None else Dialog(row["kind"], json.loads(row["payload"]))
+
+
+def end_of(tx: Tx, telegram_id: int, role: str) -> None:
+    """Close what somebody was asked in a role."""
+    sql = "DELETE FROM dialogs WHERE telegram_id = :id AND kind GLOB :role || ':*'"
+    tx.run(sql, id=telegram_id, role=role)
 
 
 def end(tx: Tx, telegram_id: int) -> bool:

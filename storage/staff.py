@@ -140,7 +140,7 @@ def revoke(tx: Tx, member_id: int) -> bool:
 
 def _take_back(tx: Tx, member: Member) -> None:
     """Close what a member opened: questions, invitations, cases and pictures on their way."""
-    dialogs.end(tx, member.telegram_id)
+    dialogs.end_of(tx, member.telegram_id, member.role)
     tx.run(
         """UPDATE invitations SET expires_at = min(made_at, :now)
            WHERE invited_by = :id AND used_by IS NULL AND expires_at > :now""",

@@ -21,7 +21,7 @@ from storage.staff import Role
 from storage.transaction import Tx
 
 INVITE, WITHDRAW = "staff_invite", "staff_withdraw"
-ASKED = "invite"
+ASKED = "admin:invite"
 BUILD = "invitation"
 LONGEST_NAME = 80
 TIME_TO_ANSWER = timedelta(minutes=30)

@@ -23,7 +23,7 @@ from storage.transaction import Tx
 
 PAGE, MAKE, SHOW, POSTER = "sources", "source_make", "source", "poster"
 RETIRE, RETIRE_SURE, KEEP = "source_retire", "source_retire_sure", "source_keep"
-ASKED = "source"
+ASKED = "admin:source"
 BUILD = "poster"
 LINES = 10
 LONGEST_NAME = 80

@@ -1,5 +1,6 @@
 """What doctors hear without asking: each morning how much waits, and what waits too long."""
 
+import unicodedata
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -54,6 +55,7 @@ async def turn(update: Update, context: Context) -> None:
 
 def changed_by(wanted: Preferences, asked: str) -> Preferences | None:
     """Read `7`, `22-6` or `Europe/Berlin`; None for anything else."""
+    asked = unicodedata.normalize("NFKC", asked)
     zones = {name.lower(): name for name in ZONES}
     if zone := zones.get(asked.strip().lower().replace(" ", "_")):
         return replace(wanted, zone=zone)

@@ -27,7 +27,7 @@ from storage.transaction import Tx
 
 log = logging.getLogger(__name__)
 
-ASKED = "comment"
+ASKED = "doctor:comment"
 # Who still writes when the case has gone back is told so, and not answered as a patient.
 LATE = timedelta(hours=1)
 LONGEST_REST = 5.0
@@ -47,10 +47,15 @@ async def note(update: Update, context: Context) -> None:
     await with_case(update, context, act)
 
 
-async def take_comment(update: Update, context: Context, dialog: Dialog) -> None:
-    """Put what a doctor wrote to the verdict they noted."""
-    message = update.effective_message
-    assert message is not None
+async def take_comment(update: Update, context: Context, dialog: Dialog) -> bool:
+    """Put what a doctor wrote to the verdict they noted.
+
+    False for a picture when no verdict is noted any more: it is their own, as a patient.
+    """
+    message, chat = update.effective_message, update.effective_chat
+    assert message is not None and chat is not None
+    if message.text is None and not await context.storage.read(_is_noted, chat.id, dialog):
+        return False
     text = (message.text or "").strip()
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
@@ -71,6 +76,7 @@ async def take_comment(update: Update, context: Context, dialog: Dialog) -> None
             say(tx, key, acting.chat, texts("comment.noted", number=case.number))
 
     await reply_as(Role.DOCTOR, update, context, reply)
+    return True
 
 
 async def cancel(update: Update, context: Context, dialog: Dialog) -> None:
@@ -178,6 +184,13 @@ def _give(
         opinions.give(tx, acting.member, opinion, services.settings.undo, second=second)
         _ask_no_more(tx, acting)
     card.refresh(tx, acting, case, key)
+
+
+def _is_noted(tx: Tx, chat: int, dialog: Dialog) -> bool:
+    """Tell whether a verdict waits for what a dialog asks of its doctor."""
+    doctor = staff.member(tx, chat, Role.DOCTOR)
+    opinion = _open(tx, cases.get(tx, int(str(dialog.payload["case"]))), OpinionState.DRAFT)
+    return bool(doctor and opinion and opinion.doctor_id == doctor.id)
 
 
 def _open(tx: Tx, case: Case, state: OpinionState) -> Opinion | None:

@@ -14,7 +14,8 @@ from telegram import Update
 
 from bot import answers
 from bot.building import Built
-from bot.context import Context, Services
+from bot.context import Context, Sender, Services
+from bot.menus import publish_for
 from bot.replies import answer_tap, erase_once, reply_once
 from bot.say import edit_here, say, send_file
 from storage import Storage, erasure, history, outbox
@@ -126,6 +127,9 @@ async def forget(update: Update, context: Context) -> None:
         return erased
 
     await erase_once(update, context, reply)
+    # A menu in the language chosen would tell that they were here.
+    chat = Sender.of(update).telegram_id
+    context.application.create_task(publish_for(context.bot, context.services, chat))
 
 
 def _plain(value: Any) -> Any:

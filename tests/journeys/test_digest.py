@@ -266,6 +266,7 @@ async def test_who_turned_it_off_and_who_was_revoked_hear_nothing(house: House) 
     [
         ("7", {"hour": 7}),
         ("23-6", {"quiet_from": 23, "quiet_until": 6}),
+        ("22\uff0d6", {"quiet_from": 22, "quiet_until": 6}),
         ("0 – 0", {"quiet_from": 0, "quiet_until": 0}),
         ("europe/berlin", {"zone": BERLIN}),
         ("America/New York", {"zone": "America/New_York"}),

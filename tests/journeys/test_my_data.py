@@ -394,6 +394,19 @@ async def test_nobody_waits_while_files_are_written(
     assert written == [("write_bytes", False), *[("writestr", False)] * 3]
 
 
+async def test_no_menu_outlives_who_is_forgotten(stage: Stage, ann: User) -> None:
+    await ann.says("/language")
+    await ann.taps("中文")
+    await ann.sees("以后使用中文")
+    await stage.sim.quiet()
+    assert (await ann.menu())["help"] == "使用说明"
+    await ann.says("/forget")
+    await ann.taps("全部删除")
+    await ann.sees("已全部删除")
+    await stage.sim.quiet()
+    assert (await ann.menu())["help"] == "how it works"
+
+
 MAY_NOT_HAVE_ARRIVED = "what you asked for, and it may not have arrived"
 
 

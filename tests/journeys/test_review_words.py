@@ -2,7 +2,7 @@
 
 from bot.sandbox.client import User
 
-from .clinic import POLLING, Clinic, says, takes
+from .clinic import DOCTORS, POLLING, Clinic, says, takes
 from .pictures import BACTERIAL, NORMAL, UNSURE, xray
 from .stage import ADMIN
 
@@ -101,6 +101,25 @@ class TestCommenting:
         clinic.stage.change("UPDATE dialogs SET until_at = until_at - ?", LEASE)
         await doctor.says("too late")
         await doctor.sees("Your comment came too late")
+
+    async def test_after_the_time_for_a_comment_a_doctors_own_picture_is_taken_in(
+        self, clinic: Clinic
+    ) -> None:
+        await clinic.opens()
+        doctor = await clinic.stage.agreed(DOCTORS[0])
+        await clinic.case(await clinic.stage.agreed(1))
+        await takes(doctor)
+        await doctor.taps("Normal")
+        await doctor.sees("You can add a comment")
+        await doctor.sends_photo(xray())
+        await doctor.sees("I am waiting for a comment")
+        clinic.stage.change("UPDATE cases SET lease_until_at = 1 WHERE state = 'under_review'")
+        await doctor.says("/review")
+        await doctor.taps("Release", await doctor.hears_photo())
+        await clinic.stage.sim.quiet()
+        await doctor.sends_photo(xray())
+        await clinic.stage.sim.quiet()
+        assert clinic.stage.value("SELECT count(*) FROM cases") == 2
 
     async def test_without_another_doctor_there_is_no_second_opinion(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()

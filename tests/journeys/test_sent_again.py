@@ -3,10 +3,12 @@
 import pytest
 
 from bot.sandbox.client import User
+from classifier.labels import Modality
 from storage.staff import Role
 
+from ..classifier.conftest import make_model
 from .clinic import Clinic, says, takes
-from .pictures import BACTERIAL, NORMAL, UNSURE, ct_slice, xray
+from .pictures import BACTERIAL, NORMAL, UNSURE, ct_series, ct_slice, xray, zipped
 from .stage import Stage
 
 pytestmark = pytest.mark.parametrize("mode", ["polling"], indirect=True)
@@ -79,6 +81,23 @@ async def test_what_is_written_beside_the_same_picture_reaches_the_doctor(
     await ann.sees("A doctor has looked")
     await sends("Allergic to penicillin")
     await ann.sees("No doctor will read what you wrote beside it")
+
+
+async def test_a_ct_is_looked_at_again_once_there_is_a_model(
+    stage: Stage, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = zipped(ct_series())
+    for _ in range(2):
+        await ann.sends_file(series, "ct.zip")
+        await ann.hears_photo()
+        await stage.sim.quiet()
+    assert stage.value("SELECT count(*) FROM cases") == 1
+    both = {modality: make_model(modality) for modality in Modality}
+    monkeypatch.setattr("bot.networks.load_installed", lambda url="": both)
+    await stage.restart()
+    await ann.sends_file(series, "ct.zip")
+    assert "Experimental" in (await ann.hears_photo()).text
+    assert stage.value("SELECT count(*) FROM findings") == 1
 
 
 async def test_in_a_crowd_who_waits_for_a_doctor_hears_so_again(off_stage: Stage) -> None:

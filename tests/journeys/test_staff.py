@@ -18,6 +18,7 @@ from storage import Storage, audit, staff
 from storage.staff import Role
 from storage.transaction import Tx
 
+from .clinic import Clinic, takes
 from .pictures import BACTERIAL, xray
 from .stage import ADMIN, Stage
 
@@ -293,6 +294,23 @@ async def test_a_revoked_admins_open_question_takes_no_answer(stage: Stage, boss
     await second.says("Spare key")
     await second.sees("I can only read chest X-rays")
     assert stage.value("SELECT count(*) FROM invitations WHERE name = 'Spare key'") == 0
+
+
+@POLLING
+async def test_who_stays_a_doctor_can_still_comment(clinic: Clinic) -> None:
+    [doctor] = await clinic.opens()
+    boss = clinic.stage.sim.user(ADMIN, language="en")
+    await joined(clinic.stage, boss, 71, "admin")
+    await clinic.case(await clinic.stage.agreed(1))
+    await takes(doctor)
+    await doctor.taps("Normal")
+    await doctor.sees("Your verdict")
+    await boss.says("/staff")
+    await boss.taps("End: Member 71")
+    await boss.taps("Yes, end it")
+    await doctor.sees("Your role as an admin here has ended")
+    await doctor.says("Please drink a lot")
+    await doctor.sees("Noted for case")
 
 
 @POLLING

@@ -224,7 +224,7 @@ async def test_what_was_asked_stays_open_no_longer_than_any_question(
     hands.time += YEAR
     await storage.write(dialogs.begin, 7, "consent", {}, MINUTE)
     assert await put_right(hands) == 1
-    hands.wait(LONGEST_QUESTION)
+    hands.wait(LEASE + LONGEST_QUESTION)
     assert await storage.read(dialogs.current, 7) is None
 
 
@@ -233,5 +233,5 @@ async def test_with_a_clock_that_was_right_nothing_is_changed(hands: Any, storag
     await hands.send(await hands.person())
     await waiting(hands, 2)
     await storage.write(staff.invite, Role.ADMIN, "Dr. Li", None, 2 * DAY)
-    await storage.write(dialogs.begin, 7, "comment", {}, LONGEST_QUESTION)
+    await storage.write(dialogs.begin, 7, "doctor:comment", {}, LEASE + LONGEST_QUESTION)
     assert await storage.write(ahead.put_right, LEASE, UNDO) == 0

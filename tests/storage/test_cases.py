@@ -258,7 +258,10 @@ async def test_what_is_answered_is_no_longer_unfinished(hands: Any, storage: Sto
     ]
 
 
-@pytest.mark.parametrize("typed", ["k7q2-9fxo", " K7Q2 9FX0 ", "k7q29fxO"])
+@pytest.mark.parametrize(
+    "typed",
+    ["k7q2-9fxo", " K7Q2 9FX0 ", "k7q29fxO", "\uff2b\uff17\uff31\uff12\uff19\uff26\uff38\uff10"],
+)
 def test_a_number_is_read_as_people_type_it(typed: str) -> None:
     assert numbers.typed(typed) == "K7Q29FX0"
 

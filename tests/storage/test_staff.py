@@ -139,7 +139,7 @@ async def test_a_revoked_doctor_holds_no_case_and_is_asked_nothing(
             id=case.id,
         )
     )
-    await storage.write(dialogs.begin, doctor.telegram_id, "comment", {}, HOUR)
+    await storage.write(dialogs.begin, doctor.telegram_id, "doctor:comment", {}, HOUR)
     await storage.write(staff.revoke, doctor.id)
     free = await storage.read(cases.get, case.id)
     assert (free.state, free.lease_worker) == (CaseState.ANSWERED, None)

@@ -17,7 +17,7 @@ from storage.staff import Role
 from storage.transaction import Tx
 
 MODEL, SKIP = "cast_model", "cast_skip"
-MESSAGE, SENTENCE = "broadcast.message", "broadcast.sentence"
+MESSAGE, SENTENCE = "admin:broadcast.message", "admin:broadcast.sentence"
 TIME_TO_ANSWER = timedelta(hours=1)
 # With the template it stays well within one message.
 LONGEST_SENTENCE = 500

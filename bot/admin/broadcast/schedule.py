@@ -20,7 +20,7 @@ from storage.staff import Role
 from storage.transaction import Tx
 
 AT = "cast_at"
-TIME = "broadcast.time"
+TIME = "admin:broadcast.time"
 TIME_TO_ANSWER = timedelta(hours=1)
 # Later than that, because the bot was off, what it says may be no longer so.
 LATEST = timedelta(hours=1)
