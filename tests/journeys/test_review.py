@@ -93,7 +93,7 @@ async def test_with_results_after_review_the_answer_comes_with_the_verdict(
     card = await takes(doctor)
     assert "The patient is waiting" in card.text
     await says(doctor, "Normal", "all well")
-    await ann.sees("The doctor sees no sign of pneumonia")
+    await ann.sees("No sign of pneumonia was seen")
     picture = await ann.hears_photo()
     assert "the doctor's word counts" in picture.text
     assert [button.text for row in picture.buttons for button in row] == [
