@@ -1,16 +1,19 @@
 """DICOM files to scans: CR, DX, CT of one or many frames, secondary capture."""
 
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import replace
+from itertools import islice, repeat
 from typing import BinaryIO
 
 from pydicom import uid
 from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import Decoder, get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
-from classifier.labels import CTNumbers, Greys, Modality
+from classifier.labels import CTNumbers, Doubt, Greys, Modality
 from classifier.reading import jpeg
+from classifier.reading.damage import is_damaged
 from classifier.reading.detect import HEAD_BYTES, detect
 from classifier.reading.frames import frame_tags, rescale, spacing
 from classifier.reading.header import OWN_SALT, look, number, parse, text, value, whole
@@ -54,7 +57,9 @@ def iterate_dicom(data: bytes, salt: bytes = OWN_SALT) -> Iterator[Scan]:
         dataset = parse(data)
         said = look(dataset, salt)
         if not said.frames:
-            raise Refusal(RefusalReason.NO_PIXELS, "Rows, Columns")
+            # Of compressed pixels that were cut off pydicom leaves nothing, their header neither.
+            reason = RefusalReason.NO_PIXELS if len(dataset) else RefusalReason.BROKEN
+            raise Refusal(reason, "Rows, Columns")
         if said.excluded_by is not None:
             raise Refusal(RefusalReason.NOT_CHEST, said.excluded_by)
         frames = _checked_frames(dataset, said)
@@ -92,10 +97,20 @@ def _scans(dataset: Dataset, said: FileLook, frames: int) -> Iterator[Scan]:
             setattr(dataset, keyword, usual)
     decoded = _decoder(syntax).iter_array(dataset, decoding_plugin=_PLUGINS.get(syntax, ""))
     count = 0
-    for count, (stored, _) in enumerate(islice(decoded, frames), start=1):
-        yield _scan(dataset, said, count - 1, frames, stored)
+    for count, ((stored, _), is_holed) in enumerate(
+        zip(islice(decoded, frames), _holed(dataset, syntax, frames), strict=False), start=1
+    ):
+        scan = _scan(dataset, said, count - 1, frames, stored)
+        yield replace(scan, doubts=scan.doubts | {Doubt.DAMAGED}) if is_holed else scan
     if count < frames:
         raise Refusal(RefusalReason.BROKEN, "NumberOfFrames")
+
+
+def _holed(dataset: Dataset, syntax: str, frames: int) -> Iterator[bool]:
+    """Tell of each frame whether its JPEG is damaged; of other syntaxes no decoder at hand does."""
+    if syntax != uid.JPEGBaseline8Bit:
+        return repeat(False, frames)
+    return map(is_damaged, generate_frames(dataset.PixelData, number_of_frames=frames))
 
 
 def _usual(dataset: Dataset) -> dict[str, object]:
@@ -105,6 +120,7 @@ def _usual(dataset: Dataset) -> dict[str, object]:
         "PhotometricInterpretation": "MONOCHROME2",
         "BitsStored": whole(dataset, "BitsAllocated"),
         "PixelRepresentation": 0,
+        "PlanarConfiguration": 0,
     }
 
 

@@ -109,7 +109,7 @@ class IsolatedReader:
         self.close()
 
     def close(self) -> None:
-        """End the children; what is being read is refused."""
+        """End the children; what is being read is refused, or ends in a RuntimeError."""
         with self._lock:
             self._closed = True
             for child in self._children:

@@ -89,6 +89,9 @@ def _distances(tags: Sequence[Tags]) -> list[float]:
 def _normal(tags: Sequence[Tags]) -> np.ndarray:
     orientation = next((tag.orientation for tag in tags if tag.orientation), (1, 0, 0, 0, 1, 0))
     normal = np.cross(orientation[:3], orientation[3:])
+    if not normal.any():
+        # What some writers put where they do not know.
+        normal = np.array([0.0, 0.0, 1.0])
     largest = normal[np.abs(normal).argmax()]
     return normal if largest > 0 else -normal
 

@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit
 
 from classifier.labels import Doubt
 from classifier.reading.damage import is_damaged
 from classifier.reading.picture import read_picture
+
+from .conftest import one
 
 FILM = np.clip(
     np.add.outer(np.linspace(0, 120, 160), np.linspace(0, 130, 200))
@@ -51,6 +56,20 @@ def test_one_that_lacks_a_part_is(
     damaged = damage(jpeg(**options))
     assert is_damaged(damaged)
     assert read_picture(damaged).doubts == {Doubt.DAMAGED}
+
+
+@pytest.mark.parametrize("damage", [cut_and_closed, hole])
+def test_one_inside_a_dicom_file_is_told(
+    damage: Callable[[bytes], bytes], dataset: Callable[..., Dataset], written: Callable[..., bytes]
+) -> None:
+    def inside(frame: bytes) -> bytes:
+        made = dataset(FILM, JPEGBaseline8Bit)
+        made.PixelData = encapsulate([frame])
+        made["PixelData"].VR = "OB"
+        return written(made)
+
+    assert not one(inside(jpeg())).doubts
+    assert one(inside(damage(jpeg()))).doubts == {Doubt.DAMAGED}
 
 
 def test_a_whole_picture_is_read_as_whole(picture: Callable[..., bytes]) -> None:

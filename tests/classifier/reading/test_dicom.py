@@ -245,10 +245,11 @@ def test_frames_without_functional_groups_of_their_own_are_still_read(
 # --- secondary capture and colour
 
 
-def test_colour_becomes_luma(dicom: Make) -> None:
+@pytest.mark.parametrize("said", [{}, {"PlanarConfiguration": None}])
+def test_colour_becomes_luma(said: dict[str, None], dicom: Make) -> None:
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 0] = 255
-    scan = one(dicom(red, Modality="OT"))
+    scan = one(dicom(red, Modality="OT", **said))
     assert scan.pixels.mean() == pytest.approx(0.299, abs=1e-4)
     assert (scan.chroma, scan.modality, scan.patches) == (1, None, 0)
 
@@ -306,6 +307,16 @@ def test_a_jpeg_ls_frame_that_was_cut_off_is_broken(
     with pytest.raises(Refusal) as caught:
         read(written(made))
     assert caught.value.reason is RefusalReason.BROKEN
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_compressed_pixels_that_were_cut_off_are_broken(
+    kept: float, dataset: MakeSet, written: Make
+) -> None:
+    made = dataset(np.random.default_rng(0).integers(0, 4096, (128, 128)).astype(np.uint16))
+    made.compress(RLELossless)
+    data = written(made)
+    assert refusal(data[: int(kept * len(data))]).reason is RefusalReason.BROKEN
 
 
 def test_a_file_without_pixels_says_so(dataset: MakeSet, written: Make) -> None:

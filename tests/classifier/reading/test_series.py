@@ -43,7 +43,7 @@ def choose(looks: list[FileLook], lungs: Callable[[list[int]], float] = len) -> 
     return series.choose(looks, lungs)
 
 
-@pytest.mark.parametrize("orientation", [AXIAL, FEET_FIRST, None])
+@pytest.mark.parametrize("orientation", [AXIAL, FEET_FIRST, None, (0.0,) * 6])
 def test_slices_lie_from_feet_to_head_however_the_rows_run(
     orientation: tuple[float, float, float, float, float, float] | None,
 ) -> None:
