@@ -3,6 +3,7 @@
 The drawing itself is kept too, for who has no X-ray at hand.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,9 +35,9 @@ def chest(size: int = 1000) -> Image.Image:
 
 
 if __name__ == "__main__":
-    chest(600).save(HERE / "phantom.jpg", quality=85)
     with tempfile.TemporaryDirectory() as scratch:
-        drawn = Path(scratch) / "answer.png"
-        chest().save(drawn)
+        drawn = Path(scratch) / "answer.jpg"
+        chest().save(drawn, quality=85)
+        shutil.copy(drawn, HERE / "phantom.jpg")
         program = HERE.parent / "run_bot.py"
         subprocess.run([sys.executable, program, "classify", drawn, "--out", HERE], check=True)

@@ -1,4 +1,4 @@
-"""The gettext catalogues, one for each room of the bot: a key and a language give a sentence."""
+"""The gettext catalogues, one for each subject: a key and a language give a sentence."""
 
 from functools import cache
 from pathlib import Path

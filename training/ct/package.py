@@ -164,7 +164,7 @@ def _sources(within: dict[str, float], new: dict[str, float]) -> str:
         f"| {name.replace('_', ' ')} | {value:.3f} | {_of_new(name, new)} |"
         for name, value in within.items()
     ]
-    head = ["| figure | patients left out | source left out |", "|---|---|---|"]
+    head = ["| figure | patients left out, one seed | source left out |", "|---|---|---|"]
     return "\n".join([*head, *rows])
 
 
