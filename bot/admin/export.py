@@ -20,6 +20,7 @@ from bot.csv_file import as_csv
 from bot.replies import Acting, answer_tap, reply_as
 from bot.say import edit_here, say, send_file
 from bot.texts.catalogue import Texts
+from bot.upkeep import MEGABYTE
 from storage import Storage, audit, lessons, outbox
 from storage.errors import ImageLost
 from storage.lessons import Lessons
@@ -32,7 +33,6 @@ BUILD_ARCHIVE, BUILD_FOLDER = "export", "export_folder"
 MOST_ARCHIVES = 10
 # What can lead nowhere but into the folder of the setting.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-MEGABYTE = 1024 * 1024
 
 
 async def show(update: Update, context: Context) -> None:

@@ -16,6 +16,7 @@ from bot.context import Context, Services
 from bot.replies import Acting, reply_as
 from bot.say import say, show_made
 from bot.texts.catalogue import Texts
+from bot.upkeep import MEGABYTE
 from storage import queues, reviews, staff, statistics
 from storage.agreement import REVIEWS, ModelRecord, Share
 from storage.clock import utc_now
@@ -30,7 +31,6 @@ from storage.transaction import Tx
 
 BUILD = "chart"
 CHART_DAYS = 30
-MEGABYTE = 1_000_000
 # More would not be read, and a message has an end.
 MOST_MODELS = 3
 

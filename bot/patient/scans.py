@@ -61,16 +61,15 @@ def sent_in(message: Message) -> Sent:
 def _take_in(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -> None:
     resting = pause.current(tx)
     if resting is not None and not _joins_album(tx, person, sent):
-        said = f"album:{person.id}:{sent.album}:pause" if sent.album else f"{key}:pause"
-        say(tx, said, person.telegram_id, paused(services.texts_of(person), resting))
+        text = paused(services.texts_of(person), resting)
+        say(tx, _once(person, sent, key, "pause"), person.telegram_id, text)
         return
     if not consent.has_agreed(tx, person):
         consent.ask(tx, services, person, key, after_picture=True)
         return
     if refusal := _refusal(tx, services, person, sent):
-        said = f"album:{person.id}:{sent.album}:limit" if sent.album else f"{key}:limit"
         text = unanswered(services.texts_of(person), refusal)
-        say(tx, said, person.telegram_id, text)
+        say(tx, _once(person, sent, key, "limit"), person.telegram_id, text)
         return
     if sent.album is None and _answer_again(tx, services, person, key, sent):
         return
@@ -84,6 +83,11 @@ def _take_in(tx: Tx, services: Services, person: Person, key: str, sent: Sent) -
     case = cases.receive(tx, upload)
     text = _waiting(tx, services, person, case.id)
     say(tx, answers.progress_key(case), person.telegram_id, text, case_id=case.id)
+
+
+def _once(person: Person, sent: Sent, key: str, what: str) -> str:
+    """Make the key of what is said once for all parts of an album."""
+    return f"album:{person.id}:{sent.album}:{what}" if sent.album else f"{key}:{what}"
 
 
 def _refusal(tx: Tx, services: Services, person: Person, sent: Sent) -> str | None:
