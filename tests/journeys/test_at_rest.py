@@ -16,6 +16,7 @@ from storage.images import ImageKind, of_case
 from storage.migrations import MIGRATIONS
 from storage.transaction import Tx
 
+from .clinic import POLLING
 from .pictures import ct_slice, is_answer, xray
 from .stage import Stage
 
@@ -81,6 +82,7 @@ def somebody_who_agreed(tx: Tx) -> None:
     tx.insert("consents", person_id=person, version=consent.VERSION, given_at=tx.time)
 
 
+@POLLING
 async def test_a_database_of_an_earlier_version_is_backed_up_and_goes_on(off_stage: Stage) -> None:
     path = off_stage.data_dir / "bot.sqlite3"
     path.unlink()

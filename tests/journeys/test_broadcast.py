@@ -20,13 +20,13 @@ from storage import Storage, people, staff
 from storage.staff import Role
 from storage.transaction import Tx
 
+from .clinic import POLLING
 from .pictures import chest, xray
 from .process import BotProcess
 from .stage import ADMIN, Stage
 
 WORDS = "Closed on Monday, <b>not</b> on Tuesday"
 CROWD = range(100, 160)
-POLLING = pytest.mark.parametrize("mode", ["polling"], indirect=True)
 OUTCOMES = "SELECT state, count(*) AS n FROM recipients GROUP BY state"
 
 
@@ -223,6 +223,7 @@ async def test_opted_out_and_blocked_people_are_left_out_but_a_safety_notice_rea
     await ann.sees("Do not trust answers of last night")
 
 
+@POLLING
 async def test_the_model_update_speaks_to_each_in_their_language(stage: Stage, boss: User) -> None:
     ann, bob = await known(stage, 1), await known(stage, 2, "zh")
     await begin(boss)
@@ -245,6 +246,7 @@ async def test_the_model_update_speaks_to_each_in_their_language(stage: Stage, b
     assert "stand-in-xray" in english and "stand-in-xray" in chinese
 
 
+@POLLING
 async def test_one_can_be_sent_later(stage: Stage, boss: User) -> None:
     ann = await known(stage, 1)
     await begin(boss)

@@ -167,7 +167,6 @@ async def test_what_is_too_large_comes_in_several_archives_with_the_same_numbers
     assert {Path(name).name.partition("_")[2] for name in names} == {"001.png", "002.png"}
 
 
-@pytest.mark.parametrize("mode", ["polling", "webhook"])
 async def test_a_folder_on_the_server(off_stage: Stage, tmp_path: Path) -> None:
     place = tmp_path / "exports"
     await off_stage.start(export_dir=place)

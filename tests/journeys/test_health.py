@@ -17,6 +17,7 @@ from bot.sandbox.client import User
 from classifier.labels import Modality
 
 from ..classifier.conftest import make_model
+from .clinic import POLLING
 from .pictures import BACTERIAL, NOT_A_CHEST, UNSURE, xray
 from .stage import ADMIN, Stage, free_port
 
@@ -49,6 +50,7 @@ async def test_health_tells_what_check_says_and_how_the_bot_does(stage: Stage, a
     assert told.count("✅") == 5 + len(jobs.JOBS)
 
 
+@POLLING
 async def test_nobody_waits_while_another_machine_does_not_answer(
     stage: Stage, ann: User, admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +64,7 @@ async def test_nobody_waits_while_another_machine_does_not_answer(
     await admin.sees("Health · version")
 
 
+@POLLING
 async def test_stats_tell_numbers_and_draw_a_chart(stage: Stage, ann: User, admin: User) -> None:
     for picture in (xray(), xray(BACTERIAL), xray(UNSURE)):
         await ann.sends_photo(picture)

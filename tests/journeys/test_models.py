@@ -124,7 +124,6 @@ def judge(stage: Stage, case_id: int, verdict: str) -> None:
     stage.change("INSERT INTO reviews VALUES (?, ?, 'one', 0)", case_id, verdict)
 
 
-@pytest.mark.parametrize("mode", ["polling", "webhook"])
 async def test_an_admin_switches_the_model_and_back(stage: Stage, ann: User, admin: User) -> None:
     await ann.sends_photo(xray(BACTERIAL))
     await ann.hears_photo()
@@ -311,7 +310,6 @@ async def test_a_folder_that_changed_since_it_was_listed_is_not_used(
     await admin.sees("no longer there, or its folder has changed")
 
 
-@pytest.mark.parametrize("mode", ["polling", "webhook"])
 async def test_a_candidate_looks_unseen_and_is_held_against_the_doctors(
     stage: Stage, ann: User, admin: User
 ) -> None:

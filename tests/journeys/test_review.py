@@ -58,6 +58,7 @@ async def test_a_failure_while_verdicts_are_settled_ends_nothing_and_is_tried_ag
     assert clinic.state(number) == "reviewed" and not failures
 
 
+@POLLING
 async def test_a_verdict_can_be_taken_back_and_counts_after_a_restart(clinic: Clinic) -> None:
     [doctor] = await clinic.opens(undo_seconds=60)
     ann = await clinic.stage.agreed(1)
@@ -83,6 +84,7 @@ async def test_a_verdict_can_be_taken_back_and_counts_after_a_restart(clinic: Cl
     assert len(verdicts) == 1
 
 
+@POLLING
 async def test_with_results_after_review_the_answer_comes_with_the_verdict(
     clinic: Clinic,
 ) -> None:
@@ -115,6 +117,7 @@ async def test_before_review_it_is_told_at_once_what_no_doctor_will_see(clinic: 
     assert clinic.stage.value("SELECT state FROM cases") == "answered"
 
 
+@POLLING
 async def test_doctors_who_differ_are_decided_by_a_third(clinic: Clinic) -> None:
     first, second, third = await clinic.opens(3)
     ann = await clinic.stage.agreed(1)
@@ -167,6 +170,7 @@ async def test_an_admin_hears_that_another_is_needed_for_their_own_case(clinic: 
     assert not any("lets you decide" in each.text for each in await boss.messages())
 
 
+@POLLING
 async def test_an_admin_decides_what_doctors_cannot_and_sees_no_picture(clinic: Clinic) -> None:
     first, second = await clinic.opens(2)
     boss = clinic.stage.sim.user(ADMIN)

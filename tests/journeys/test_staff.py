@@ -18,12 +18,11 @@ from storage import Storage, audit, staff
 from storage.staff import Role
 from storage.transaction import Tx
 
-from .clinic import Clinic, takes
+from .clinic import POLLING, Clinic, takes
 from .pictures import BACTERIAL, xray
 from .stage import ADMIN, Stage
 
 UNKNOWN = "I do not know this command"
-POLLING = pytest.mark.parametrize("mode", ["polling"], indirect=True)
 
 
 @pytest.fixture
@@ -95,6 +94,7 @@ async def test_an_invited_doctor_joins_by_the_link_and_the_inviter_hears(
     assert acts == ["staff_seeded", "staff_invited", "staff_joined"]
 
 
+@POLLING
 async def test_an_invited_admin_gets_the_menu_and_a_revoked_one_loses_it(
     stage: Stage, boss: User
 ) -> None:
@@ -133,6 +133,7 @@ async def test_the_link_is_a_picture_too_and_its_token_is_kept_nowhere(
             assert token_of(sent).encode() not in path.read_bytes(), path.name
 
 
+@POLLING
 async def test_an_invitation_works_once(stage: Stage, boss: User) -> None:
     token = await invited(boss)
     first, second = await known(stage, 7), await known(stage, 8)
@@ -216,6 +217,7 @@ async def test_a_name_that_is_none_is_asked_for_again_and_cancel_ends_the_questi
     assert stage.value("SELECT count(*) FROM invitations") == 0
 
 
+@POLLING
 async def test_the_question_for_a_name_outlives_a_restart(stage: Stage, boss: User) -> None:
     await boss.says("/staff")
     await boss.taps("Invite a doctor")
@@ -329,6 +331,7 @@ async def test_a_revoked_admins_buttons_do_nothing(stage: Stage, boss: User) -> 
     assert stage.value("SELECT count(*) FROM dialogs") == 0
 
 
+@POLLING
 async def test_a_revoked_doctors_case_goes_to_the_next_one(stage: Stage, boss: User) -> None:
     first, second = await joined(stage, boss, 7), await joined(stage, boss, 8)
     ann = await stage.agreed(1)
@@ -357,6 +360,7 @@ async def test_who_blocked_the_bot_can_be_revoked(stage: Stage, boss: User) -> N
     assert stage.value("SELECT count(*) FROM staff WHERE revoked_at IS NULL") == 1
 
 
+@POLLING
 async def test_later_changes_of_the_setting_neither_add_nor_remove_admins(
     stage: Stage, boss: User
 ) -> None:
@@ -420,6 +424,7 @@ async def test_an_admin_reads_the_list_in_chinese(stage: Stage) -> None:
     assert "李医生 · 接受邀请 · Admin 1" in (await boss.sees("操作记录")).text
 
 
+@POLLING
 async def test_a_doctor_who_is_a_patient_sees_only_their_own_pictures(
     stage: Stage, boss: User
 ) -> None:
@@ -437,6 +442,7 @@ async def test_a_doctor_who_is_a_patient_sees_only_their_own_pictures(
     assert len(lines) == 2 and "acterial" in lines[1]
 
 
+@POLLING
 async def test_forget_erases_the_patient_and_keeps_the_role(stage: Stage, boss: User) -> None:
     doctor = await joined(stage, boss, 7, "admin")
     await doctor.starts()
@@ -460,6 +466,7 @@ def many(tx: Tx) -> None:
         audit.record(tx, audit.SYSTEM, "of_another_version", detail=f"n{number}")
 
 
+@POLLING
 async def test_the_audit_is_read_in_words_and_pages(stage: Stage, boss: User) -> None:
     await joined(stage, boss, 7)
     ann = await stage.agreed(1)
