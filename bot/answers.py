@@ -35,13 +35,21 @@ FEW = 8
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """An answer with its pictures, kept but not yet entered."""
+    """An answer with its pictures, if they are kept, not yet entered."""
 
     answer: Answer
     seconds: float
     scan: Sealed | None = None
     report: Sealed | None = None
     slices: tuple[Sealed, ...] = ()
+
+
+def is_shown(answer: Answer) -> bool:
+    """Tell whether its picture comes back annotated.
+
+    What shows no chest is kept only beside one that does, where a doctor may want to see it.
+    """
+    return answer.finding is not None or answer.refusal is RefusalReason.NO_CT_MODEL
 
 
 def progress_key(case: Case) -> str:

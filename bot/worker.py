@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -164,7 +164,7 @@ class Worker:
         """Find answers and enter them, or nothing; gives what another model may see too."""
         classifier = self.services.models.active
         sources = await classifier.sources(paths)
-        drawn, accepted = [], []
+        found, accepted = [], []
         for source in sources:
             begun = time.monotonic()
             try:
@@ -174,24 +174,23 @@ class Worker:
                     accepted.append(Accepted(study, answer.finding.modality))
             except Refusal as refusal:
                 answer = Answer(model="", refusal=refusal.reason, detail=refusal.detail)
-            seconds = time.monotonic() - begun
-            drawn.append(await self._draw(case, person, answer, seconds, sealed))
+            found.append(Drawn(answer, time.monotonic() - begun))
+        if any(answers.is_shown(each.answer) for each in found):
+            found = [await self._draw(case, person, each, sealed) for each in found]
         await self._storage.write(
-            answers.finish, self.services, case, person, tuple(drawn), self.name
+            answers.finish, self.services, case, person, tuple(found), self.name
         )
         return accepted
 
-    async def _draw(
-        self, case: Case, person: Person, answer: Answer, seconds: float, sealed: list[Sealed]
-    ) -> Drawn:
+    async def _draw(self, case: Case, person: Person, found: Drawn, sealed: list[Sealed]) -> Drawn:
         """Draw the answer and keep its pictures, encrypted; the rows come with the answer."""
-        if answer.shown is None:
-            return Drawn(answer, seconds)
+        if found.answer.shown is None:
+            return found
         when = local(self.services.settings, case.received_at)
-        report = Report.of(answer, case.number, when, self.services.language_of(person))
+        report = Report.of(found.answer, case.number, when, self.services.language_of(person))
         pictures = await asyncio.to_thread(_pictures, report)
         drawn, scan, *slices = await self._seal(pictures, sealed)
-        return Drawn(answer, seconds, scan=scan, report=drawn, slices=tuple(slices))
+        return replace(found, scan=scan, report=drawn, slices=tuple(slices))
 
     async def _seal(self, pictures: list[bytes], sealed: list[Sealed]) -> list[Sealed]:
         """Encrypt pictures side by side; what is written is noted in `sealed` if others fail."""

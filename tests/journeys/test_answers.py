@@ -219,6 +219,9 @@ async def test_what_is_no_lung_is_said_kindly_and_not_classified(stage: Stage, a
     assert not any(message.photo for message in await ann.messages() if message.from_bot)
     assert stage.value("SELECT count(*) FROM findings") == 0
     assert stage.value("SELECT reason FROM cases") == "not_chest"
+    # What may be anything private is not kept.
+    assert stage.value("SELECT count(*) FROM images") == 0
+    assert not [path for path in (stage.data_dir / "images").rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
