@@ -5,9 +5,9 @@
 Takes the reviewed X-rays of a data dir (the bot may go on meanwhile), holds some patients out for
 ever, fine-tunes the base on the others, with `--rehearse FOLDER` on pictures of the base's own set
 too, so that it forgets nothing. Base and candidate answer the same held-out pictures: the reviewed
-ones, and those of `--evaluate FOLDER` or else the held-out fifth of the rehearsal folder. Only a
-candidate that passes the rule of `training.not_worse` on both is written; then `/model` can let it
-listen in. Otherwise the command tells why and ends with 1.
+ones, and those of `--evaluate FOLDER` or else the fifth of the rehearsal folder that was held out
+by the base's card. Only a candidate that passes the rule of `training.not_worse` on both is
+written; then `/model` can let it listen in. Otherwise the command tells why and ends with 1.
 """
 
 import hashlib
@@ -85,7 +85,7 @@ def main(
             parts = split(reviewed(data_dir, Path(scratch) / REVIEWED))
             if few := too_few(parts):
                 _stop(few)
-            others = _found(rehearse)
+            others = _found(rehearse, dataset.fold_of(model.card))
             tests = {REVIEWED: parts.held_out, "fixed": others.held_out}
             if evaluate:
                 tests["fixed"] = dataset.find_examples(evaluate)
@@ -166,8 +166,8 @@ def compare(base: Model, candidate: Model, examples: Sequence[Example]) -> Diffe
     return difference(answers(base), answers(candidate))
 
 
-def _found(rehearse: Path | None) -> Split:
-    return dataset.split(dataset.find_examples(rehearse)) if rehearse else Split([], [], [])
+def _found(rehearse: Path | None, fold: int) -> Split:
+    return dataset.split(dataset.find_examples(rehearse), fold) if rehearse else Split([], [], [])
 
 
 def _candidate(
@@ -229,7 +229,7 @@ def _run(name: str, model: Model, parts: Split, progress: Progress) -> Run:
         name=name,
         recipe="corrections",
         seed=SEED,
-        fold=0,
+        fold=dataset.fold_of(model.card),
         epochs=progress.epoch,
         minutes=sum(row["seconds"] for row in progress.history) / 60,
         command=command("training.corrections"),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from classifier.card import Card
 from classifier.labels import FloatArray, Label
 from classifier.preprocess import as_trained, to_grey, to_unit
 from classifier.reading.picture import read_picture
@@ -117,6 +118,16 @@ def split(examples: Sequence[Example], fold: int = 0) -> Split:
         whole.tuning.extend(tuning)
         whole.held_out.extend(held_out)
     return whole
+
+
+def fold_of(card: Card) -> int:
+    """Tell which fifth was held out of what a model was trained on, 0 to 4.
+
+    Raises ValueError if its card does not tell.
+    """
+    if "run" not in card.details:
+        raise ValueError(f"the card of {card.name} does not tell which fold was held out")
+    return int(card.details["run"]["fold"])
 
 
 def load_pictures(examples: Sequence[Example], size: int) -> Pictures:

@@ -1,7 +1,7 @@
 """Would it help to bring the greys of every picture into line first?
 
-`python -m training.greys --model classifier/models/NAME --data FOLDER [--data FOLDER] [--fold 0]`
-does so to the tuning pictures of one fold in several ways, and to the same pictures changed as
+`python -m training.greys --model classifier/models/NAME --data FOLDER [--data FOLDER]` does so
+to the tuning pictures of the model's fold in several ways, and to the same pictures changed as
 another hospital might show them (`training/stress.py`), and compares the shipped engine's answers
 with those to the pictures left as they are. Nothing is trained again, so that it says nothing of a
 network made for such greys.
@@ -103,12 +103,12 @@ def compared(model: Model, split: dataset.Split) -> list[dict[str, object]]:
 def main(
     model: Annotated[Path, typer.Option(help="a model folder")],
     data: Annotated[list[Path], typer.Option(help="folders of labels, as for training")],
-    fold: Annotated[int, typer.Option(help="whose tuning pictures")] = 0,
     out: Annotated[Path, typer.Option()] = RESULTS,
 ) -> None:
     """Compare the greys of every folder and add the rows."""
     loaded = load_model(model)
     about = circumstances(command("training.greys")) | {"model": loaded.name}
+    fold = dataset.fold_of(loaded.card)
     for folder in data:
         rows = compared(loaded, dataset.split(dataset.find_examples(folder), fold))
         add_rows(out, [about | {"source": folder.name} | row for row in rows])

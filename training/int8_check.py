@@ -147,7 +147,7 @@ def main(
 ) -> None:
     """Hold int8 twins against the float network and add the rows."""
     card = read_card(model)
-    split = dataset.split(dataset.find_all(data))
+    split = dataset.split(dataset.find_all(data), dataset.fold_of(card))
     with tempfile.TemporaryDirectory() as scratch:
         engines = dict(_twins(model, card, split, Path(scratch)))
     tuning = [*_xrays(split.tuning, card), _ct(ct, ct_model)]

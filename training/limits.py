@@ -27,7 +27,7 @@ def main(
     """Fit and note the limits, the figures, and what is sure with them."""
     loaded = load_model(model)
     card, details = loaded.card, loaded.card.details
-    parts = dataset.split(dataset.find_all(data), details["run"]["fold"])
+    parts = dataset.split(dataset.find_all(data), dataset.fold_of(card))
     found = {
         "train": len(parts.train),
         "tuning": len(parts.tuning),

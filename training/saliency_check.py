@@ -1,7 +1,7 @@
 """Does the map show what the network learned? And does it lie on the lungs?
 
-`python -m training.saliency_check --model classifier/models/NAME --data CHILDREN --data ADULTS
-[--fold 0]` measures on held-out pictures and notes it in the model's card.
+`python -m training.saliency_check --model classifier/models/NAME --data CHILDREN --data ADULTS`
+measures on held-out pictures, by the fold in the model's card, and notes it there.
 
 Sanity (Adebayo et al. 2018, "Sanity Checks for Saliency Maps", arXiv 1810.03292): the weights are
 drawn anew from the head downwards, stage by stage; a map that stays alike shows the picture and not
@@ -46,7 +46,6 @@ Names = NDArray[np.str_]
 def main(
     model: Annotated[Path, typer.Option(help="a model folder")],
     data: Annotated[list[Path], typer.Option(help="folders of labels, as for training")],
-    fold: Annotated[int, typer.Option(help="the held-out fifth")] = 0,
     count: Annotated[int, typer.Option(help="pictures of each source")] = 60,
     draws: Annotated[int, typer.Option(help="of the random weights")] = 2,
 ) -> None:
@@ -54,7 +53,7 @@ def main(
     card = read_card(model)
     network = resnet.build()
     resnet.load_weights(network, check_file(model, card, WEIGHTS))
-    held_out = dataset.split(dataset.find_all(data), fold).held_out
+    held_out = dataset.split(dataset.find_all(data), dataset.fold_of(card)).held_out
     chosen = [
         example
         for source in dict.fromkeys(example.source for example in held_out)

@@ -1,7 +1,7 @@
 """How large should the picture be, and does a second, mirrored look pay?
 
-`python -m training.sizes --model classifier/models/NAME --data FOLDER [--data FOLDER] [--fold 0]`
-measures the model's network, in float, on the tuning pictures of one fold, which no figure is
+`python -m training.sizes --model classifier/models/NAME --data FOLDER [--data FOLDER]`
+measures the model's network, in float, on the tuning pictures of its own fold, which no figure is
 reported on: with each size once, and once more with the mean of the picture and its mirror image.
 `gain` is the balanced accuracy's over that of one look at the shipped size, with its paired
 interval. Nothing is trained again, so that it says nothing of a network made for another size.
@@ -41,12 +41,12 @@ def looks(engine: Engine, temperature: float, pictures: Pictures) -> dict[str, F
 def main(
     model: Annotated[Path, typer.Option(help="a model folder")],
     data: Annotated[list[Path], typer.Option(help="folders of labels, as for training")],
-    fold: Annotated[int, typer.Option(help="whose tuning pictures")] = 0,
     out: Annotated[Path, typer.Option()] = RESULTS,
 ) -> None:
     """Measure the network at several sizes, with and without a mirrored look, and add the rows."""
     loaded, rows = load_model(model, EngineKind.TENSORFLOW), []
     about = circumstances(command("training.sizes")) | {"model": loaded.name}
+    fold = dataset.fold_of(loaded.card)
     for folder in data:
         examples = dataset.split(dataset.find_examples(folder), fold).tuning
         found = {}

@@ -1,7 +1,7 @@
 """Did the network learn pneumonia, or only which source a picture comes from?
 
-`python -m training.source_probe --model classifier/models/NAME --data CHILDREN --data ADULTS
-[--fold 0]` looks at pictures not trained on and notes in the model's card:
+`python -m training.source_probe --model classifier/models/NAME --data CHILDREN --data ADULTS`
+looks at pictures that were not trained on, by the fold in the model's card, and notes there:
 
 - *features*: how well a linear probe tells the sources apart within one class. Children and adults
   look different, so near 1 is no fault by itself;
@@ -42,11 +42,10 @@ Rows = NDArray[np.bool_]
 def main(
     model: Annotated[Path, typer.Option(help="a model folder")],
     data: Annotated[list[Path], typer.Option(help="two folders of labels, as for training")],
-    fold: Annotated[int, typer.Option(help="the held-out fifth")] = 0,
 ) -> None:
     """Probe features and answers of the tuning and the held-out part for the source."""
     loaded = load_model(model)
-    parts = dataset.split(dataset.find_all(data), fold)
+    parts = dataset.split(dataset.find_all(data), dataset.fold_of(loaded.card))
     examples = parts.tuning + parts.held_out
     pictures = load_pictures(examples, loaded.card.input_size)
     output = run_engine(loaded.engine, pictures.inputs())

@@ -88,10 +88,10 @@ def base_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def base(few_blocks: None, base_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that has learned nothing yet."""
-    parts = dataset.split(dataset.find_examples(base_set))
+    """A model that has learned nothing yet, of another fold than the first."""
+    parts = dataset.split(dataset.find_examples(base_set), 1)
     run = Run(
-        name="base", recipe="none", seed=0, fold=0, epochs=0, minutes=0, command="none", data="none"
+        name="base", recipe="none", seed=0, fold=1, epochs=0, minutes=0, command="none", data="none"
     )
     folder = tmp_path_factory.mktemp("models") / "base"
     keras.utils.set_random_seed(1)
@@ -115,7 +115,9 @@ def test_reviewed_cases_make_a_model_that_can_listen_in(
     out = tmp_path / "models" / "corrected-1"
     corrections.main(data_dir, base, out, rehearse=base_set)
     (found,) = find_models([tmp_path / "models"]).models
-    against = load_model(found.folder).card.details["against_base"]
+    details = load_model(found.folder).card.details
+    assert details["run"]["fold"] == 1
+    against = details["against_base"]
     assert set(against) == {"reviewed", "fixed"}
     for each in against.values():
         assert each["candidate"] > each["base"] + 0.3
@@ -204,6 +206,17 @@ def test_both_sets_must_pass(
     with pytest.raises(typer.Exit):
         corrections.main(data_dir, base, tmp_path / "new", evaluate=base_set)
     assert "on fixed it is worse" in capsys.readouterr().out
+
+
+def test_the_fixed_set_is_what_the_base_never_saw(
+    data_dir: Path, base: Path, base_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, list[Example]]] = []
+    monkeypatch.setattr(corrections, "_candidate", lambda *_: tmp_path / "made")
+    monkeypatch.setattr(corrections, "_judge", lambda base, folder, tests: asked.append(tests))
+    monkeypatch.setattr("shutil.move", lambda *_: None)
+    corrections.main(data_dir, base, tmp_path / "new", rehearse=base_set)
+    assert asked[0]["fixed"] == dataset.split(dataset.find_examples(base_set), 1).held_out
 
 
 def test_models_are_compared_on_the_pictures_as_they_would_serve(

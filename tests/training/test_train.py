@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -16,7 +17,18 @@ from classifier.card import read_card
 from classifier.engines import Output
 from classifier.labels import FloatArray, Label, Modality
 from classifier.model import EngineKind, load_model
-from training import dataset, evaluate, limits, network, sizes, train
+from training import (
+    dataset,
+    evaluate,
+    greys,
+    int8_check,
+    limits,
+    network,
+    saliency_check,
+    sizes,
+    source_probe,
+    train,
+)
 from training.augment import augment
 from training.batches import workers
 from training.calibrate import Limits
@@ -59,6 +71,7 @@ def trained(
             run,
             results=run / "r.csv",
             seed=1,
+            fold=2,
         )
     return run
 
@@ -139,10 +152,42 @@ def test_sizes_are_compared_on_tuning_pictures(
     # Against itself, the shipped size looked at once.
     for row in (rows[2], rows[8]):
         assert float(row["gain"]) == float(row["gain_low"]) == float(row["gain_high"]) == 0
-    count = len(dataset.split(dataset.find_examples(labelled_folder)).tuning)
+    count = len(dataset.split(dataset.find_examples(labelled_folder), 2).tuning)
     assert {row["pictures"] for row in rows[:6]} == {str(count)}
     assert all(0 <= float(row["accuracy"]) <= 1 for row in rows[:6])
     assert not any(row["accuracy"] for row in rows[6:])
+
+
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        (greys, []),
+        (int8_check, [Path(), Path()]),
+        (limits, []),
+        (saliency_check, []),
+        (sizes, []),
+        (source_probe, []),
+    ],
+)
+def test_a_model_is_measured_on_the_fold_that_its_card_tells(
+    command: ModuleType,
+    more: list[Path],
+    trained: Path,
+    labelled_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(dataset, "split", lambda examples, fold=0: asked.append(fold))
+    # The parts are none: it ends where it takes one of them.
+    with pytest.raises(AttributeError):
+        command.main(trained / "resnet34_tiny", [labelled_folder], *more)
+    assert asked == [2]
+
+
+def test_a_card_that_tells_no_fold_is_an_error(trained: Path) -> None:
+    card = replace(read_card(trained / "resnet34_tiny"), details={})
+    with pytest.raises(ValueError, match="does not tell which fold"):
+        dataset.fold_of(card)
 
 
 def test_the_second_look_is_at_the_mirror_image() -> None:
