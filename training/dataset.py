@@ -68,24 +68,25 @@ def find_examples(folder: Path) -> list[Example]:
     Kaggle's names tell it (`person12_virus_…`). Hidden files are passed over.
     Raises ValueError if a label's folder is missing or empty, or one picture has two labels.
     """
-    examples: dict[str, Example] = {}
-    for name, written in _names_of_labels(folder).items():
-        paths = sorted(p for p in (folder / name).rglob("[!.]*") if p.is_file())
-        if not paths:
-            raise ValueError(f"{folder / name} holds no picture")
-        for path in paths:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            label = written or _kind_of(path.name)
-            patient = patient_of(Path(label or name, path.relative_to(folder / name)))
-            example = Example(path, label, patient, folder.name)
-            if examples.setdefault(digest, example).label is not label:
-                raise ValueError(f"{path} also stands under {examples[digest].label}")
-    return list(examples.values())
+    return list(_by_digest(folder).values())
 
 
 def find_all(folders: Sequence[Path]) -> list[Example]:
-    """List the examples of several folders, each a source of its own."""
-    return [example for folder in folders for example in find_examples(folder)]
+    """List the examples of several folders, each a source of its own.
+
+    Raises ValueError as `find_examples` does, and if one picture stands in two folders: `split`
+    cuts each by itself, and could train on a patient whom it also holds out.
+    """
+    examples: dict[str, Example] = {}
+    for folder in folders:
+        for digest, example in _by_digest(folder).items():
+            first = examples.setdefault(digest, example)
+            if first is not example:
+                raise ValueError(
+                    f"{example.path} is a copy of {first.path}: leave out one of the two folders, "
+                    "or in one of them every picture of that patient"
+                )
+    return list(examples.values())
 
 
 def patient_of(path: Path) -> str:
@@ -142,6 +143,23 @@ def load_pictures(examples: Sequence[Example], size: int) -> Pictures:
         np.array([each.source for each in examples]),
         np.array([each.patient for each in examples]),
     )
+
+
+def _by_digest(folder: Path) -> dict[str, Example]:
+    """List what `find_examples` does by the sha256 of each picture."""
+    examples: dict[str, Example] = {}
+    for name, written in _names_of_labels(folder).items():
+        paths = sorted(p for p in (folder / name).rglob("[!.]*") if p.is_file())
+        if not paths:
+            raise ValueError(f"{folder / name} holds no picture")
+        for path in paths:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            label = written or _kind_of(path.name)
+            patient = patient_of(Path(label or name, path.relative_to(folder / name)))
+            example = Example(path, label, patient, folder.name)
+            if examples.setdefault(digest, example).label is not label:
+                raise ValueError(f"{path} also stands under {examples[digest].label}")
+    return examples
 
 
 def _names_of_labels(folder: Path) -> dict[str, Label | None]:

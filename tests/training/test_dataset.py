@@ -94,6 +94,16 @@ def test_identical_copies_count_once(labelled_folder: Path, tmp_path: Path) -> N
     assert len(find_examples(folder)) == len(find_examples(labelled_folder))
 
 
+def test_a_picture_in_two_folders_is_an_error_that_names_both(
+    labelled_folder: Path, adults_folder: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(adults_folder, tmp_path / "other"))
+    original = labelled_folder / "normal" / "IM-0003-0001.png"
+    copy = shutil.copy(original, other / "normal" / "00000500_000.png")
+    with pytest.raises(ValueError, match=f"{copy} is a copy of {original}"):
+        find_all([labelled_folder, other])
+
+
 def test_one_picture_under_two_labels_is_an_error(labelled_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(labelled_folder, tmp_path / "copy"))
     shutil.copy(next((folder / "viral").iterdir()), folder / "normal" / "IM-9999-0001.png")
