@@ -22,7 +22,8 @@ import typer
 from classifier.labels import FloatArray
 from training import dataset, recipe
 from training.batches import workers
-from training.dataset import FOLDS, Example, Pictures
+from training.dataset import FOLDS, Pictures, Split
+from training.loop import claim
 from training.network import train_network
 from training.out_of_fold import Answers
 from training.stress import STRESSES, stressed
@@ -41,13 +42,14 @@ def main(
 ) -> None:
     """Train five networks for each seed, where they are missing."""
     chosen, examples = recipe.load(recipe_name), dataset.find_all(data)
+    splits = [dataset.split(examples, fold) for fold in range(FOLDS)]
     with workers(processes) as pool:
         for each in seed:
-            for fold in range(FOLDS):
+            for fold, parts in enumerate(splits):
                 run = runs / f"fold{fold}-seed{each}"
                 with _mine(run) as is_mine:
-                    if is_mine and not (run / ANSWERS).exists():
-                        _train_and_answer(chosen, examples, run, start, fold, each, pool)
+                    if is_mine:
+                        _train_and_answer(chosen, parts, run, start, fold, each, pool)
 
 
 @contextmanager
@@ -65,14 +67,16 @@ def _mine(run: Path) -> Iterator[bool]:
 
 def _train_and_answer(
     chosen: recipe.Recipe,
-    examples: list[Example],
+    parts: Split,
     run: Path,
     start: Path | None,
     fold: int,
     seed: int,
     pool: Executor,
 ) -> None:
-    parts = dataset.split(examples, fold)
+    claim(run, chosen, parts, seed, fold)
+    if (run / ANSWERS).exists():
+        return
     network, _ = train_network(chosen, parts, run, start, seed, pool)
     pictures = dataset.load_pictures(parts.held_out, chosen.phases[-1].size)
     shown = [pictures.pixels, *(stressed(pictures.pixels, kind) for kind in STRESSES)]

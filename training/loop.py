@@ -1,5 +1,6 @@
 """The training loop: epochs over batches, checkpoints between them, the best weights kept."""
 
+import hashlib
 import json
 import math
 import time
@@ -15,7 +16,7 @@ from rich.progress import track
 
 from classifier.labels import FloatArray
 from training.batches import batches, targets
-from training.dataset import MAY_BE, Pictures
+from training.dataset import MAY_BE, Example, Pictures, Split
 from training.fused_norm import fuse
 from training.loss import WrittenLabelLoss
 from training.recipe import Recipe
@@ -27,12 +28,16 @@ LOOK_SECONDS = 60
 
 @dataclass
 class Progress:
-    """Where a run stands; written with each checkpoint."""
+    """Where a run stands; written with each checkpoint.
+
+    `of` tells what it is a run of; it is empty if an earlier version began it.
+    """
 
     epoch: int = 0
     best_loss: float = math.inf
     epochs_without_gain: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    of: str = ""
 
 
 class Average:
@@ -50,6 +55,19 @@ class Average:
         decay = min(self.decay, (1 + step) / (10 + step)) ** AVERAGED_STEPS
         for average, weight in zip(self.weights, weights, strict=True):
             average += (1 - decay) * (weight - average)
+
+
+def claim(run: Path, recipe: Recipe, parts: Split, seed: int, fold: int) -> None:
+    """Note in a folder what it is a run of; raises ValueError if it holds one of something else."""
+    pictures = f"{_digest(parts.train)} trained on, {_digest(parts.held_out)} held out"
+    of = f"recipe {recipe.name}, seed {seed}, fold {fold}, pictures {pictures}"
+    progress = _progress(run)
+    if progress.epoch and progress.of not in ("", of):
+        raise ValueError(f"{run} holds a run of {progress.of}; for {of} name another folder")
+    if progress.of != of:
+        run.mkdir(parents=True, exist_ok=True)
+        progress.of = of
+        _save_progress(progress, run)
 
 
 def fit(
@@ -176,9 +194,7 @@ def _checkpoint(model: keras.Model, average: Average | None, progress: Progress,
     model.save(last)
     if average:
         _save_arrays(run / f"epoch{progress.epoch}.npz", average.weights)
-    scratch = run / "progress.tmp"
-    scratch.write_text(json.dumps(asdict(progress), indent=1))
-    scratch.replace(run / "progress.json")
+    _save_progress(progress, run)
     for old in run.glob("epoch*.*"):
         if old.stem != last.stem:
             old.unlink()
@@ -210,6 +226,18 @@ def _resume(
 def _progress(run: Path) -> Progress:
     saved = run / "progress.json"
     return Progress(**json.loads(saved.read_text())) if saved.exists() else Progress()
+
+
+def _save_progress(progress: Progress, run: Path) -> None:
+    scratch = run / "progress.tmp"
+    scratch.write_text(json.dumps(asdict(progress), indent=1))
+    scratch.replace(run / "progress.json")
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    """Stand for labels, patients and names of files, wherever these lie."""
+    told = sorted(f"{each.label} {each.patient} {each.path.name}" for each in examples)
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
 def _save_arrays(path: Path, arrays: Sequence[NDArray[np.floating]]) -> None:

@@ -8,6 +8,7 @@ import typer
 from training import dataset, recipe
 from training.batches import workers
 from training.curves import draw_curves
+from training.loop import claim
 from training.network import train_network, trained_network
 from training.out_of_fold import answers_of_others
 from training.package import Run, add_result, package
@@ -40,6 +41,7 @@ def main(
     if chosen.start is not recipe.Start.SCRATCH and start is None:
         raise typer.BadParameter(f"{recipe_name} needs --start")
     parts = dataset.split(dataset.find_all(data), fold)
+    claim(run, chosen, parts, seed, fold)
     if as_it_stands:
         network, progress = trained_network(chosen, run)
     else:

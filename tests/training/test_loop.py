@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -56,6 +57,37 @@ def test_a_finished_run_is_not_trained_again(
     ours, theirs = (train(TINY)[0].get_weights() for _ in range(2))
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+def test_a_folder_knows_what_it_is_a_run_of(
+    labelled_folder: Path, adults_folder: Path, tiny_network: None, pool: Executor, tmp_path: Path
+) -> None:
+    examples = dataset.find_examples(labelled_folder)
+    parts, other = dataset.split(examples), dataset.split(examples, 1)
+    loop.claim(tmp_path, TINY, other, 1, 1)
+    # Nothing is lost yet: whoever mistook the fold may begin anew.
+    loop.claim(tmp_path, TINY, parts, 0, 0)
+    network.train_network(TINY, parts, tmp_path, None, 0, pool)
+    loop.claim(tmp_path, TINY, parts, 0, 0)
+    more = dataset.split(dataset.find_all([labelled_folder, adults_folder]))
+    for recipe, pictures, seed, fold in (
+        (replace(TINY, name="other"), parts, 0, 0),
+        (TINY, parts, 1, 0),
+        (TINY, parts, 0, 1),
+        (TINY, other, 0, 0),
+        (TINY, more, 0, 0),
+    ):
+        with pytest.raises(ValueError, match="holds a run of recipe tiny, seed 0, fold 0"):
+            loop.claim(tmp_path, recipe, pictures, seed, fold)
+
+
+def test_a_run_of_an_earlier_version_is_taken_at_its_word(tmp_path: Path) -> None:
+    begun = {"epoch": 1, "best_loss": 0.5, "epochs_without_gain": 0, "history": []}
+    (tmp_path / "progress.json").write_text(json.dumps(begun))
+    nothing = dataset.Split([], [], [])
+    loop.claim(tmp_path, TINY, nothing, 0, 0)
+    with pytest.raises(ValueError, match="name another folder"):
+        loop.claim(tmp_path, TINY, nothing, 0, 1)
 
 
 def test_quick_epochs_are_looked_at_only_once_in_a_while(

@@ -111,6 +111,8 @@ def test_each_picture_is_answered_by_a_network_that_never_saw_it(
     assert {path for path in changed if path.name != "lock"} == {
         tmp_path / "fold1-seed0" / "held_out.npz"
     }
+    with pytest.raises(ValueError, match="holds a run of"):
+        cross_validate.main("recipes/shift", [labelled_folder], tmp_path, [0])
 
 
 @pytest.mark.usefixtures("tiny_network")

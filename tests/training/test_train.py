@@ -94,6 +94,20 @@ def test_a_run_leaves_curves_and_one_row_of_results(trained: Path) -> None:
     assert 0 <= float(rows[0]["accuracy_low"]) <= float(rows[0]["accuracy"]) <= 1
 
 
+@pytest.mark.parametrize("as_it_stands", [False, True])
+def test_a_run_of_another_fold_is_not_packaged(
+    as_it_stands: bool,
+    trained: Path,
+    labelled_folder: Path,
+    adults_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(train.recipe, "load", lambda name: TINY)
+    data = [labelled_folder, adults_folder]
+    with pytest.raises(ValueError, match="seed 1, fold 2"):
+        train.main("recipes/tiny", data, trained, as_it_stands=as_it_stands, seed=1, fold=0)
+
+
 def test_the_model_can_be_measured_on_any_labelled_folder(
     trained: Path, labelled_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
