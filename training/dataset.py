@@ -13,7 +13,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from classifier.card import Card
 from classifier.labels import FloatArray, Label
 from classifier.preprocess import as_trained, to_grey, to_unit
-from classifier.reading.picture import read_picture
+from classifier.reading.damage import is_damaged
+from classifier.reading.detect import detect
+from classifier.reading.picture import PICTURE_KINDS, read_picture
+from classifier.reading.scan import FileKind, Scan
+from classifier.refusals import Refusal
 from training.arrays import Arrays
 
 LABELS = tuple(Label)
@@ -65,8 +69,9 @@ def find_examples(folder: Path) -> list[Example]:
     """List `<folder>/<label>/**`, byte-identical copies once, in a fixed order.
 
     The labels are normal, bacterial and viral, or normal and pneumonia: of unknown cause, unless
-    Kaggle's names tell it (`person12_virus_…`). Hidden files are passed over.
-    Raises ValueError if a label's folder is missing or empty, or one picture has two labels.
+    Kaggle's names tell it (`person12_virus_…`). What is hidden is passed over.
+    Raises ValueError if a label's folder is missing or empty, one picture has two labels, or a file
+    is no picture or a damaged JPEG.
     """
     return list(_by_digest(folder).values())
 
@@ -132,10 +137,10 @@ def fold_of(card: Card) -> int:
 
 
 def load_pictures(examples: Sequence[Example], size: int) -> Pictures:
-    """Read the pictures as the network would see them."""
+    """Read the pictures as the network would see them; raises ValueError if one is refused."""
     pixels = np.empty((len(examples), size, size), np.uint8)
     for row, example in zip(pixels, examples, strict=True):
-        grey = to_grey(read_picture(example.path.read_bytes()))
+        grey = to_grey(_read(example.path))
         row[:] = as_trained(grey, size)[..., 0]
     return Pictures(
         pixels,
@@ -149,17 +154,41 @@ def _by_digest(folder: Path) -> dict[str, Example]:
     """List what `find_examples` does by the sha256 of each picture."""
     examples: dict[str, Example] = {}
     for name, written in _names_of_labels(folder).items():
-        paths = sorted(p for p in (folder / name).rglob("[!.]*") if p.is_file())
-        if not paths:
-            raise ValueError(f"{folder / name} holds no picture")
-        for path in paths:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in _pictures(folder / name):
+            digest = hashlib.sha256(_whole(path)).hexdigest()
             label = written or _kind_of(path.name)
             patient = patient_of(Path(label or name, path.relative_to(folder / name)))
             example = Example(path, label, patient, folder.name)
             if examples.setdefault(digest, example).label is not label:
                 raise ValueError(f"{path} also stands under {examples[digest].label}")
     return examples
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """List what is not hidden, nor in a hidden folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    shown = [path for path in files if "/." not in f"/{path.relative_to(folder).as_posix()}"]
+    if not shown:
+        raise ValueError(f"{folder} holds no picture")
+    return sorted(shown)
+
+
+def _whole(path: Path) -> bytes:
+    """Give a file's bytes, if they are a whole picture as far as is seen without decoding it."""
+    data = path.read_bytes()
+    kind = detect(data)
+    if kind not in PICTURE_KINDS:
+        raise ValueError(f"{path} is no JPEG, PNG, WebP, TIFF or BMP picture: take it out")
+    if kind is FileKind.JPEG and is_damaged(data):
+        raise ValueError(f"{path} is damaged: mend it or take it out")
+    return data
+
+
+def _read(path: Path) -> Scan:
+    try:
+        return read_picture(path.read_bytes())
+    except Refusal as refusal:
+        raise ValueError(f"{path} is refused, {refusal}: mend it or take it out") from refusal
 
 
 def _names_of_labels(folder: Path) -> dict[str, Label | None]:

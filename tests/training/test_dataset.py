@@ -3,11 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from classifier.labels import Label
 from training.dataset import (
     FOLDS,
     WRITTEN,
+    Example,
     find_all,
     find_examples,
     load_pictures,
@@ -81,6 +83,40 @@ def test_kaggles_own_folders_are_read_as_ours(labelled_folder: Path, tmp_path: P
         return {(each.path.name, each.label, each.patient) for each in find_examples(folder)}
 
     assert told(kaggle) == told(labelled_folder)
+
+
+def test_what_is_hidden_is_passed_over(labelled_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(labelled_folder, tmp_path / "copy"))
+    hidden = folder / "normal" / ".ipynb_checkpoints" / "deeper"
+    hidden.mkdir(parents=True)
+    Image.new("L", (32, 32)).save(hidden / "a-checkpoint.png")
+    assert len(find_examples(folder)) == len(find_examples(labelled_folder))
+
+
+def test_a_file_that_is_no_picture_is_an_error_that_names_it(
+    labelled_folder: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(labelled_folder, tmp_path / "copy"))
+    (folder / "viral" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0 of Windows")
+    with pytest.raises(ValueError, match=r"viral/Thumbs\.db is no JPEG"):
+        find_examples(folder)
+
+
+def test_a_damaged_jpeg_is_an_error_that_names_it(labelled_folder: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(labelled_folder, tmp_path / "copy"))
+    path = folder / "viral" / "cut-off.jpg"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(ValueError, match=r"viral/cut-off\.jpg is damaged"):
+        find_examples(folder)
+
+
+def test_a_picture_that_is_refused_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "cut-off.png"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(ValueError, match=r"cut-off\.png is refused, broken"):
+        load_pictures([Example(path, Label.NORMAL, "a", "b")], 32)
 
 
 def test_the_split_is_the_same_on_every_run(labelled_folder: Path) -> None:
