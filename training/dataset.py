@@ -99,11 +99,12 @@ def patient_of(path: Path) -> str:
 
     Kaggle's `person12_virus_…` numbers patients within a label, `IM-0115-…` and
     `NORMAL2-IM-0115-…` the children without pneumonia; the NIH's `00001803_001` names patient and
-    visit, whatever was found on it. Any other file is a patient of its own.
+    visit. These and a sub-folder are one patient whatever was found. Any other file is a patient of
+    its own.
     """
     label, *folders, name = path.parts
     if folders:
-        return f"{label}/{folders[0]}"
+        return folders[0]
     if visit := re.match(r"(\d{8})_\d{3}\b", name):
         return f"nih/{visit[1]}"
     numbered = re.match(r"person(\d+)_|(?:NORMAL2-)?IM-(\d+)-", name)
