@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from classifier.card import Card
-from classifier.labels import FloatArray, Label
+from classifier.labels import Doubt, FloatArray, Label
 from classifier.preprocess import as_trained, to_grey, to_unit
-from classifier.reading.damage import is_damaged
 from classifier.reading.detect import detect
 from classifier.reading.picture import PICTURE_KINDS, read_picture
-from classifier.reading.scan import FileKind, Scan
+from classifier.reading.scan import Scan
 from classifier.refusals import Refusal
 from training.arrays import Arrays
 
 LABELS = tuple(Label)
+# How the Kaggle set names the pictures of its patients.
+KAGGLES_HEALTHY, KAGGLES_ILL = r"(?:NORMAL2-)?IM-(\d+)-", r"person(\d+)_"
 # What may be written down for a picture; None is pneumonia of unknown cause.
 WRITTEN = (*LABELS, None)
 # Row: what is written down. Column: may the truth be this label?
@@ -71,7 +72,7 @@ def find_examples(folder: Path) -> list[Example]:
     The labels are normal, bacterial and viral, or normal and pneumonia: of unknown cause, unless
     Kaggle's names tell it (`person12_virus_…`). What is hidden is passed over.
     Raises ValueError if a label's folder is missing or empty, one picture has two labels, or a file
-    is no picture or a damaged JPEG.
+    is no picture.
     """
     return list(_by_digest(folder).values())
 
@@ -107,8 +108,8 @@ def patient_of(path: Path) -> str:
         return folders[0]
     if visit := re.match(r"(\d{8})_\d{3}\b", name):
         return f"nih/{visit[1]}"
-    numbered = re.match(r"person(\d+)_|(?:NORMAL2-)?IM-(\d+)-", name)
-    return f"{label}/{numbered[1] or numbered[2] if numbered else path.stem}"
+    numbered = re.match(KAGGLES_HEALTHY if label == Label.NORMAL else KAGGLES_ILL, name)
+    return f"{label}/{numbered[1] if numbered else name}"
 
 
 def split(examples: Sequence[Example], fold: int = 0) -> Split:
@@ -138,7 +139,10 @@ def fold_of(card: Card) -> int:
 
 
 def load_pictures(examples: Sequence[Example], size: int) -> Pictures:
-    """Read the pictures as the network would see them; raises ValueError if one is refused."""
+    """Read the pictures as the network would see them.
+
+    Raises ValueError if one is refused or a damaged JPEG.
+    """
     pixels = np.empty((len(examples), size, size), np.uint8)
     for row, example in zip(pixels, examples, strict=True):
         grey = to_grey(_read(example.path))
@@ -156,7 +160,7 @@ def _by_digest(folder: Path) -> dict[str, Example]:
     examples: dict[str, Example] = {}
     for name, written in _names_of_labels(folder).items():
         for path in _pictures(folder / name):
-            digest = hashlib.sha256(_whole(path)).hexdigest()
+            digest = hashlib.sha256(_picture(path)).hexdigest()
             label = written or _kind_of(path.name)
             patient = patient_of(Path(label or name, path.relative_to(folder / name)))
             example = Example(path, label, patient, folder.name)
@@ -174,22 +178,22 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(shown)
 
 
-def _whole(path: Path) -> bytes:
-    """Give a file's bytes, if they are a whole picture as far as is seen without decoding it."""
+def _picture(path: Path) -> bytes:
+    """Give the bytes of a file, if they begin like a picture."""
     data = path.read_bytes()
-    kind = detect(data)
-    if kind not in PICTURE_KINDS:
+    if detect(data) not in PICTURE_KINDS:
         raise ValueError(f"{path} is no JPEG, PNG, WebP, TIFF or BMP picture: take it out")
-    if kind is FileKind.JPEG and is_damaged(data):
-        raise ValueError(f"{path} is damaged: mend it or take it out")
     return data
 
 
 def _read(path: Path) -> Scan:
     try:
-        return read_picture(path.read_bytes())
+        scan = read_picture(path.read_bytes())
     except Refusal as refusal:
         raise ValueError(f"{path} is refused, {refusal}: mend it or take it out") from refusal
+    if Doubt.DAMAGED in scan.doubts:
+        raise ValueError(f"{path} is damaged: mend it or take it out")
+    return scan
 
 
 def _names_of_labels(folder: Path) -> dict[str, Label | None]:

@@ -78,7 +78,7 @@ async def test_a_verdict_can_be_taken_back_and_counts_after_a_restart(clinic: Cl
     clinic.stage.change("UPDATE opinions SET final_at = given_at")
     await clinic.stage.start()
     heard = await ann.sees("A doctor has looked at your picture")
-    assert "something other than pneumonia" in heard.text and "a broken rib" in heard.text
+    assert "Something other than pneumonia" in heard.text and "a broken rib" in heard.text
     assert clinic.state(number) == "reviewed"
     verdicts = [each for each in await ann.messages() if "A doctor has looked" in each.text]
     assert len(verdicts) == 1

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from classifier.labels import Label
+from training.acquisitions import gives_away
 from training.dataset import (
     FOLDS,
     WRITTEN,
@@ -25,7 +26,7 @@ from training.dataset import (
         ("viral/person12_virus_47.jpeg", "viral/12"),
         ("normal/IM-0115-0001.jpeg", "normal/0115"),
         ("normal/NORMAL2-IM-0115-0001-0002.jpeg", "normal/0115"),
-        ("normal/anything-else.png", "normal/anything-else"),
+        ("normal/anything-else.png", "normal/anything-else.png"),
         ("normal/patient7/first.png", "patient7"),
         ("viral/patient7/later.png", "patient7"),
         ("normal/00001803_001.jpg", "nih/00001803"),
@@ -34,6 +35,15 @@ from training.dataset import (
 )
 def test_pictures_of_one_patient_are_known_by_their_names(path: str, patient: str) -> None:
     assert patient_of(Path(path)) == patient
+
+
+@pytest.mark.parametrize(
+    "name", ["12.png", "12/a.png", "IM-0001-0001.jpg", "BACTERIA-12-0001.jpeg"]
+)
+def test_only_kaggles_own_names_give_the_kind_away(name: str) -> None:
+    names = f"bacterial/{name}", "bacterial/person12_bacteria_47.jpeg"
+    patients = np.array([patient_of(Path(each)) for each in names])
+    assert gives_away(patients).tolist() == [False, True]
 
 
 def test_no_patient_stands_on_two_sides_of_a_split(labelled_folder: Path) -> None:
@@ -105,11 +115,12 @@ def test_a_file_that_is_no_picture_is_an_error_that_names_it(
 
 def test_a_damaged_jpeg_is_an_error_that_names_it(labelled_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(labelled_folder, tmp_path / "copy"))
-    path = folder / "viral" / "cut-off.jpg"
+    path = folder / "viral" / "spoilt.jpg"
     Image.effect_noise((64, 64), 50).save(path)
-    path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(ValueError, match=r"viral/cut-off\.jpg is damaged"):
-        find_examples(folder)
+    data = path.read_bytes()
+    path.write_bytes(data[:-1000] + bytes(500) + data[-500:])
+    with pytest.raises(ValueError, match=r"viral/spoilt\.jpg is damaged"):
+        load_pictures(find_examples(folder), 32)
 
 
 def test_a_picture_that_is_refused_is_an_error_that_names_it(tmp_path: Path) -> None:
