@@ -50,7 +50,8 @@ REVIEWED = "reviewed"
 # Of ten patients three are held out, and two calibrate.
 TENTHS = 10
 HELD_OUT, TUNING = (0, 1, 2), (3, 4)
-# With fewer pictures of a label, to learn from or held out, nothing can be said.
+# With fewer patients of a label, to learn from or held out, nothing can be said: the bootstrap of
+# `training.not_worse` draws patients, and drawing one or two tells nothing of how they vary.
 FEWEST = 5
 # So many pictures of the base's own set for each reviewed one.
 REHEARSED = 3
@@ -135,10 +136,13 @@ def split(examples: Sequence[Example]) -> Split:
 def too_few(parts: Split) -> str:
     """Tell what is missing, or nothing."""
     for name, part in (("to learn from", parts.train), ("held out", parts.held_out)):
-        counts = Counter(example.label for example in part)
+        counts = Counter(label for label, _ in {(each.label, each.patient) for each in part})
         for label in LABELS:
             if counts[label] < FEWEST:
-                return f"{counts[label]} reviewed pictures {name} are {label}; {FEWEST} are needed"
+                return (
+                    f"the reviewed pictures {name} that are {label} come from {counts[label]} "
+                    f"Telegram accounts; {FEWEST} are needed"
+                )
     return "" if parts.tuning else "no reviewed picture is left to calibrate with"
 
 

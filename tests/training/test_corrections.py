@@ -171,6 +171,20 @@ def test_too_few_reviewed_cases_end_it_with_words(
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("short", ["to learn from", "held out"])
+def test_many_pictures_that_one_technician_sent_are_too_few(short: str) -> None:
+    def sent(patients: int) -> list[Example]:
+        names = [f"person {number % patients}" for number in range(300)]
+        each_label = [(name, label) for label in Label for name in names]
+        return [Example(Path(name), label, name, "") for name, label in each_label]
+
+    few, enough = sent(corrections.FEWEST - 1), sent(corrections.FEWEST)
+    train, held_out = (few, enough) if short == "to learn from" else (enough, few)
+    said = corrections.too_few(dataset.Split(train, enough, held_out))
+    assert f"{short} that are normal come from 4 Telegram accounts; 5 are needed" in said
+    assert not corrections.too_few(dataset.Split(enough, enough, enough))
+
+
 def test_a_candidate_that_may_be_worse_is_not_written(
     data_dir: Path,
     base: Path,
