@@ -76,7 +76,7 @@ class Measured(Arrays):
     """Answers as they read with limits that were fitted on none of the same patients.
 
     `probabilities` (n, 3), `sure` of a label (n,) bool, of `pneumonia` of whatever kind (n,) bool,
-    and the `temperatures` (n,) that they were made with.
+    never of both, and the `temperatures` (n,) that they were made with.
     """
 
     probabilities: FloatArray
@@ -260,10 +260,10 @@ def _is_normal(classes: Classes) -> NDArray[np.bool_]:
 def measure_with(limits: Limits, answered: Answered) -> Measured:
     """Read answers with limits fitted elsewhere."""
     shares = calibrated(answered.logits, limits.temperature)
-    ill = pneumonia_share(shares) >= limits.pneumonia_from
-    pneumonia = ill & _unnamed(shares, limits) & (limits.pneumonia_from < NEVER)
+    unnamed = _unnamed(shares, limits)
+    ill = (pneumonia_share(shares) >= limits.pneumonia_from) & (limits.pneumonia_from < NEVER)
     temperatures = np.full(len(shares), limits.temperature)
-    return Measured(shares, is_sure(shares, limits), pneumonia, temperatures)
+    return Measured(shares, ~unnamed, ill & unnamed, temperatures)
 
 
 def calibrate(

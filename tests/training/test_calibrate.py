@@ -236,7 +236,9 @@ def test_two_close_kinds_are_told_as_pneumonia_however_low_the_limit_of_a_kind()
     low = Limits(1.0, dict.fromkeys(Label, 0.4))
     limit = pneumonia_from(ill(300), low)
     assert limit == pytest.approx(0.8)
-    assert measure_with(replace(low, pneumonia_from=limit), ill(300)).pneumonia.all()
+    measured = measure_with(replace(low, pneumonia_from=limit), ill(300))
+    assert measured.pneumonia.all() and not measured.sure.any()
+    assert told(ill(300), measured)[Label.BACTERIAL].patients == 0
 
 
 def test_a_limit_that_proves_nothing_tells_nobody() -> None:
