@@ -40,7 +40,9 @@ AT_MOST_UNAIDED = 1 / 3
 # even with none wrong, of those told "pneumonia" (a wrong alarm weighs less) with one wrong; nor
 # 20 % with five wrong, which is half of what is promised.
 FIRST: dict[str, int] = {Label.NORMAL: 149, Label.BACTERIAL: 50, Label.VIRAL: 50, PNEUMONIA: 236}
-LEAST, NEVER = 0.5, 1.0
+# The network can be so sure that a share rounds to 1; above `MOST` it counts as that, so that a
+# limit which all of those reach is not `NEVER`.
+LEAST, MOST, NEVER = 0.5, 1 - 1e-6, 1.0
 # In log odds. A picture that is enlarged and saved anew moves by up to 0.065 (95 % of those near
 # the threshold): one that was just below may not cross it so.
 ABOVE = 0.1
@@ -93,16 +95,8 @@ def fit_limits(answered: Answered) -> Limits:
 def limits_at(answered: Answered, temperature: float) -> Limits:
     """Find the thresholds at a temperature: `ABOVE` the lowest that are proven."""
     shares = calibrated(answered.logits, temperature)
-    proven = sure_from(shares, answered.classes, answered.patients)
-    limits = Limits(temperature, {label: _above(lowest) for label, lowest in proven.items()})
-    return replace(limits, pneumonia_from=_above(pneumonia_from(answered, limits)))
-
-
-def _above(threshold: float) -> float:
-    if threshold == NEVER:
-        return NEVER
-    odds = threshold / (1 - threshold) * np.exp(ABOVE)
-    return float(odds / (1 + odds))
+    limits = Limits(temperature, sure_from(shares, answered.classes, answered.patients, ABOVE))
+    return replace(limits, pneumonia_from=pneumonia_from(answered, limits, ABOVE))
 
 
 def fit_temperature(logits: FloatArray, classes: Classes) -> float:
@@ -126,13 +120,13 @@ def temperature_of_least(loss: Callable[[float], float]) -> float:
 
 
 def sure_from(
-    probabilities: FloatArray, classes: Classes, patients: NDArray[np.str_]
+    probabilities: FloatArray, classes: Classes, patients: NDArray[np.str_], above: float = 0.0
 ) -> dict[Label, float]:
     """Find for each label the lowest top probability from which `AT_MOST` is proven.
 
-    `probabilities` (n, 3), `classes` (n,) indices into `WRITTEN`; 1 if nothing is proven. Pneumonia
-    of unknown cause proves nothing about its kind and is left out there. Of a kind
-    `AT_MOST_UNAIDED` is proven as well.
+    `probabilities` (n, 3), `classes` (n,) indices into `WRITTEN`; `above` as in `lowest_proven`; 1
+    if nothing is proven. Pneumonia of unknown cause proves nothing about its kind and is left out
+    there. Of a kind `AT_MOST_UNAIDED` is proven as well.
     """
     found = {}
     for index, label in enumerate(Label):
@@ -140,12 +134,12 @@ def sure_from(
         confidence, whose = probabilities[mine, index], patients[mine]
         wrong = ~MAY_BE[classes[mine], index]
         found[label] = lowest_proven(
-            *_by_patient(confidence, wrong, whose), FIRST[label], AT_MOST[label]
+            *_by_patient(confidence, wrong, whose), FIRST[label], AT_MOST[label], above=above
         )
         if odds := unaided_odds(label, classes, patients):
             rows = ~gives_away(whose)
             unaided = _by_patient(confidence[rows], wrong[rows], whose[rows])
-            least = lowest_proven(*unaided, FIRST[label], AT_MOST_UNAIDED, odds)
+            least = lowest_proven(*unaided, FIRST[label], AT_MOST_UNAIDED, odds, above)
             found[label] = max(found[label], least)
     return found
 
@@ -168,17 +162,17 @@ def unaided_odds(label: Label, classes: Classes, patients: NDArray[np.str_]) -> 
     return every / left if label is Label.VIRAL else left / every
 
 
-def pneumonia_from(answered: Answered, limits: Limits) -> float:
+def pneumonia_from(answered: Answered, limits: Limits, above: float = 0.0) -> float:
     """Find the lowest share of both kinds from which `AT_MOST` is proven of who is told no label.
 
-    The temperature and thresholds of `limits` say who that is; 1 if nothing is proven. Pneumonia of
-    unknown cause is pneumonia.
+    The temperature and thresholds of `limits` say who that is; `above` as in `lowest_proven`; 1 if
+    nothing is proven. Pneumonia of unknown cause is pneumonia.
     """
     shares = calibrated(answered.logits, limits.temperature)
     mine = _unnamed(shares, limits)
     wrong = _is_normal(answered.classes[mine])
     by_patient = _by_patient(pneumonia_share(shares[mine]), wrong, answered.patients[mine])
-    return lowest_proven(*by_patient, FIRST[PNEUMONIA], AT_MOST[PNEUMONIA])
+    return lowest_proven(*by_patient, FIRST[PNEUMONIA], AT_MOST[PNEUMONIA], above=above)
 
 
 def upper_bound(wrong: int, count: int, odds: float = 1.0) -> float:
@@ -344,13 +338,21 @@ def lowest_proven(
     first: int,
     at_most: float,
     odds: float = 1.0,
+    above: float = 0.0,
 ) -> float:
-    """Go down from the strictest threshold, patient by patient, as long as the promise is kept."""
-    lowest = NEVER
+    """Go down from the strictest threshold, patient by patient, as long as the promise is kept.
+
+    Gives the lowest that keeps it, raised by `above` in log odds, but not beyond the strictest: of
+    what lies above that nothing was tried.
+    """
+    confidence, lowest = np.minimum(confidence, MOST), NEVER
     for count in range(first, len(confidence) + 1):
         here = float(confidence[count - 1])
         if here < LEAST or upper_bound(int(wrong[:count].sum()), count, odds) > at_most:
             break
         if count == len(confidence) or confidence[count] < here:
             lowest = here
-    return lowest
+    if lowest == NEVER:
+        return NEVER
+    raised = lowest / (1 - lowest) * np.exp(above)
+    return min(float(raised / (1 + raised)), float(confidence[first - 1]))

@@ -98,7 +98,7 @@ bacterial and viral on; its promise is that they are not normal.
 Pneumonia of unknown cause is left out where the kind is told, and counts as right where only
 "pneumonia" is. In use a picture with a doubt, such as one unlike those trained on, gets no sure
 answer; and the limits that ship are not quite those measured here. Where bacterial and viral are
-close, no kind is named, and "pneumonia" may be; such pictures count in both rows.
+close, no kind is named, and "pneumonia" may be.
 """
 
 CROSS_FITTED = """What follows was measured without them: each fifth of the held-out patients was

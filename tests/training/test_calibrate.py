@@ -13,6 +13,7 @@ from training.calibrate import (
     AT_MOST_UNAIDED,
     CAUSE_UNKNOWN,
     FIRST,
+    MOST,
     NEVER,
     PNEUMONIA,
     Answered,
@@ -266,6 +267,30 @@ def test_the_limit_for_pneumonia_lies_as_far_above() -> None:
 
 def test_what_is_never_told_has_no_limit_above_that() -> None:
     assert limits_at(ill(10), 1.0).sure_from[Label.NORMAL] == NEVER
+
+
+def test_no_limit_lies_where_nothing_was_tried() -> None:
+    """All are within a tenth in log odds: raised by that much, the limit would lie above all."""
+    shares = np.full((160, 3), 0.0)
+    shares[:, 0] = np.linspace(0.972, 0.970, 160)
+    shares[:, 1:] = (1 - shares[:, :1]) / 2
+    narrow = Answered(np.log(shares), np.zeros(160, int), alone(160))
+    limits = limits_at(narrow, 1.0)
+    assert limits.sure_from[Label.NORMAL] == pytest.approx(shares[FIRST[Label.NORMAL] - 1, 0])
+    proven = told(narrow, measure_with(limits, narrow))[Label.NORMAL]
+    assert proven.patients >= FIRST[Label.NORMAL] and proven.wrong_at_most <= AT_MOST[Label.NORMAL]
+    alike = replace(ill(240), logits=np.repeat(ill(240).logits[:1], 240, 0))
+    assert limits_at(alike, 1.0).pneumonia_from == pneumonia_from(alike, NO_LABEL) < NEVER
+
+
+@pytest.mark.parametrize("label", Label)
+def test_answers_that_round_to_1_can_be_told_as_sure(label: Label) -> None:
+    index = tuple(Label).index(label)
+    logits = np.repeat(100 * np.eye(3)[[index]], 900, 0)
+    answered = Answered(logits, np.full(900, index), alone(900))
+    limits = fit_limits(answered)
+    assert limits.sure_from[label] == MOST < NEVER
+    assert measure_with(limits, answered).sure.all()
 
 
 def test_the_limits_and_their_cross_fit_tell_pneumonia_too() -> None:
