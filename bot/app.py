@@ -27,7 +27,7 @@ from bot.models import Models
 from bot.networks import Networks
 from bot.outbox import Outbox
 from bot.receive import insist, poll
-from bot.sending import Sender
+from bot.sending import Messenger
 from bot.settings import Settings
 from bot.shadow import Shadow
 from bot.wake import Wake
@@ -80,7 +80,7 @@ async def _serve(
 ) -> None:
     """Run all loops; the first that breaks, or the wish to stop, ends them in order."""
     settings, shadow = services.settings, Shadow(services)
-    outbox = Outbox(Sender(bot, services, BUILDERS), services)
+    outbox = Outbox(Messenger(bot, services, BUILDERS), services)
     kept_since: dict[int, datetime] = {}
     workers = [
         Worker(f"worker-{n}", bot, services, shadow, kept_since) for n in range(SIDE_BY_SIDE)

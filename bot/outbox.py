@@ -23,7 +23,7 @@ from bot.context import Services
 from bot.errors import report
 from bot.mending import mend
 from bot.pace import Pace
-from bot.sending import Missing, Sender
+from bot.sending import Missing, Messenger
 from bot.wake import rest
 from storage import Storage, outbox, people
 from storage.ahead import LONGEST_BACKOFF
@@ -50,7 +50,7 @@ Mark = Callable[[Tx], object]
 class Outbox:
     """Sends what is due until it is stopped."""
 
-    sender: Sender
+    messenger: Messenger
     services: Services
     pace: Pace = field(default_factory=Pace)
     _flying: set[asyncio.Task[None]] = field(default_factory=set)
@@ -138,7 +138,7 @@ class Outbox:
     async def _outcome(self, row: OutRow) -> Mark:
         """Send a row and give what to write down about it."""
         try:
-            message_ids = await self.sender.send(row)
+            message_ids = await self.messenger.send(row)
         except RetryAfter as error:
             wait = pause_asked(error)
             self.pace.stop_all(wait)

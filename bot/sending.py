@@ -28,7 +28,7 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class Messenger:
     """Does what rows say, each once; failures are for the caller."""
 
     bot: Bot

@@ -15,7 +15,7 @@ from bot.models import Models
 from bot.outbox import Outbox, surely_not_sent
 from bot.pace import Pace
 from bot.say import say
-from bot.sending import Sender
+from bot.sending import Messenger
 from bot.settings import load_settings
 from bot.wake import Wake
 from storage import Storage
@@ -95,7 +95,7 @@ async def test_room_that_comes_between_two_looks_is_not_slept_through(
     async with await Storage.open(tmp_path) as storage:
         await storage.write(say, "greeting", 9, "Hello")
         services = Services(settings, storage, Wake(), cast(Models, None))
-        box = Outbox(Sender(cast(Bot, telegram), services, {}), services, keeper)
+        box = Outbox(Messenger(cast(Bot, telegram), services, {}), services, keeper)
         sending = asyncio.create_task(box.run())
         with suppress(TimeoutError):
             async with asyncio.timeout(10):
