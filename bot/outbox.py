@@ -23,7 +23,7 @@ from bot.context import Services
 from bot.errors import report
 from bot.mending import mend
 from bot.pace import Pace
-from bot.sending import Missing, Messenger
+from bot.sending import Messenger, Missing
 from bot.wake import rest
 from storage import Storage, outbox, people
 from storage.ahead import LONGEST_BACKOFF
