@@ -80,7 +80,7 @@ class Shown(Arrays):
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(Arrays):
     """n changed pictures: `pixels` (n, SIZE, SIZE, 1) float32 in [0, 1]; else (n,).
 
     `kinds` are indices into `Kind`, `turns` quarter turns to the left that put it upright.
@@ -151,7 +151,8 @@ def _shown(rows: Sequence[Row]) -> Shown:
 
 def _chests(folder: Path, family: str, side: int = KEPT) -> Iterator[Row]:
     for path in _files(folder):
-        patient = patient_of(path.relative_to(folder))
+        # Without its suffix: by that name, as ever, a slice has its part.
+        patient = patient_of(path.relative_to(folder).with_suffix(""))
         if family == "ct" and path.stem.count("-") > 1:
             # `sysu-b012-03` is a slice of patient 012.
             patient = path.stem.rpartition("-")[0]

@@ -3,7 +3,7 @@
 import math
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +105,7 @@ def fit(features: Features, samples: Samples, films: Features, is_part: NDArray[
 def without(family: str, heads: Heads, features: Features, samples: Samples) -> Heads:
     """Fit the head of the kinds anew to all families but one."""
     kept = samples.families != family
-    left = Samples(*(getattr(samples, each.name)[kept] for each in fields(samples)))
-    layers = heads.layers | {"kinds": fit_kinds(features.of(kept).all, left)}
+    layers = heads.layers | {"kinds": fit_kinds(features.of(kept).all, samples.of(kept))}
     return replace(heads, layers=layers)
 
 
