@@ -74,7 +74,7 @@ def again(tx: Tx, services: Services, earlier: Case, person: Person, note: str |
         text = texts("progress.review", number=earlier.number)
     if note and earlier.state is CaseState.REVIEWED:
         text += "\n\n" + texts("result.note_unread")
-    elif note and note not in (earlier.note or ""):
+    elif note and f"\n{note}\n" not in f"\n{earlier.note}\n":
         cases.add_note(tx, earlier.id, note)
     return text
 

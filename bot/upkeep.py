@@ -47,13 +47,17 @@ async def retain(services: Services) -> None:
 
 
 def _tell_unseen(tx: Tx, services: Services, before: datetime) -> None:
-    """Tell who was promised a doctor's word on what is about to be erased that none comes."""
+    """Tell who was promised a doctor's word on what is about to be erased that none comes.
+
+    Doctors may have looked and differed, or one wanted another.
+    """
     days = services.settings.retention_days
     for case in reviews.promised(tx, before):
         person = people.get(tx, case.person_id) if case.person_id else None
         if person is not None:
             texts, key = services.texts_of(person), f"unseen:{case.id}:patient"
-            text = texts("retention.unseen", number=case.number, days=days)
+            sentence = "unsettled" if reviews.seen_by(tx, case.id) else "unseen"
+            text = texts(f"retention.{sentence}", number=case.number, days=days)
             say(tx, key, person.telegram_id, unanswered(texts, text))
         key = f"unseen:{case.id}:expired"
         tell(tx, services, Role.ADMIN, key, "admin.unseen_expired", number=case.number)

@@ -154,17 +154,17 @@ def receive(tx: Tx, upload: Upload) -> Case:
     """Write an upload as a case, or add it to the open case of its album."""
     if upload.album is not None:
         joined = tx.row(
-            """UPDATE cases SET next_try_at = :ready
+            """UPDATE cases SET next_try_at = :ready, note = iif(
+                   :note IS NULL, note, coalesce(note || char(10), '') || :note)
                WHERE person_id = :person AND album = :album
                  AND attempts = 0 AND state = 'received' RETURNING *""",
             person=upload.person_id,
             album=upload.album,
+            note=upload.note,
             ready=tx.time + upload.quiet,
         )
         if joined is not None:
             _add_files(tx, joined["id"], upload)
-            if upload.note:
-                add_note(tx, joined["id"], upload.note)
             return to_case(joined)
     case_id = tx.insert(
         "cases",
@@ -223,8 +223,8 @@ def holds(tx: Tx, case: Case, worker: str) -> bool:
 
 
 def add_note(tx: Tx, case_id: int, note: str) -> None:
-    """Keep what was written beside a further picture, below what stands there."""
-    sql = "UPDATE cases SET note = coalesce(note || char(10), '') || :note WHERE id = :id"
+    """Keep what was written beside the same picture later, above what stands there."""
+    sql = "UPDATE cases SET note = :note || coalesce(char(10) || note, '') WHERE id = :id"
     tx.run(sql, note=note, id=case_id)
 
 
@@ -316,8 +316,9 @@ def ask_doctor(tx: Tx, case_id: int) -> bool:
 
 
 def duplicates_of(tx: Tx, case_id: int) -> list[int]:
-    """List the cases in which the same was sent again and that are not erased."""
-    sql = "SELECT id FROM cases WHERE duplicate_of = :id AND erased_at IS NULL"
+    """List the cases in which the same was sent again, but for those their person erased."""
+    sql = """SELECT id FROM cases WHERE duplicate_of = :id
+             AND (erased_at IS NULL OR erased_why = 'retention')"""
     return [row["id"] for row in tx.rows(sql, id=case_id)]
 
 

@@ -4,7 +4,7 @@
 arrived; `failed`; `dropped` if there is nobody or nothing to send it to any more. With that a row
 is done: its payload is emptied (of a doubtful one once that is reported), so that no words about a
 case outlive it here. In one chat everything goes out in the order written, one thing at a time;
-only announcements let the rest pass.
+only announcements, and the taking out of what expired, let the rest pass.
 """
 
 import json
@@ -19,14 +19,16 @@ from storage.transaction import Row, Tx
 
 # The keys of announcements begin so: they go last.
 ANNOUNCEMENT = "broadcast:"
+# And so those by which what expired is taken out of chats, which is as little urgent.
+EXPIRED = "expired:"
 # And so those of the messages that tell how far a case is.
 PROGRESS = "progress:"
 
 _OPEN = "state IN ('pending', 'sending')"
-_ANNOUNCES = f"key GLOB '{ANNOUNCEMENT}*'"
-# The next row of each chat, which is the oldest that is open, an announcement after all others.
+_GOES_LAST = f"(key GLOB '{ANNOUNCEMENT}*' OR key GLOB '{EXPIRED}*')"
+# The next row of each chat, which is the oldest that is open, but for those that go last.
 _FIRST = f"""(SELECT id, count(*) AS rows, min(CASE
-        WHEN state = 'sending' THEN 0 WHEN {_ANNOUNCES} THEN id + (1 << 60) ELSE id END)
+        WHEN state = 'sending' THEN 0 WHEN {_GOES_LAST} THEN id + (1 << 60) ELSE id END)
     FROM outbox WHERE {_OPEN} GROUP BY chat_id)"""
 
 
@@ -43,7 +45,7 @@ class OutKind(StrEnum):
 
 
 # Among chats, answers go before words, words before edits, and announcements last.
-_URGENCY = f"""CASE WHEN o.{_ANNOUNCES} THEN 3
+_URGENCY = f"""CASE WHEN {_GOES_LAST} THEN 3
     WHEN o.kind = 'photo' THEN 0 WHEN o.kind = 'edit' THEN 2 ELSE 1 END"""
 
 # The last word on how a case went comes after its answer, and may wait so long for others' answers.
@@ -179,7 +181,7 @@ def lease_due(
             JOIN {_FIRST} AS first ON first.id = o.id
             WHERE o.state = 'pending' AND o.next_try_at <= :now
               AND o.chat_id NOT IN (SELECT value FROM json_each(:resting))
-              AND (:announcements OR NOT o.{_ANNOUNCES})
+              AND (:announcements OR NOT {_GOES_LAST})
               AND (:afterwords OR o.written_at <= :long_ago OR NOT ({_AFTERWORD}))
             ORDER BY {_URGENCY}, o.id LIMIT :limit""",
         now=tx.time,
@@ -305,16 +307,20 @@ def take_out(tx: Tx, key: str, chat: int, message_id: int) -> None:
 def expire(tx: Tx, case_ids: Collection[int]) -> None:
     """Let go of what was said about cases, and have it taken out of the chats of others.
 
-    Where it stands in the chat of its person is kept: only they decide what goes there.
+    Where it stands in the chat of its person is kept for the button that deletes a case: only they
+    decide what goes there. What was refused has none.
     """
     ids = json.dumps(list(case_ids))
     these = "case_id IN (SELECT value FROM json_each(:ids))"
-    own = """chat_id = (SELECT p.telegram_id FROM people AS p JOIN cases AS c
+    own = """chat_id IS (SELECT p.telegram_id FROM people AS p JOIN cases AS c
         ON c.person_id = p.id WHERE c.id = outbox.case_id)"""
+    has_button = """EXISTS (SELECT 1 FROM cases AS c WHERE c.id = outbox.case_id
+        AND (c.state <> 'refused' OR c.reason = 'no_ct_model'))"""
     sent = f"SELECT chat_id, message_id FROM outbox WHERE {these} AND message_id IS NOT NULL"
     for row in tx.rows(f"{sent} AND NOT {own}", ids=ids):
-        take_out(tx, "expired", row["chat_id"], row["message_id"])
-    tx.run(f"DELETE FROM outbox WHERE {these} AND NOT ({own} AND message_id IS NOT NULL)", ids=ids)
+        take_out(tx, EXPIRED.rstrip(":"), row["chat_id"], row["message_id"])
+    stays = f"{own} AND message_id IS NOT NULL AND {has_button}"
+    tx.run(f"DELETE FROM outbox WHERE {these} AND NOT ({stays})", ids=ids)
     tx.run(f"UPDATE outbox SET payload = '{{}}' WHERE {these}", ids=ids)
 
 
@@ -343,8 +349,8 @@ def next_due(tx: Tx, afterwords: bool = True) -> datetime | None:
 
 
 def waiting(tx: Tx) -> int:
-    """Count what is not done yet; announcements, which make nobody wait, are left out."""
-    return int(tx.value(f"SELECT count(*) FROM outbox WHERE {_OPEN} AND NOT {_ANNOUNCES}"))
+    """Count what is not done yet; what goes last makes nobody wait and is left out."""
+    return int(tx.value(f"SELECT count(*) FROM outbox WHERE {_OPEN} AND NOT {_GOES_LAST}"))
 
 
 def prune(tx: Tx, before: datetime) -> int:

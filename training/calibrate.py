@@ -140,7 +140,8 @@ def sure_from(
             rows = ~gives_away(whose)
             unaided = _by_patient(confidence[rows], wrong[rows], whose[rows])
             least = lowest_proven(*unaided, FIRST[label], AT_MOST_UNAIDED, odds, above)
-            found[label] = max(found[label], least)
+            strictest = unaided[0][FIRST[label] - 1] if least < NEVER else 0.0
+            found[label] = max(found[label], least) if found[label] <= strictest else NEVER
     return found
 
 

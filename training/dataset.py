@@ -108,7 +108,7 @@ def patient_of(path: Path) -> str:
         return folders[0]
     if visit := re.match(r"(\d{8})_\d{3}\b", name):
         return f"nih/{visit[1]}"
-    numbered = re.match(KAGGLES_HEALTHY if label == Label.NORMAL else KAGGLES_ILL, name)
+    numbered = re.match(KAGGLES_HEALTHY if label.lower() == Label.NORMAL else KAGGLES_ILL, name)
     return f"{label}/{numbered[1] if numbered else name}"
 
 

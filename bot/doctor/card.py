@@ -22,7 +22,7 @@ VERDICT, SKIP, RELEASE = "verdict", "review_skip", "review_release"
 ZOOM, ALBUM = "review_zoom", "review_album"
 SEND, SECOND, BACK = "verdict_send", "verdict_second", "verdict_back"
 UNDO, NEXT = "verdict_undo", "review_next"
-# Telegram takes captions of 1024 units; the note is whole in `/case`.
+# Telegram takes captions of 1024 units; more of a long note is in `/case`.
 LONGEST_NOTE = 300
 LONGEST_QUOTE = 40
 ALBUM_HOLDS = 10

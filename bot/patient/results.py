@@ -61,6 +61,8 @@ def _put_before_doctors(tx: Tx, texts: Texts, case: Case) -> str:
     reviews.enter(tx, case.id)
     if case.state is CaseState.UNDER_REVIEW:
         return unanswered(texts, texts("doctor.looking"))
+    if reviews.seen_by(tx, case.id):
+        return unanswered(texts, texts("doctor.settling"))
     if not reviews.another(tx, case.id):
         return unanswered(texts, texts("doctor.nobody"))
     count = reviews.ahead(tx, case.id)

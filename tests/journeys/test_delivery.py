@@ -12,7 +12,7 @@ from telegram.error import ChatMigrated, NetworkError
 from telegram.ext import ExtBot
 
 from bot import outbox as sender
-from bot import pace, worker
+from bot import pace, sending, worker
 from bot.sandbox.client import User
 from bot.worker import Worker
 from storage.cases import UploadedFile
@@ -143,7 +143,7 @@ async def test_an_upload_in_doubt_is_not_repeated_and_the_admins_hear(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if fault == {"delay": 1}:
-        monkeypatch.setattr(sender, "UPLOAD_SECONDS", 0.3)
+        monkeypatch.setattr(sending, "UPLOAD", {"write_timeout": 0.3, "read_timeout": 0.3})
         fault = fault | {"drop": not carried_out}
     admin = await stage.agreed(ADMIN)
     await stage.sim.fault("sendPhoto", after=carried_out, **fault)

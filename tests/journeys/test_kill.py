@@ -23,6 +23,7 @@ from classifier.report_texts import Language
 from storage import Storage, people
 from storage.transaction import Tx
 
+from .clinic import POLLING
 from .pictures import encoded
 from .process import ROOT, BotProcess
 from .stage import ADMIN
@@ -180,6 +181,7 @@ async def test_killed_again_and_again_every_scan_is_answered_once_or_known_in_do
     assert not list((data_dir / "incoming").iterdir())
 
 
+@POLLING
 async def test_sigterm_ends_it_within_five_seconds_and_drops_nothing(
     sim: Sim, process: BotProcess, data_dir: Path, expected: np.ndarray
 ) -> None:

@@ -75,7 +75,7 @@ async def test_what_is_written_beside_the_same_picture_reaches_the_doctor(
     for note in ("First words", "Fever for five days", "Fever for five days"):
         await sends(note)
     card = await takes(doctor)
-    assert "First words\nFever for five days" in card.text
+    assert "Fever for five days\nFirst words" in card.text
     assert card.text.count("Fever") == 1
     await says(doctor, "Viral pneumonia")
     await ann.sees("A doctor has looked")

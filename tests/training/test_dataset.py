@@ -26,6 +26,7 @@ from training.dataset import (
         ("viral/person12_virus_47.jpeg", "viral/12"),
         ("normal/IM-0115-0001.jpeg", "normal/0115"),
         ("normal/NORMAL2-IM-0115-0001-0002.jpeg", "normal/0115"),
+        ("NORMAL/IM-0115-0001.jpeg", "NORMAL/0115"),
         ("normal/anything-else.png", "normal/anything-else.png"),
         ("normal/patient7/first.png", "patient7"),
         ("viral/patient7/later.png", "patient7"),
