@@ -15,6 +15,10 @@ from storage.transaction import Row, Tx
 
 FIRST_ADMIN = "Admin"
 
+# As they were made: a clock that is put right later does not open them again.
+_CLOSE_INVITATIONS = """UPDATE invitations SET expires_at = min(made_at, :now)
+    WHERE used_by IS NULL AND expires_at > :now"""
+
 
 class Role(StrEnum):
     """What a member of staff may do."""
@@ -141,11 +145,7 @@ def revoke(tx: Tx, member_id: int) -> bool:
 def _take_back(tx: Tx, member: Member) -> None:
     """Close what a member opened: questions, invitations, cases and pictures on their way."""
     dialogs.end_of(tx, member.telegram_id, member.role)
-    tx.run(
-        """UPDATE invitations SET expires_at = min(made_at, :now)
-           WHERE invited_by = :id AND used_by IS NULL AND expires_at > :now""",
-        id=member.id,
-    )
+    tx.run(f"{_CLOSE_INVITATIONS} AND invited_by = :id", id=member.id)
     tx.run(
         """UPDATE cases SET state = 'answered', changed_at = :now,
                lease_worker = NULL, lease_until_at = NULL
@@ -217,10 +217,7 @@ def open_invitations(tx: Tx) -> list[Invitation]:
 
 def withdraw(tx: Tx, invitation_id: int) -> bool:
     """Let an invitation expire at once; False if it was not open."""
-    # As it was made: a clock that is put right later does not open it again.
-    sql = """UPDATE invitations SET expires_at = min(made_at, :now)
-             WHERE id = :id AND used_by IS NULL AND expires_at > :now"""
-    return tx.run(sql, id=invitation_id) == 1
+    return tx.run(f"{_CLOSE_INVITATIONS} AND id = :id", id=invitation_id) == 1
 
 
 def _hash(token: str) -> str:
