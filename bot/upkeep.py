@@ -95,8 +95,7 @@ def _watch_disk(tx: Tx, services: Services, free: int, wanted: int) -> None:
 async def find_stuck(services: Services) -> None:
     """Warn when pictures, words or reviews hang, once until nothing does any more."""
     await services.storage.write(_find_stuck, services)
-    await services.storage.write(_find_unread, services)
-    await services.storage.write(_find_undecided, services)
+    await services.storage.write(_find_overdue, services)
 
 
 def _find_stuck(tx: Tx, services: Services) -> None:
@@ -113,24 +112,17 @@ def _find_stuck(tx: Tx, services: Services) -> None:
             _warn(tx, services, f"alarm.{name}", count=queue.length, minutes=minutes)
 
 
-def _find_unread(tx: Tx, services: Services) -> None:
-    """Remind the admins of cases that wait too long where no doctor can be reminded."""
-    overdue = reviews.out_of_reach(tx, services.settings.service_level)
-    if not overdue:
-        alarms.end(tx, "doctors")
-    elif alarms.begin(tx, "doctors"):
-        hours = services.settings.service_level_hours
-        _warn(tx, services, "alarm.doctors", count=overdue, hours=hours)
-
-
-def _find_undecided(tx: Tx, services: Services) -> None:
-    """Remind the admins of disputes that wait too long: no doctor can close them."""
-    count = reviews.undecided(tx, services.settings.service_level)
-    if not count:
-        alarms.end(tx, "disputes")
-    elif alarms.begin(tx, "disputes"):
-        hours = services.settings.service_level_hours
-        _warn(tx, services, "alarm.disputes", count=count, hours=hours)
+def _find_overdue(tx: Tx, services: Services) -> None:
+    """Remind the admins of what waits too long for a doctor that is not there, or for them."""
+    longest, hours = services.settings.service_level, services.settings.service_level_hours
+    for name, count in (
+        ("doctors", reviews.out_of_reach(tx, longest)),
+        ("disputes", reviews.undecided(tx, longest)),
+    ):
+        if not count:
+            alarms.end(tx, name)
+        elif alarms.begin(tx, name):
+            _warn(tx, services, f"alarm.{name}", count=count, hours=hours)
 
 
 def _minutes(tx: Tx, queue: Queue) -> int:
