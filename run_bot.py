@@ -60,6 +60,9 @@ def classify(
             sources = reader.sources(paths)
             if not sources:
                 raise typer.BadParameter("there is no file in there")
+            read = {path.resolve().parent for source in sources for path in source.paths}
+            if out.resolve() in read:
+                raise typer.BadParameter("--out must not be a folder of the files: name another")
             out.mkdir(parents=True, exist_ok=True)
             answers = asyncio.run(_answer_all(classifier, sources, out, language, as_json))
     except BrokenModel as error:
@@ -101,6 +104,9 @@ async def _answer(
     bar: Progress,
 ) -> Answer:
     """Answer one source and write its picture; the pixels are let go afterwards."""
+    path = out / f"{source.name}.png"
+    # Where this one is refused, no earlier answer of the same name is to stand for it.
+    path.unlink(missing_ok=True)
     slices = bar.add_task(source.name, visible=len(source.paths) > 1)
     answer = await classifier.classify(
         source, lambda done, total: bar.update(slices, completed=done, total=total)
@@ -108,7 +114,7 @@ async def _answer(
     bar.remove_task(slices)
     if answer.shown is not None:
         report = Report.of(answer, f"{number:04}", datetime.now(UTC).astimezone(), language)
-        await asyncio.to_thread(_draw, report, out / f"{source.name}.png")
+        await asyncio.to_thread(_draw, report, path)
     return replace(answer, shown=None, deciding=())
 
 
@@ -222,6 +228,8 @@ def qr(
     if len(source) > LONGEST_NAME:
         raise typer.BadParameter(f"a clinic's name has at most {LONGEST_NAME} letters")
     settings = _settings()
+    if source:
+        _database(settings)
     link = asyncio.run(deep_link(settings, source))
     out.write_bytes(poster(link, source or settings.clinic, kind))
     print(f"{out}: {link}")

@@ -1,6 +1,7 @@
 """What an operator sets, from the environment or `.env`; every missing or bad value at once."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -76,7 +77,6 @@ class Settings(BaseSettings):
         # Some editors begin a file with a mark.
         env_file_encoding="utf-8-sig",
         extra="ignore",
-        populate_by_name=True,
         hide_input_in_errors=True,
     )
 
@@ -216,15 +216,23 @@ class Settings(BaseSettings):
 
 
 def load_settings(**changes: Any) -> Settings:
-    """Read the settings; raises BadSettings naming every missing or bad one, without its value."""
+    """Read the settings, and give fields other values by name.
+
+    Raises BadSettings naming every missing or bad one, without its value.
+    """
     try:
-        return Settings(**changes)
+        return Settings(**by_alias(changes))
     except UnicodeDecodeError:
         # Nothing in it can be read, and its text has a part of the file.
         raise BadSettings("The file .env must be text in UTF-8; save it as such") from None
     except ValidationError as error:
         lines = {f"  {_line(each)}" for each in error.errors()}
         raise BadSettings("\n".join(["These settings need mending:", *sorted(lines)])) from None
+
+
+def by_alias(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Name fields as the environment does: it is not heard under their own names."""
+    return {str(Settings.model_fields[name].alias): value for name, value in values.items()}
 
 
 def _can_be_called(url: str) -> bool:

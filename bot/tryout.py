@@ -14,7 +14,7 @@ from bot.networks import Networks
 from bot.poster import qr_png
 from bot.sandbox.personas import PERSONAS
 from bot.sandbox.server import Sandbox
-from bot.settings import BadSettings, Settings
+from bot.settings import BadSettings, Settings, by_alias
 from classifier.reading.isolated import IsolatedReader
 from classifier.report_texts import Language
 from storage import Storage, doctors, people, sources, staff
@@ -86,7 +86,7 @@ def _settings(sandbox: Sandbox, folder: Path, language: Language) -> Settings:
         "default_language": language,
         "undo_seconds": UNDO_SECONDS,
     }
-    return GivenSettings(**given)
+    return GivenSettings(**by_alias(given))
 
 
 def seed(tx: Tx) -> str:

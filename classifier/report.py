@@ -308,7 +308,7 @@ def _series(page: Page, report: Report, finding: Finding, places: Places, words:
         _along(page, places, finding.slices, words)
         _write(page, words.from_feet if places.from_feet else words.order_unknown, _SMALL)
         page.y += 8
-        share = percent(places.affected / places.looked_at)
+        share = f"{places.affected / places.looked_at:.0%}"
         _write(page, words.affected.format(share=share, **asdict(places)), _NOTICE)
         if places.series > 1:
             page.y += 8

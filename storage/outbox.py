@@ -252,7 +252,11 @@ def recover(tx: Tx) -> Recovered:
         """UPDATE outbox SET state = 'unknown', reason = 'restart', changed_at = :now
            WHERE state = 'sending'"""
     )
-    tx.run("DELETE FROM outbox WHERE state = 'unknown' AND reported_at IS NULL AND fleeting")
+    # Last words leave no trace; of a file whoever asked for it is told first.
+    tx.run(
+        """DELETE FROM outbox WHERE state = 'unknown' AND reported_at IS NULL AND fleeting
+           AND kind NOT IN ('document', 'photo', 'album')"""
+    )
     return Recovered(doubtful, again)
 
 
@@ -262,10 +266,11 @@ def unreported(tx: Tx, limit: int = 50) -> list[OutRow]:
 
 
 def mark_reported(tx: Tx, row_ids: Collection[int]) -> None:
-    """Note that the admins are told; belongs into the transaction that writes to them."""
-    sql = """UPDATE outbox SET reported_at = :now, payload = '{}'
-             WHERE id IN (SELECT value FROM json_each(:ids)) AND reported_at IS NULL"""
-    tx.run(sql, ids=json.dumps(list(row_ids)))
+    """Note that who has to know is told; belongs into the transaction that writes to them."""
+    these = "id IN (SELECT value FROM json_each(:ids)) AND reported_at IS NULL"
+    ids = json.dumps(list(row_ids))
+    tx.run(f"DELETE FROM outbox WHERE {these} AND fleeting", ids=ids)
+    tx.run(f"UPDATE outbox SET reported_at = :now, payload = '{{}}' WHERE {these}", ids=ids)
 
 
 def by_key(tx: Tx, key: str) -> OutRow | None:

@@ -86,7 +86,7 @@ def test_pneumonia_of_a_kind_that_is_not_clear_is_told_so(
     monkeypatch.setattr("run_bot.load_installed", lambda *_: {Modality.XRAY: sure_of_no_kind()})
     monkeypatch.setattr("run_bot.Gate", BrightnessGate)
     (tmp_path / "scan.jpg").write_bytes(xray(BACTERIAL))
-    result = run(tmp_path / "scan.jpg", "--out", tmp_path, *([form] if form else []))
+    result = run(tmp_path / "scan.jpg", "--out", tmp_path / "out", *([form] if form else []))
     if form:
         (answer,) = answers(result)
         assert (answer["label"], answer["accepted"]) == ("pneumonia", True)
@@ -138,6 +138,23 @@ def test_without_json_each_file_gets_a_line(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     assert run(tmp_path / "missing.dcm").exit_code == 2
+
+
+def test_no_picture_is_written_over(chest: Path, tmp_path: Path) -> None:
+    film = tmp_path / "film.png"
+    shutil.copy(chest, film)
+    before = film.read_bytes()
+    result = run(film, "--out", tmp_path)
+    assert result.exit_code == 2 and "name another" in result.stderr
+    assert film.read_bytes() == before
+
+
+def test_no_earlier_answer_stands_for_what_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "scan.png").write_bytes(b"of somebody else")
+    (tmp_path / "scan.jpg").write_bytes(b"\xff\xd8\xff\xe0 this was a JPEG once")
+    assert run(tmp_path / "scan.jpg", "--out", tmp_path / "out").exit_code == 1
+    assert not (tmp_path / "out" / "scan.png").exists()
 
 
 def test_an_empty_folder_is_a_usage_error(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import re
 import shutil
 import zipfile
@@ -130,7 +131,10 @@ def _table(found: Lessons) -> list[Count]:
 
 
 def _archives(found: Lessons) -> list[Plan]:
-    return parts(found.usable, plan(found.usable))
+    files = plan(found.usable)
+    # By the numbers drawn: their own order is that in which patients came.
+    usable = sorted(found.usable, key=lambda lesson: files.get(lesson.case_id, ""))
+    return parts(usable, files)
 
 
 def _counted(texts: Texts, table: list[Count]) -> list[str]:
@@ -203,8 +207,8 @@ async def _pictures(storage: Storage, files: Plan) -> AsyncIterator[tuple[str, b
 def _archive(pictures: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for file, picture in pictures.items():
-            # Its own time would tell in what order patients came.
+        # Neither order nor time is to tell in what order patients came.
+        for file, picture in sorted(pictures.items()):
             archive.writestr(zipfile.ZipInfo(file), picture)
     return buffer.getvalue()
 
@@ -212,6 +216,7 @@ def _archive(pictures: Mapping[str, bytes]) -> bytes:
 def _write(path: Path, picture: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.write_bytes(picture)
+    os.utime(path, (0, 0))
 
 
 def _files_of(folder: Path) -> list[str]:

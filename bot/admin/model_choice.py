@@ -124,6 +124,9 @@ def _settle(tx: Tx, services: Services, lost: list[Choice]) -> None:
     """Write down what answers since this start, and tell of what does not."""
     used = services.models.active.models
     for choice in lost:
+        if choice.part is Part.ACTIVE and choice.by_id is None:
+            # What nobody chose gives way by itself, after an upgrade.
+            continue
         now = used.get(Modality(choice.modality))
         if choice.part is Part.SHADOW:
             models.end_shadow(tx, choice.modality, None)

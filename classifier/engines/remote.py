@@ -5,17 +5,23 @@ ten times the room. Triton and KServe's servers speak it.
 """
 
 import json
+import time
 from typing import Any
 
 import httpx
 import numpy as np
 
 from classifier.engines import EngineDown, Output
-from classifier.labels import FloatArray
+from classifier.labels import FloatArray, Label
 
-SECONDS = 30.0
+# For each step of a call, and for all of it: a server may also send byte by byte.
+SECONDS, SECONDS_IN_ALL = 30.0, 60.0
+# Room for JSON numbers: an answer in binary takes a twentieth.
+MOST_BYTES = 4 * 1024 * 1024
 JSON_LENGTH = "Inference-Header-Content-Length"
 OUTPUTS = ("logits", "features")
+# What reading an answer raises that is none.
+UNUSABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class RemoteEngine:
@@ -29,16 +35,23 @@ class RemoteEngine:
     def run(self, inputs: FloatArray) -> Output:
         """Take (n, size, size, 1) float32 in [0, 1]; raises EngineDown."""
         header, body = _request(inputs)
-        headers = {JSON_LENGTH: str(len(header)), "Content-Type": "application/octet-stream"}
+        headers = {
+            JSON_LENGTH: str(len(header)),
+            "Content-Type": "application/octet-stream",
+            "Accept-Encoding": "identity",
+        }
         try:
-            response = self._client.post(self._address, content=header + body, headers=headers)
-            response.raise_for_status()
-            tensors = _tensors(response)
+            with self._client.stream(
+                "POST", self._address, content=header + body, headers=headers
+            ) as response:
+                response.raise_for_status()
+                told = _whole(response, len(inputs) * MOST_BYTES)
+            tensors = _tensors(told, response.headers.get(JSON_LENGTH))
             output = Output(tensors["logits"], tensors["features"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (*UNUSABLE, httpx.HTTPError) as error:
             raise EngineDown(type(error).__name__) from error
-        if len(output.logits) != len(inputs) or len(output.features) != len(inputs):
-            raise EngineDown("an answer of another length")
+        if not _answers(output, len(inputs)):
+            raise EngineDown("an answer of another form")
         return output
 
 
@@ -58,11 +71,28 @@ def _request(inputs: FloatArray) -> tuple[bytes, bytes]:
     return json.dumps(said).encode(), body
 
 
-def _tensors(response: httpx.Response) -> dict[str, FloatArray]:
+def _whole(response: httpx.Response, most: int) -> bytes:
+    """Read an answer within its time and size; raises ValueError."""
+    told, until = bytearray(), time.monotonic() + SECONDS_IN_ALL
+    for part in response.iter_raw():
+        told += part
+        if len(told) > most or time.monotonic() > until:
+            raise ValueError("an answer without end")
+    return bytes(told)
+
+
+def _answers(output: Output, count: int) -> bool:
+    """Tell whether it is three numbers and a map of features for each picture."""
+    fits = output.logits.shape == (count, len(Label)) and output.features.ndim == 4
+    numbers = np.isfinite(output.logits).all() and np.isfinite(output.features).all()
+    return fits and len(output.features) == count and bool(numbers)
+
+
+def _tensors(told: bytes, json_length: str | None) -> dict[str, FloatArray]:
     """Read the outputs, each in binary after the JSON or as numbers in it."""
-    length = int(response.headers.get(JSON_LENGTH, len(response.content)))
-    said: dict[str, Any] = json.loads(response.content[:length])
-    rest, tensors = memoryview(response.content)[length:], {}
+    length = int(json_length or len(told))
+    said: dict[str, Any] = json.loads(told[:length])
+    rest, tensors = memoryview(told)[length:], {}
     for output in said["outputs"]:
         size = output.get("parameters", {}).get("binary_data_size")
         if size is None:

@@ -24,6 +24,17 @@ def test_the_token_is_all_that_must_be_set(monkeypatch: pytest.MonkeyPatch) -> N
     assert settings.admin_ids == ()
 
 
+@pytest.mark.parametrize("name", ["API_URL", "api_url", "ADMIN_IDS", "TOKEN", "DATA_DIR"])
+def test_only_the_names_in_the_documents_are_heard(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    plain = load_settings()
+    monkeypatch.setenv(name, "7")
+    assert load_settings() == plain
+    assert load_settings(clinic="A clinic").clinic == "A clinic"
+
+
 def test_a_file_called_env_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"TELEGRAM_BOT_TOKEN={TOKEN}\nBOT_ADMIN_IDS=1, 2 3\n")
     assert load_settings().admin_ids == (1, 2, 3)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings
+from bot.settings import load_settings
 from bot.times import told
 from classifier.report_texts import Language
 
@@ -22,6 +22,6 @@ def test_times_are_told_on_the_clinics_clock(
     zone: str, english: str, chinese: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = Settings(token="1:a", time_zone=zone)
+    settings = load_settings(token="1:a", time_zone=zone)
     assert told(settings, AT, Language.ENGLISH) == english
     assert told(settings, AT, Language.CHINESE) == chinese

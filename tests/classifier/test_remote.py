@@ -1,6 +1,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from classifier.engines import EngineDown
+from classifier.engines import EngineDown, remote
 from classifier.engines.remote import JSON_LENGTH, RemoteEngine
 
 
@@ -81,12 +82,55 @@ def test_a_server_that_is_not_there_is_an_engine_that_is_down() -> None:
         RemoteEngine("http://127.0.0.1:9", "any").run(np.zeros((1, 8, 8, 1), np.float32))
 
 
-@pytest.mark.parametrize("said", [{"outputs": ["logits"]}, {"outputs": None}, {}, []])
+def told(logits: object, features: object, rows: int = 1) -> dict[str, object]:
+    shapes = {"logits": [rows, 3], "features": [rows, 1, 1, 2]}
+    data = {"logits": logits, "features": features}
+    return {
+        "outputs": [{"name": name, "shape": shapes[name], "data": data[name]} for name in shapes]
+    }
+
+
+def answering(said: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def stream(*_: object, **__: object) -> Iterator[httpx.Response]:
+        told = httpx.ByteStream(json.dumps(said).encode())
+        yield httpx.Response(200, stream=told, request=httpx.Request("POST", "http://v2"))
+
+    monkeypatch.setattr(httpx.Client, "stream", stream)
+
+
+def test_an_answer_in_json_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(told([1, 2, 3], [4, 5]), monkeypatch)
+    output = RemoteEngine("http://v2", "any").run(np.zeros((1, 8, 8, 1), np.float32))
+    assert output.logits.tolist() == [[1, 2, 3]] and output.features.tolist() == [[[[4, 5]]]]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"outputs": ["logits"]},
+        {"outputs": None},
+        {},
+        [],
+        told([1, 2], [4, 5]),
+        told([1, 2, 3, 1, 2, 3], [4, 5, 4, 5], rows=2),
+        told([1, 2, float("nan")], [4, 5]),
+        told([1, 2, 3], [4, float("inf")]),
+    ],
+)
 def test_an_answer_of_another_form_is_an_engine_that_is_down(
     said: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = httpx.Request("POST", "http://127.0.0.1:9")
-    answer = httpx.Response(200, json=said, request=request)
-    monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: answer)
+    answering(said, monkeypatch)
     with pytest.raises(EngineDown):
-        RemoteEngine("http://127.0.0.1:9", "any").run(np.zeros((1, 8, 8, 1), np.float32))
+        RemoteEngine("http://v2", "any").run(np.zeros((1, 8, 8, 1), np.float32))
+
+
+@pytest.mark.parametrize(("limit", "least"), [("MOST_BYTES", 10), ("SECONDS_IN_ALL", -1.0)])
+def test_an_answer_without_end_is_an_engine_that_is_down(
+    limit: str, least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(told([1, 2, 3], [4, 5]), monkeypatch)
+    monkeypatch.setattr(remote, limit, least)
+    with pytest.raises(EngineDown, match="ValueError"):
+        RemoteEngine("http://v2", "any").run(np.zeros((1, 8, 8, 1), np.float32))

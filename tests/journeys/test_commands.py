@@ -188,6 +188,10 @@ class TestQr:
     async def test_a_poster_names_the_clinic_and_its_link_is_kept(
         self, settings: dict[str, str], tmp_path: Path
     ) -> None:
+        nowhere = await run(settings, "qr", "--source", "Clinic")
+        assert nowhere.code == 2 and "the bot has not run here" in nowhere.errors
+        async with await Storage.open(Path(settings["BOT_DATA_DIR"])):
+            pass
         first, again = [
             await run(settings, "qr", "--source", "  The\u202e\u200b Clinic ", "--out", f"{n}.svg")
             for n in range(2)

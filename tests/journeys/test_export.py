@@ -77,6 +77,7 @@ async def test_an_admin_takes_out_what_training_reads(
     assert len({each.patient for each in examples}) == 2
     for number in ("1", "2", str(ADMIN)):
         assert not any(f"/{number}_" in name for name in bundle_.namelist())
+    assert bundle_.namelist() == sorted(bundle_.namelist())
     numbers = [row["number"] for row in stage.rows("SELECT number FROM cases")]
     assert not any(number in name for name in bundle_.namelist() for number in numbers)
     (act,) = stage.rows("SELECT actor, detail FROM audit WHERE action = 'export'")

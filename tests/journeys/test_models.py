@@ -234,6 +234,19 @@ async def test_the_choice_outlives_a_restart(stage: Stage, ann: User, admin: Use
     assert stage.value("SELECT count(*) FROM model_choices") == 2
 
 
+async def test_a_model_that_nobody_chose_gives_way_unsaid(stage: Stage, admin: User) -> None:
+    await stage.stop()
+    stage.change(
+        """INSERT INTO model_choices (at, part, modality, name, digest)
+           SELECT at + 1, part, modality, name, ? FROM model_choices""",
+        "a" * 64,
+    )
+    await stage.start()
+    await stage.sim.quiet()
+    assert not [m for m in await admin.messages() if "no longer installed" in m.text]
+    assert stage.value("SELECT count(*) FROM model_choices") == 3
+
+
 async def test_a_chosen_model_that_is_gone_at_a_start_gives_way_and_the_admins_hear(
     stage: Stage, ann: User, admin: User, installed: Path
 ) -> None:

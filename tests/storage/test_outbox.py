@@ -217,6 +217,17 @@ async def test_last_words_that_may_or_may_not_have_arrived_leave_no_row(storage:
     assert await storage.read(outbox.by_key, "bye") is None
 
 
+async def test_of_a_file_in_doubt_whoever_asked_is_told_before_it_leaves_no_row(
+    storage: Storage,
+) -> None:
+    await storage.write(outbox.enqueue, out("file", kind=OutKind.DOCUMENT, fleeting=True))
+    await storage.write(outbox.lease_due)
+    await storage.write(outbox.recover)
+    [row] = await storage.read(outbox.unreported)
+    await storage.write(outbox.mark_reported, [row.id])
+    assert await storage.read(outbox.by_key, "file") is None
+
+
 async def test_last_words_to_somebody_who_blocked_the_bot_leave_no_row(
     hands: Any, storage: Storage
 ) -> None:

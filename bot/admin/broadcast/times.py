@@ -47,7 +47,8 @@ def read_time(text: str, now: datetime, zone: tzinfo) -> datetime:
         raise Unreadable from None
     if not now < found <= now + FURTHEST:
         raise Past
-    return found
+    # An hour that the clocks leave out is told as what it will be.
+    return found.astimezone(UTC)
 
 
 def _in_digits(day: re.Match[str]) -> str:
@@ -71,6 +72,9 @@ def _clock(words: str, now: datetime, zone: tzinfo) -> datetime:
     at = time(int(read["hour"]), int(read["minute"] or 0), tzinfo=zone)
     today = now.astimezone(zone).date()
     found = datetime.combine(_day(read, today), at)
+    if found <= now:
+        # The hour that the clocks show twice.
+        found = found.replace(fold=1)
     if found <= now and read["day"] is None:
         found = datetime.combine(today + timedelta(days=1), at)
     return found

@@ -36,6 +36,23 @@ def test_a_time_is_read_kindly(words: str, at: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("now", "words", "at"),
+    [
+        # Left out by the clocks, which go from 2 to 3.
+        ("2027-03-27T12:00+00:00", "2027-03-28 02:30", "2027-03-28T01:30+00:00"),
+        # Shown by them twice: it is the second time that is still to come.
+        ("2027-10-31T01:15+00:00", "02:45", "2027-10-31T01:45+00:00"),
+        ("2027-10-31T00:15+00:00", "02:45", "2027-10-31T00:45+00:00"),
+    ],
+)
+def test_a_time_near_a_change_of_clocks_is_told_as_what_it_will_be(
+    now: str, words: str, at: str
+) -> None:
+    found = read_time(words, datetime.fromisoformat(now), ZoneInfo("Europe/Berlin"))
+    assert found.isoformat(timespec="minutes") == at
+
+
+@pytest.mark.parametrize(
     ("words", "span"),
     [
         ("in 2 hours", timedelta(hours=2)),
