@@ -60,8 +60,9 @@ def classify(
             sources = reader.sources(paths)
             if not sources:
                 raise typer.BadParameter("there is no file in there")
-            read = {path.resolve().parent for source in sources for path in source.paths}
-            if out.resolve() in read:
+            files = [path for source in sources for path in source.paths]
+            # A link lies in one folder, and what it leads to in another.
+            if any(out.resolve() in (p.parent.resolve(), p.resolve().parent) for p in files):
                 raise typer.BadParameter("--out must not be a folder of the files: name another")
             out.mkdir(parents=True, exist_ok=True)
             answers = asyncio.run(_answer_all(classifier, sources, out, language, as_json))

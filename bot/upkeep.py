@@ -66,8 +66,9 @@ def _tell_unseen(tx: Tx, services: Services, before: datetime) -> None:
 async def back_up(services: Services) -> None:
     """Write today's copy of the database, checked by opening it, and keep the newest few."""
     folder = services.settings.data_dir / BACKUPS
-    # With its time: after going back to a copy, that of the same day is an earlier one.
-    await services.storage.backup(folder / f"{DAILY}{utc_now():%Y%m%dT%H%M%SZ}{SUFFIX}")
+    target = folder / f"{DAILY}{utc_now():%Y%m%d}{SUFFIX}"
+    if not await asyncio.to_thread(target.exists):
+        await services.storage.backup(target)
     kept = services.settings.backups_kept
     await asyncio.to_thread(keep_newest, folder, f"{DAILY}*{SUFFIX}", kept)
 

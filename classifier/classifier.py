@@ -199,7 +199,7 @@ def _find(model: Model, seen: _Seen, output: Output) -> Finding:
     """Weigh what the network says of an X-ray against how good the picture is."""
     measured = quality.measure(seen.small, min(seen.shown.shape))
     doubts = seen.doubts | quality.doubts(measured, Modality.XRAY)
-    if not model.likeness.distance(output.features[0]) <= 1:
+    if model.likeness.distance(output.features[0]) > 1:
         doubts |= {Doubt.UNLIKE_TRAINING}
     return model.finding(output.logits[0], output.features[0], 1, doubts)
 

@@ -88,7 +88,7 @@ def conclude(
     shown = tuple(to_grey(study.scans[index]) for index in indices)
     doubts = quality.doubts(quality.measure(shown[0]), Modality.CT)
     doubts |= left_unseen(study) | _damaged(study)
-    if _is_odd(study, looked) or not model.likeness.distance(output.features.mean(0)) <= 1:
+    if _is_odd(study, looked) or model.likeness.distance(output.features.mean(0)) > 1:
         doubts |= {Doubt.UNLIKE_TRAINING}
     finding = model.finding(logits, output.features[first], study.slices, doubts)
     finding = replace(

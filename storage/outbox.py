@@ -20,12 +20,12 @@ from storage.transaction import Row, Tx
 # The keys of announcements begin so: they go last.
 ANNOUNCEMENT = "broadcast:"
 # And so those by which what expired is taken out of chats, which is as little urgent.
-EXPIRED = "expired:"
+EXPIRED = "expired"
 # And so those of the messages that tell how far a case is.
 PROGRESS = "progress:"
 
 _OPEN = "state IN ('pending', 'sending')"
-_GOES_LAST = f"(key GLOB '{ANNOUNCEMENT}*' OR key GLOB '{EXPIRED}*')"
+_GOES_LAST = f"(key GLOB '{ANNOUNCEMENT}*' OR key GLOB '{EXPIRED}:*')"
 # The next row of each chat, which is the oldest that is open, but for those that go last.
 _FIRST = f"""(SELECT id, count(*) AS rows, min(CASE
         WHEN state = 'sending' THEN 0 WHEN {_GOES_LAST} THEN id + (1 << 60) ELSE id END)
@@ -323,7 +323,7 @@ def expire(tx: Tx, case_ids: Collection[int]) -> None:
         AND (c.state <> 'refused' OR c.reason = 'no_ct_model'))"""
     sent = f"SELECT chat_id, message_id FROM outbox WHERE {these} AND message_id IS NOT NULL"
     for row in tx.rows(f"{sent} AND NOT {own}", ids=ids):
-        take_out(tx, EXPIRED.rstrip(":"), row["chat_id"], row["message_id"])
+        take_out(tx, EXPIRED, row["chat_id"], row["message_id"])
     stays = f"{own} AND message_id IS NOT NULL AND {has_button}"
     tx.run(f"DELETE FROM outbox WHERE {these} AND NOT ({stays})", ids=ids)
     tx.run(f"UPDATE outbox SET payload = '{{}}' WHERE {these}", ids=ids)

@@ -29,14 +29,19 @@ async def heard_without_picture(clinic: Clinic, code: int) -> User:
     return ann
 
 
+async def notes_normal(clinic: Clinic, doctor: User) -> None:
+    """Have a doctor note a verdict on Ann's picture, and be asked for a comment."""
+    await clinic.case(await clinic.stage.agreed(1))
+    await takes(doctor)
+    await doctor.taps("Normal")
+    await doctor.sees("You can add a comment")
+
+
 @POLLING
 class TestCommenting:
     async def test_what_is_no_comment_is_said_kindly(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
-        await clinic.case(await clinic.stage.agreed(1))
-        await takes(doctor)
-        await doctor.taps("Normal")
-        await doctor.sees("You can add a comment")
+        await notes_normal(clinic, doctor)
         await doctor.sends_photo(xray())
         await doctor.sees("I am waiting for a comment")
         await doctor.says("x" * 501)
@@ -90,10 +95,7 @@ class TestCommenting:
 
     async def test_a_comment_that_comes_too_late_is_not_lost_silently(self, clinic: Clinic) -> None:
         [doctor] = await clinic.opens()
-        await clinic.case(await clinic.stage.agreed(1))
-        await takes(doctor)
-        await doctor.taps("Normal")
-        await doctor.sees("You can add a comment")
+        await notes_normal(clinic, doctor)
         clinic.stage.change(
             "UPDATE cases SET state = 'answered', lease_worker = NULL, "
             "lease_until_at = NULL WHERE state = 'under_review'"
@@ -107,10 +109,7 @@ class TestCommenting:
     ) -> None:
         await clinic.opens()
         doctor = await clinic.stage.agreed(DOCTORS[0])
-        await clinic.case(await clinic.stage.agreed(1))
-        await takes(doctor)
-        await doctor.taps("Normal")
-        await doctor.sees("You can add a comment")
+        await notes_normal(clinic, doctor)
         await doctor.sends_photo(xray())
         await doctor.sees("I am waiting for a comment")
         clinic.stage.change("UPDATE cases SET lease_until_at = 1 WHERE state = 'under_review'")
