@@ -18,6 +18,7 @@ from classifier.labels import FloatArray, Modality
 from classifier.model import Model
 from storage import Storage, ahead, staff
 from storage.backups import verify
+from storage.jobs import WELL
 from storage.staff import Role
 
 from ..classifier.conftest import make_model
@@ -88,6 +89,7 @@ async def test_a_backup_is_made_at_once_and_then_once_a_day(stage: Stage) -> Non
     written = copy.stat().st_mtime_ns
     await again(stage, "backup")
     assert backups(stage) == [copy] and copy.stat().st_mtime_ns == written
+    assert stage.value("SELECT outcome FROM job_runs WHERE name = 'backup'") == WELL
 
 
 async def test_a_run_missed_while_the_machine_was_off_is_made_up_for_once(stage: Stage) -> None:
