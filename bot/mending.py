@@ -37,7 +37,7 @@ def mend(error: BaseException) -> str:
         case BrokenModel():
             return f"The model cannot be used: {error}; check the repository out again"
         case EngineDown():
-            return f"The classifier's server does not answer ({error}); check CLASSIFIER_URL"
+            return f"The classifier's server gives no answer of use ({error}); check CLASSIFIER_URL"
         case NotInstalled():
             return (
                 "The model chosen with /model is no longer there, or its folder has changed; put"

@@ -20,6 +20,7 @@ from classifier.card import (
 from classifier.card import WEIGHTS as WEIGHTS
 from classifier.engines import Engine, EngineDown
 from classifier.engines.headed import HeadedEngine
+from classifier.engines.proven import ProvenEngine
 from classifier.labels import Doubt, Finding, FloatArray, Label, Modality
 from classifier.likeness import Likeness
 from classifier.saliency import Head, class_maps, pneumonia_map
@@ -130,8 +131,9 @@ def pneumonia_share(probabilities: FloatArray) -> FloatArray:
 def load_model(folder: Path, kind: EngineKind = EngineKind.ONNX, url: str = "") -> Model:
     """Load a model folder; raises BrokenModel if a file is missing, altered or does not fit.
 
-    With a `url`, that of a server of the Open Inference Protocol V2, the network runs there. Such a
-    server may be down for now, so it is not asked: that is left to `check_fit`.
+    With a `url`, that of a server of the Open Inference Protocol V2, the network runs there up to
+    its features, which must show that it is the same one. Such a server may be down for now, so it
+    is not asked: that is left to `check_fit`.
     """
     card = read_card(folder)
     if LIKENESS not in card.files:
@@ -139,7 +141,7 @@ def load_model(folder: Path, kind: EngineKind = EngineKind.ONNX, url: str = "") 
     head_file, likeness = (check_file(folder, card, name) for name in (HEAD, LIKENESS))
     try:
         engine, head = _engine(folder, card, kind, url), Head.load(head_file)
-        if card.trunk:
+        if card.trunk or url:
             engine = HeadedEngine(engine, head)
         model = Model(card, engine, head, Likeness.load(likeness), sha256(folder / CARD))
     except (BrokenModel, ImportError):
@@ -193,11 +195,12 @@ def load_installed(
 
 
 def _engine(folder: Path, card: Card, kind: EngineKind, url: str) -> Engine:
+    path = check_file(folder, card, card.engine_file if kind is EngineKind.ONNX else WEIGHTS)
     if url:
         from classifier.engines.remote import RemoteEngine
 
-        return RemoteEngine(url, card.trunk or card.name)
-    path = check_file(folder, card, card.engine_file if kind is EngineKind.ONNX else WEIGHTS)
+        elsewhere = RemoteEngine(url, card.trunk or card.name)
+        return ProvenEngine(elsewhere, _load_engine(path, kind), card.input_size)
     key = kind, card.files[path.name]
     engine = _networks.get(key)
     if engine is None:
