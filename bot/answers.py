@@ -202,9 +202,14 @@ def _send(
 def _wait_for_review(tx: Tx, texts: Texts, case: Case, person: Person) -> None:
     cases.ask_doctor(tx, case.id)
     tell_progress(tx, texts("progress.review", number=case.number), case, person, "end")
-    is_there = reviews.another(tx, case.id)
-    text = unanswered(texts, texts("result.after_review" if is_there else "result.no_doctor"))
+    text = doctor_first(tx, texts, case)
     say(tx, f"{RESULT}{case.id}:0", person.telegram_id, text, case_id=case.id)
+
+
+def doctor_first(tx: Tx, texts: Texts, case: Case) -> str:
+    """Say that the answer waits for a doctor, or that there is none."""
+    is_there = reviews.another(tx, case.id)
+    return unanswered(texts, texts("result.after_review" if is_there else "result.no_doctor"))
 
 
 def tell_progress(tx: Tx, text: str, case: Case, person: Person, stage: str) -> bool:

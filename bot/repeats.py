@@ -71,7 +71,8 @@ def again(tx: Tx, services: Services, earlier: Case, person: Person, note: str |
     texts = services.texts_of(person)
     text = texts("result.again")
     if answers.waits_for_doctor(services, earlier):
-        text = texts("progress.review", number=earlier.number)
+        number = texts("result.case", number=earlier.number)
+        text = f"{answers.doctor_first(tx, texts, earlier)}\n\n{number}"
     if note and earlier.state is CaseState.REVIEWED:
         text += "\n\n" + texts("result.note_unread")
     elif note and f"\n{note}\n" not in f"\n{earlier.note}\n":

@@ -83,11 +83,11 @@ CHINESE = Words(
     overlay_caption="模型关注的位置",
     speaks_for_normal="正常",
     speaks_for_pneumonia="肺炎",
-    overlay_warning="颜色只表示模型看了哪里，并不表示那里有病变。",
+    overlay_warning="颜色表示模型看了哪里，并不表示那里有病变。",
     most_likely="模型认为最可能是",
     estimate="模型的估计",
     unsure="没有把握，请让医生看",
-    unsure_advice="可能性看起来较高，也不一定达到模型下结论的标准。请让医生看一看这张片子。",
+    unsure_advice="即使某个横条较长，也不一定达到模型下结论的标准。请让医生看一看。",
     pneumonia="像是肺炎，类型不能确定",
     pneumonia_advice="模型认为肺炎的可能性比正常大得多，但没有把握说是细菌性还是病毒性，也可能出错。"
     "请尽快把片子带给医生看。",
@@ -105,9 +105,9 @@ CHINESE = Words(
     bars_title="各种结果的可能性",
     doubts_title="请留意",
     doubts={
-        Doubt.LOW_MARGIN: "最可能的两种结果比较接近，这次的估计请谨慎看待。",
+        Doubt.LOW_MARGIN: "最可能的两种结果比较接近，所以不下结论。",
         Doubt.UNLIKE_TRAINING: (
-            "这张片子和模型学习过的片子不太一样，或者只拍到胸部的一部分，结果的可信度会低一些。"
+            "这张片子和模型学习过的片子不太一样，或者只拍到胸部的一部分，所以不下结论。"
         ),
         Doubt.TOO_SMALL: "图片太小，看不清细节。请发送原始尺寸的图片，不要发送缩略图。",
         Doubt.BLURRED: "图片模糊。请拿稳手机、对好焦再拍一张，或者发送医院导出的原始文件。",
@@ -177,7 +177,7 @@ CHINESE = Words(
         ),
     },
     emergency=(
-        "呼吸困难、胸痛、嘴唇发紫，或者孩子叫不醒、喝不下水？"
+        "呼吸困难、胸痛、嘴唇发紫，或者孩子很难叫醒、喝不下水？"
         "请立即拨打急救电话 120。中国大陆以外请拨打当地急救电话。"
     ),
     not_a_diagnosis="这不是诊断，本程序也不是医疗器械，只供研究，可能会出错。诊断请以医生为准。",
@@ -243,12 +243,10 @@ ENGLISH = Words(
     bars_title="How likely the model finds each answer",
     doubts_title="Please keep in mind",
     doubts={
-        Doubt.LOW_MARGIN: (
-            "The two most likely answers are rather close, so take this one with care."
-        ),
+        Doubt.LOW_MARGIN: ("The two most likely answers are rather close, so no answer is named."),
         Doubt.UNLIKE_TRAINING: (
             "This picture differs from those the model learned from, or shows only part of a "
-            "chest, so trust the answer less."
+            "chest, so no answer is named."
         ),
         Doubt.TOO_SMALL: (
             "The picture is too small to show details. Please send it in its original size, "
@@ -287,8 +285,8 @@ ENGLISH = Words(
             "named. Please export or download it again and send the new copy."
         ),
         Doubt.OTHER_AGE: (
-            "According to the file the patient is not 1 to 5 years old, as the children were from "
-            "whom the model mostly learned, so no answer is named."
+            "According to the file, the patient is not 1 to 5 years old. The model learned mostly "
+            "from children of that age, so no answer is named."
         ),
         Doubt.OTHERS_UNSEEN: (
             "The file holds other pictures that were not looked at, or that could not be read, so "

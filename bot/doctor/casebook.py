@@ -91,8 +91,11 @@ def _opinion(words: Words, zone: ZoneInfo, opinion: Opinion) -> str:
 
 def _events(tx: Tx, words: Words, case: Case) -> Iterator[tuple[datetime, str]]:
     for event in history.events(tx, case.id):
-        why = f" ({escape(words.why(event.step, event.detail))})" if event.detail else ""
-        yield event.at, words.texts(f"event.{event.step}") + why
+        what = words.texts(f"event.{event.step}")
+        if event.detail:
+            why = escape(words.why(event.step, event.detail))
+            what = words.texts("case.because", what=what, why=why)
+        yield event.at, what
 
 
 def _acts(tx: Tx, words: Words, case: Case, blind: bool) -> Iterator[tuple[datetime, str]]:

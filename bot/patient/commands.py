@@ -10,7 +10,7 @@ from bot.joining import join
 from bot.menus import commands_of, publish_for
 from bot.patient import consent
 from bot.replies import answer_tap, reply_once, tapped_number
-from bot.say import say
+from bot.say import say, unanswered
 from bot.times import told
 from classifier.labels import Label
 from classifier.report_texts import WORDS, Language
@@ -115,7 +115,8 @@ async def status(update: Update, context: Context) -> None:
         ]
         if len(waiting) > MOST_LINES:
             lines.append(texts("status.more", count=len(waiting) - MOST_LINES))
-        say(tx, key, person.telegram_id, "\n".join(lines) or texts("status.none"))
+        told_all = unanswered(texts, "\n".join(lines)) if lines else texts("status.none")
+        say(tx, key, person.telegram_id, told_all)
 
     await reply_once(update, context, reply)
 

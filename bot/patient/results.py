@@ -80,7 +80,7 @@ async def ask_to_delete(update: Update, context: Context) -> None:
         texts = services.texts_of(person)
         yes = (texts("button.yes_delete"), f"deleted:{number}")
         no = (texts("button.no"), "kept:")
-        question = f"{texts('delete.sure')} ({escape(number)})"
+        question = texts("delete.sure", number=escape(number))
         say(tx, key, person.telegram_id, question, [[yes, no]])
 
     await reply_once(update, context, reply)

@@ -417,7 +417,7 @@ async def test_after_review_the_picture_waits_for_a_doctor(off_stage: Stage) -> 
     ann = await stage.agreed(1)
     await ann.sends_file(xray(BACTERIAL))
     await ann.sees("Here a doctor looks before you get the answer")
-    await ann.sees("A doctor will look first. Case")
+    await ann.sees("You get the answer after a doctor has looked. Case")
     # Neither the list nor the same file again gives the answer away.
     await ann.says("/history")
     assert "acterial" not in (await ann.sees("Your last pictures:")).text

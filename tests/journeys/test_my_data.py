@@ -47,7 +47,8 @@ async def test_status_tells_of_a_picture_that_waits_for_a_doctor(off_stage: Stag
     await ann.sees("Here a doctor looks")
     await ann.says("/status")
     number = off_stage.value("SELECT number FROM cases")
-    await ann.sees(f"Case {number}: waiting for a doctor (")
+    told = await ann.sees(f"Case {number}: waiting for a doctor (")
+    assert "If you are getting worse, do not wait" in told.text
 
 
 async def test_status_of_very_many_pictures_fits_into_one_message(stage: Stage, ann: User) -> None:
@@ -60,7 +61,8 @@ async def test_status_of_very_many_pictures_fits_into_one_message(stage: Stage, 
     )
     await ann.says("/status")
     lines = (await ann.sees("Case 00000001: waiting (")).text.splitlines()
-    assert (len(lines), lines[-1]) == (31, "And 70 more.")
+    # An empty line and when not to wait follow.
+    assert (len(lines), lines[-3]) == (33, "And 70 more.")
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ async def test_in_a_crowd_who_waits_for_a_doctor_hears_so_again(off_stage: Stage
     await off_stage.start(results="after_review")
     ann = await off_stage.agreed(1)
     await ann.sends_file(xray(BACTERIAL))
-    await ann.sees("A doctor will look first. Case")
+    await ann.sees("You get the answer after a doctor has looked. Case")
     await off_stage.sim.quiet()
     off_stage.change(OTHER_NAME)
     others = range(1000, 1060)
@@ -122,7 +122,8 @@ async def test_in_a_crowd_who_waits_for_a_doctor_hears_so_again(off_stage: Stage
     await ann.sends_file(xray(BACTERIAL))
     await off_stage.sim.quiet(4)
     heard = [each.text for each in (await ann.messages())[before:] if each.from_bot]
-    assert len(heard) == 1 and "A doctor will look first. Case" in heard[0]
+    assert len(heard) == 1 and "there is no doctor on this bot" in heard[0]
+    assert "emergency number" in heard[0] and "Case" in heard[0]
     assert off_stage.value("SELECT reason FROM cases WHERE id = 2") == "duplicate"
 
 
@@ -140,7 +141,8 @@ async def test_who_waits_for_a_doctor_hears_so_again_where_the_first_word_was_lo
     await ann.sends_file(xray())
     await off_stage.sim.quiet(2)
     heard = [each.text for each in (await ann.messages())[before:] if each.from_bot]
-    assert len(heard) == 1 and "A doctor will look first. Case" in heard[0]
+    assert len(heard) == 1 and "there is no doctor on this bot" in heard[0]
+    assert "emergency number" in heard[0] and "Case" in heard[0]
 
 
 async def test_where_a_doctor_looks_first_and_there_is_none_nothing_is_promised(

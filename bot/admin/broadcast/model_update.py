@@ -40,11 +40,13 @@ def in_words(texts: Texts, now: Card, former: Card | None) -> str:
     else:
         changed = texts("update.instead", name=name, former=escape(former.name))
     lines = [_figure(texts, each, now, former) for each in FIGURES if each in now.figures]
+    words = WORDS[texts.language]
     parts = [
         texts(f"update.title.{now.modality}"),
         changed,
         "\n".join([texts("update.figures"), *lines]) if lines else "",
-        escape(WORDS[texts.language].trained_on[now.modality]),
+        escape(words.experimental) if now.modality is Modality.CT else "",
+        escape(words.trained_on[now.modality]),
         texts("update.remains"),
     ]
     return "\n\n".join(filter(None, parts))

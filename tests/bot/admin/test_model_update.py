@@ -22,6 +22,12 @@ def test_it_gives_the_cards_figures_with_their_intervals(card: Card) -> None:
     assert f"pneumonia found: {value:.1%} ({low:.1%}–{high:.1%})" in text
     assert "learned mostly from chest X-rays of children" in text
     assert "before" not in text.lower() and "not a diagnosis" in text
+    assert "elsewhere expect less" in text and "Experimental" not in text
+
+
+def test_of_a_ct_model_it_says_that_no_answer_is_named() -> None:
+    text = in_words(Texts(Language.ENGLISH), read_card(MODELS / "resnet34_ct"), None)
+    assert "for a CT no answer is named for now" in text
 
 
 def test_it_tells_what_changed(card: Card) -> None:
