@@ -25,7 +25,7 @@ from bot.mending import mend
 from bot.pace import Pace
 from bot.sending import Messenger, Missing
 from bot.wake import rest
-from storage import Storage, outbox, people
+from storage import Storage, outbox, people, staff
 from storage.ahead import LONGEST_BACKOFF
 from storage.clock import utc_now
 from storage.errors import ImageLost, StorageError
@@ -222,8 +222,8 @@ def _arrived(tx: Tx, services: Services, row: OutRow, message_ids: tuple[int, ..
 
 
 def _blocked(tx: Tx, services: Services, row: OutRow) -> None:
-    is_staff = bool(services.roles.of(row.chat_id))
-    if row.kind is OutKind.DELETE and is_staff and row.attempts < MOST_ATTEMPTS:
+    was_staff = staff.ever(tx, row.chat_id)
+    if row.kind is OutKind.DELETE and was_staff and row.attempts < MOST_ATTEMPTS:
         # What was erased still stands in their chat: it goes when they are back.
         outbox.retry(tx, row.id, tx.time + BLOCKED_FOR)
     else:

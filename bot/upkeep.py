@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import shutil
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.context import Services
 from bot.notices import tell
 from bot.say import say, unanswered
-from storage import alarms, people, queues, reviews, troubles, updates
+from storage import alarms, people, queues, reviews, troubles, updates, work
 from storage.backups import SUFFIX, keep_newest, prune_backups
 from storage.clock import utc_now
 from storage.database import BACKUPS
@@ -40,6 +41,7 @@ async def retain(services: Services) -> None:
     await storage.write(updates.prune, utc_now() - UPDATES_KEPT)
     await storage.write(troubles.prune, before)
     await storage.write(_tell_unseen, services, before)
+    await storage.write(_tell_unanswered, services, before)
     # Last: it writes the file anew, for which there may not be memory enough.
     cases = await storage.expire(before)
     if cases:
@@ -61,6 +63,16 @@ def _tell_unseen(tx: Tx, services: Services, before: datetime) -> None:
             say(tx, key, person.telegram_id, unanswered(texts, text))
         key = f"unseen:{case.id}:expired"
         tell(tx, services, Role.ADMIN, key, "admin.unseen_expired", number=case.number)
+
+
+def _tell_unanswered(tx: Tx, services: Services, before: datetime) -> None:
+    """Tell whose pictures are about to be erased without an answer: of a bot that stood still."""
+    for case in work.unfinished_before(tx, before):
+        person = people.get(tx, case.person_id) if case.person_id else None
+        if person is not None:
+            texts = services.texts_of(person)
+            text = unanswered(texts, texts("refusal.failed"))
+            say(tx, f"unanswered:{case.id}", person.telegram_id, text)
 
 
 async def back_up(services: Services) -> None:
@@ -95,7 +107,9 @@ def _watch_disk(tx: Tx, services: Services, free: int, wanted: int) -> None:
 async def find_stuck(services: Services) -> None:
     """Warn when pictures, words or reviews hang, once until nothing does any more."""
     await services.storage.write(_find_stuck, services)
-    await services.storage.write(_find_overdue, services)
+    # Counted where no writer waits for it: it looks at all that waits for a doctor.
+    overdue = await services.storage.read(_overdue, services)
+    await services.storage.write(_tell_overdue, services, overdue)
 
 
 def _find_stuck(tx: Tx, services: Services) -> None:
@@ -112,13 +126,18 @@ def _find_stuck(tx: Tx, services: Services) -> None:
             _warn(tx, services, f"alarm.{name}", count=queue.length, minutes=minutes)
 
 
-def _find_overdue(tx: Tx, services: Services) -> None:
+def _overdue(tx: Tx, services: Services) -> dict[str, int]:
+    longest = services.settings.service_level
+    return {
+        "doctors": reviews.out_of_reach(tx, longest),
+        "disputes": reviews.undecided(tx, longest),
+    }
+
+
+def _tell_overdue(tx: Tx, services: Services, overdue: Mapping[str, int]) -> None:
     """Remind the admins of what waits too long for a doctor that is not there, or for them."""
-    longest, hours = services.settings.service_level, services.settings.service_level_hours
-    for name, count in (
-        ("doctors", reviews.out_of_reach(tx, longest)),
-        ("disputes", reviews.undecided(tx, longest)),
-    ):
+    hours = services.settings.service_level_hours
+    for name, count in overdue.items():
         if not count:
             alarms.end(tx, name)
         elif alarms.begin(tx, name):

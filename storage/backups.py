@@ -82,7 +82,9 @@ def _written(path: Path) -> float:
     """Tell when a backup was written; one dated by a clock that was ahead ages from now on."""
     written, now = path.stat().st_mtime, utc_now().timestamp()
     if written > now:
-        os.utime(path, (now, now))
+        # One that somebody else owns stays as it is, and keeps nothing else from being deleted.
+        with suppress(OSError):
+            os.utime(path, (now, now))
     return min(written, now)
 
 

@@ -8,6 +8,7 @@ survives a power cut, at about a millisecond a write.
 import asyncio
 import os
 import queue
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ T = TypeVar("T")
 BACKUPS = "backups"
 # Seconds to wait for the writes already asked for.
 _LONGEST_STOP = 10.0
+# Free, in sizes of the file, before it is written anew: that goes through the log.
+_ROOM_TO_COMPACT = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +118,18 @@ class Database:
     async def compact(self) -> bool:
         """Write the whole file anew, and scrub; False if something hindered it.
 
-        Takes about 10 ms for each MB, during which writers wait, and as much memory.
+        Takes about 10 ms for each MB, during which writers wait, and as much memory. Raises
+        StorageFull, before anything is written, unless the log has room for the whole file.
         """
+        await asyncio.to_thread(_need_room, self.path)
         try:
             await self.write(_vacuum)
-        except (StorageBusy, StorageFull):
+        except StorageBusy:
             return False
+        except StorageFull:
+            # Otherwise what it wrote stays in the log, and nothing else finds room either.
+            await self.scrub()
+            raise
         return await self.scrub()
 
     async def close(self) -> None:
@@ -198,6 +207,12 @@ def look(path: Path, work: Callable[[Tx], T]) -> T:
         refuse_newer(reader, MIGRATIONS)
         with transaction(reader, "BEGIN", utc_now) as tx:
             return work(tx)
+
+
+def _need_room(path: Path) -> None:
+    with typed_file_errors():
+        if shutil.disk_usage(path.parent).free < _ROOM_TO_COMPACT * path.stat().st_size:
+            raise StorageFull("no room to write the database anew")
 
 
 def _vacuum(tx: Tx) -> None:

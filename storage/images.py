@@ -185,12 +185,13 @@ class Images:
                 _path(self._folder, image_id).unlink(missing_ok=True)
 
     def _sweep(self, known: set[str], older_than: timedelta) -> int:
-        limit = time.time() - older_than.total_seconds()
-        count = 0
+        now, count = time.time(), 0
         for path in self._folder.glob("??/*"):
             # It may be deleted or renamed just now.
             with suppress(FileNotFoundError):
-                if path.name not in known and path.stat().st_mtime < limit:
+                # Of the future is what a clock that ran ahead has dated.
+                age = abs(now - path.stat().st_mtime)
+                if path.name not in known and age > older_than.total_seconds():
                     path.unlink()
                     count += 1
         return count

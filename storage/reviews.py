@@ -77,7 +77,7 @@ def enter(tx: Tx, case_id: int) -> None:
     tx.run(
         """INSERT INTO review_queue (case_id, urgency, since_at, again)
            SELECT c.id, :pneumonia * (1 - f.normal) + :asking * (c.doctor_asked_at IS NOT NULL)
-               - c.received_at / 3.6e9, :now,
+               - min(c.received_at, :now) / 3.6e9, :now,
                EXISTS (SELECT 1 FROM opinions WHERE case_id = c.id AND state = 'final')
            FROM cases AS c JOIN findings AS f ON f.case_id = c.id
            WHERE c.id = :id AND c.state IN ('answered', 'under_review') AND c.erased_at IS NULL

@@ -111,6 +111,12 @@ def members(tx: Tx, role: Role | None = None) -> list[Member]:
     return [_member(row) for row in tx.rows(sql, role=role)]
 
 
+def ever(tx: Tx, telegram_id: int) -> bool:
+    """Tell whether somebody holds or held a role."""
+    sql = "SELECT 1 FROM staff WHERE telegram_id = :id"
+    return tx.row(sql, id=telegram_id) is not None
+
+
 def reachable(tx: Tx, role: Role) -> list[Member]:
     """Give those of them who wrote to the bot, which begins no chat, and have not blocked it."""
     known = [(each, people.by_telegram_id(tx, each.telegram_id)) for each in members(tx, role)]
@@ -156,6 +162,9 @@ def _take_back(tx: Tx, member: Member) -> None:
         others = """state IN ('pending', 'sending') AND chat_id = :chat AND case_id IS NOT NULL
             AND (SELECT person_id FROM cases WHERE id = outbox.case_id)
                 IS NOT (SELECT id FROM people WHERE telegram_id = :chat)"""
+        if any(admin.telegram_id == member.telegram_id for admin in members(tx, Role.ADMIN)):
+            # Notices to an admin stay.
+            others += " AND NOT (kind = 'message' AND key NOT GLOB 'card:*')"
         # What arrives and has no row is taken out of the chat again.
         tx.run(f"DELETE FROM outbox WHERE {others} AND state = 'sending'", chat=member.telegram_id)
         tx.run(

@@ -148,6 +148,12 @@ def unfinished_of(tx: Tx, person_id: int) -> list[Case]:
     return [to_case(row) for row in tx.rows(sql, id=person_id)]
 
 
+def unfinished_before(tx: Tx, before: datetime) -> list[Case]:
+    """Give what came before a time and still waits for its answer."""
+    sql = f"SELECT * FROM cases WHERE {IS_UNFINISHED} AND received_at < :before"
+    return [to_case(row) for row in tx.rows(sql, before=before)]
+
+
 def awaiting_doctor(tx: Tx, person_id: int) -> list[Case]:
     """Give the answered cases of which a person waits for a doctor's word, oldest first."""
     sql = """SELECT * FROM cases

@@ -36,7 +36,7 @@ async def show(update: Update, context: Context) -> None:
             say(tx, key, acting.chat, texts("dispute.none"))
         for case in found[:AT_ONCE]:
             text, buttons = _page(tx, texts, case)
-            say(tx, f"{key}:{case.id}", acting.chat, text, buttons)
+            say(tx, f"{key}:{case.id}", acting.chat, text, buttons, case_id=case.id)
         if len(found) > AT_ONCE:
             more = len(found) - AT_ONCE
             say(tx, f"{key}:more", acting.chat, texts("dispute.more", count=more))

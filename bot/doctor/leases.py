@@ -21,7 +21,7 @@ def expire(tx: Tx, services: Services) -> None:
         assert case.lease_worker is not None
         doctor = staff.get(tx, int(case.lease_worker.partition(":")[2]))
         text = services.texts_in(tx, doctor.telegram_id)("review.expired", number=case.number)
-        card.change(tx, doctor, case, f"expired:{case.id}:{case.changed_at.timestamp()}", text)
+        card.change(tx, doctor, case, f"overdue:{case.id}:{case.changed_at.timestamp()}", text)
     for case in opinions.strand(tx):
         tell_admins(tx, services, case)
 

@@ -142,6 +142,18 @@ async def test_old_backups_go_even_if_the_file_cannot_be_written_anew(
     assert not backups(stage)
 
 
+async def test_who_got_no_answer_before_retention_hears_that_none_comes(
+    stage: Stage, ann: User
+) -> None:
+    await stage.sim.fault("download", delay=30)
+    await ann.sends_photo(xray())
+    await stage.sim.until(bool, "getFile")
+    stage.change("UPDATE cases SET received_at = received_at - ?", 91 * DAY)
+    await again(stage, "retention")
+    await ann.sees("your picture got no answer")
+    assert stage.value("SELECT state FROM cases") == "withdrawn"
+
+
 async def test_what_was_erased_before_a_doctor_looked_waits_for_none(off_stage: Stage) -> None:
     await off_stage.start(results="after_review")
     ann = await off_stage.agreed(1)
@@ -195,6 +207,8 @@ async def test_stuck_pictures_and_messages_are_told_once(
     await stage.sim.fault("download", delay=4)
     await ann.sends_photo(xray())
     await stage.sim.until(bool, "getFile")
+    # What is really being sent would count, too.
+    await stage.sim.quiet()
     stage.change("UPDATE cases SET received_at = received_at - 20 * 60000000")
     stage.change(
         "INSERT INTO outbox (key, chat_id, kind, payload, state, fleeting, written_at, next_try_at,"

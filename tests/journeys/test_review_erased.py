@@ -62,6 +62,41 @@ async def test_what_is_too_old_to_be_deleted_is_emptied(clinic: Clinic) -> None:
 
 
 @POLLING
+async def test_a_former_doctor_who_is_back_keeps_no_erased_picture(clinic: Clinic) -> None:
+    doctor, ann = await taken(clinic)
+    clinic.stage.change("UPDATE staff SET revoked_at = 1 WHERE telegram_id = ?", DOCTOR)
+    await clinic.stage.restart()
+    await doctor.blocks()
+    await clinic.stage.sim.quiet()
+    await forgets(ann)
+    await clinic.stage.sim.quiet()
+    await doctor.unblocks()
+    await doctor.says("/help")
+    await clinic.stage.sim.quiet(2)
+    assert not await shown_to(doctor)
+
+
+@POLLING
+async def test_what_an_admin_was_shown_of_a_dispute_goes_with_the_case(clinic: Clinic) -> None:
+    doctors, boss = await clinic.opens(3), clinic.stage.sim.user(ADMIN)
+    ann = await clinic.stage.agreed(1)
+    number = await clinic.case(ann)
+    verdicts = ("Viral pneumonia", "Bacterial pneumonia", "Normal")
+    for doctor, verdict in zip(doctors, verdicts, strict=True):
+        await takes(doctor, number)
+        await says(
+            doctor, verdict, button="Ask for a second opinion" if verdict[0] == "V" else "Send"
+        )
+        await clinic.stage.sim.quiet()
+    await boss.says("/disputes")
+    await boss.sees(f"Case {number}: which verdict")
+    await ann.taps("Delete this")
+    await ann.taps("Yes, delete")
+    await clinic.stage.sim.quiet(2)
+    assert not [each.text for each in await boss.messages() if number in each.text]
+
+
+@POLLING
 async def test_a_doctor_who_is_back_keeps_no_erased_picture(clinic: Clinic) -> None:
     doctor, ann = await taken(clinic)
     await doctor.blocks()

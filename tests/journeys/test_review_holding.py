@@ -99,6 +99,9 @@ class TestHoldingACase:
         clinic.stage.change("UPDATE cases SET lease_until_at = 1 WHERE state = 'under_review'")
         await takes(second)
         await first.sees(f"Your time for case {number} was up")
+        # Keys that begin so are of what goes last.
+        sql = "SELECT count(*) FROM outbox WHERE key GLOB 'expired*' OR key GLOB 'broadcast:*'"
+        assert clinic.stage.value(sql) == 0
 
     async def test_skip_goes_on_and_release_lets_go(self, clinic: Clinic) -> None:
         first, second = await clinic.opens(2)

@@ -20,7 +20,7 @@ from storage import (
 )
 from storage import work as queue
 from storage.ahead import LONGEST_BACKOFF, LONGEST_QUESTION
-from storage.cases import Case
+from storage.cases import Case, CaseState, StoredFinding
 from storage.doctors import Preferences
 from storage.opinions import Verdict
 from storage.outbox import Outgoing, OutKind
@@ -72,6 +72,25 @@ async def test_pictures_are_worked_on_and_more_are_taken_in(hands: Any, storage:
     assert (await hands.take()).id == case.id
     assert await storage.read(history.received_since, person.id, hands.time - YEAR) == 0
     assert await storage.read(queue.unfinished) == 1
+
+
+async def test_what_was_answered_only_after_the_start_is_as_urgent_as_what_came_then(
+    hands: Any, storage: Storage, a_finding: StoredFinding
+) -> None:
+    doctor = await a_doctor(storage, 71)
+    hands.time += YEAR
+    person = await hands.person(1)
+    await storage.write(people.consent, person.id, "1")
+    early = await hands.send(person)
+    await put_right(hands)
+    for state in (CaseState.READ, CaseState.CLASSIFIED, CaseState.ANSWERED):
+        await storage.write(cases.advance, early.id, state)
+    await storage.write(cases.add_finding, early.id, a_finding)
+    await storage.write(reviews.enter, early.id)
+    hands.wait(DAY)
+    await waiting(hands, 2)
+    first = await storage.write(reviews.take_next, doctor, LEASE)
+    assert first is not None and first.id == early.id
 
 
 async def test_what_a_doctor_holds_or_put_aside_comes_back(hands: Any, storage: Storage) -> None:

@@ -123,6 +123,21 @@ def test_a_backup_dated_ahead_ages_from_when_it_is_seen(tmp_path: Path) -> None:
     assert copy.stat().st_mtime <= time.time()
 
 
+def test_a_backup_of_somebody_else_dated_ahead_hinders_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, days in (("theirs", 365), ("old", -31)):
+        (tmp_path / f"{name}.sqlite3").touch()
+        os.utime(tmp_path / f"{name}.sqlite3", (0, time.time() + days * 86400))
+
+    def denied(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", denied)
+    assert prune_backups(tmp_path, datetime.now(UTC) - timedelta(days=30)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs.sqlite3"]
+
+
 def test_backups_dated_ahead_do_not_push_the_newest_out(tmp_path: Path) -> None:
     for name, days in (("daily-1", 2), ("daily-2", 1), ("daily-9", -365)):
         path = tmp_path / f"{name}.sqlite3"

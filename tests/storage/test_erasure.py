@@ -1,4 +1,5 @@
 import random
+import shutil
 import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from storage import Storage, audit, cases, dialogs, erasure, history, outbox, people, work
+from storage import Storage, audit, cases, database, dialogs, erasure, history, outbox, people, work
 from storage.cases import CaseState, FileKind, Upload, UploadedFile
 from storage.database import Database
-from storage.errors import CaseGone, IllegalStep
+from storage.errors import CaseGone, IllegalStep, StorageFull
 from storage.images import ImageKind
 from storage.outbox import Outgoing, OutKind
 from storage.transaction import Tx
@@ -114,6 +115,38 @@ async def test_forget_leaves_no_trace_in_pages_that_were_split_and_merged(
     kinds = (b"<FILE%04d>", b"<NOTE%04d>")
     assert [n for n in gone for kind in kinds if traces(kind % n)] == []
     assert all(traces(kind % n) for n in living for kind in kinds)
+
+
+async def test_a_disk_without_room_for_it_is_not_filled_by_writing_the_file_anew(
+    hands: Any, storage: Storage, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person_id, _ = await full_life(hands, storage)
+    await storage.erase(erasure.forget, person_id)
+    await storage.database.scrub()
+    size = storage.database.path.stat().st_size
+    free = shutil.disk_usage(folder)._replace(free=size)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(StorageFull):
+        await storage.compact()
+    assert (folder / "bot.sqlite3-wal").stat().st_size == 0
+    monkeypatch.undo()
+    await storage.compact()
+    assert await storage.read(erasure.remnants) == 0
+
+
+async def test_what_filled_the_disk_all_the_same_leaves_the_log(
+    hands: Any, storage: Storage, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(tx: Tx) -> None:
+        raise StorageFull
+
+    person_id, _ = await full_life(hands, storage)
+    await storage.erase(erasure.forget, person_id)
+    assert (folder / "bot.sqlite3-wal").stat().st_size > 0
+    monkeypatch.setattr(database, "_vacuum", fill)
+    with pytest.raises(StorageFull):
+        await storage.compact()
+    assert (folder / "bot.sqlite3-wal").stat().st_size == 0
 
 
 async def test_what_forget_leaves_is_anonymous(hands: Any, storage: Storage) -> None:

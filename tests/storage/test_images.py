@@ -193,6 +193,16 @@ async def test_files_a_crash_left_are_swept_and_fresh_ones_are_not(
     assert old.id not in {path.name for path in image_files(folder)}
 
 
+async def test_a_file_left_by_a_crash_while_the_clock_ran_ahead_is_swept(
+    storage: Storage, folder: Path
+) -> None:
+    left = await storage.images.seal(PIXELS)
+    path = folder / "images" / left.id[:2] / left.id
+    os.utime(path, (0, time.time() + 365 * 86400))
+    assert (await storage.recover()).strays == 1
+    assert not path.exists()
+
+
 async def test_a_file_that_goes_meanwhile_hinders_no_sweeping(
     hands: Any, storage: Storage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,6 +167,22 @@ async def test_cases_on_their_way_to_a_revoked_doctor_do_not_arrive_but_their_ow
     }
 
 
+async def test_a_revoked_doctor_who_is_an_admin_too_still_gets_what_admins_are_told(
+    hands: Any, storage: Storage, doctor: Member
+) -> None:
+    await storage.write(staff.add, doctor.telegram_id, Role.ADMIN, "Both")
+    case = await hands.send(await hands.person(1))
+    kinds = {"failed": OutKind.MESSAGE, "card:1": OutKind.MESSAGE, "picture": OutKind.PHOTO}
+    for key, kind in kinds.items():
+        await storage.write(
+            outbox.enqueue, Outgoing(key=key, chat_id=7, kind=kind, case_id=case.id)
+        )
+    await storage.write(staff.revoke, doctor.id)
+    rows = [await storage.read(outbox.by_key, key) for key in kinds]
+    states = [row.state for row in rows if row]
+    assert states == [OutState.PENDING, OutState.DROPPED, OutState.DROPPED]
+
+
 async def test_a_case_in_flight_to_a_revoked_doctor_is_not_known_when_it_arrives(
     hands: Any, storage: Storage, doctor: Member
 ) -> None:
