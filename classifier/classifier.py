@@ -27,6 +27,8 @@ from classifier.study import Looked, conclude, left_unseen, look_at
 
 # Tints and an uneven white balance reach 0.05; a heat map that lets most of a film through 0.1.
 PAINTED = 0.08
+# Times as long as it is wide is no chest: the longest of 30 hospital films is 1.8 times.
+LONGEST = 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +185,9 @@ class Classifier:
         doubts |= scan.doubts
         if modality is Modality.XRAY and scan.patches > PAINTED:
             doubts |= {Doubt.EDITED}
+        is_odd = max(shown.shape) > LONGEST * min(shown.shape)
         # A header may have let in what looks like something else.
-        if modality is Modality.XRAY and (look.is_part or look.kind is not Kind.XRAY):
+        if modality is Modality.XRAY and (look.is_part or look.kind is not Kind.XRAY or is_odd):
             doubts |= {Doubt.UNLIKE_TRAINING}
         inputs = to_unit(as_trained(small, size))
         return _Seen(look.mended(shown), small, inputs, modality, doubts)

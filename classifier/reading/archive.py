@@ -19,7 +19,7 @@ from classifier.refusals import Refusal, RefusalReason
 
 # How what is read is named, if it is named by an ending at all.
 PICTURE_SUFFIXES = {".dcm", ".dicom", ".ima"} | {
-    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp",
 }  # fmt: skip
 _JUNK = {"__MACOSX", "DICOMDIR", "Thumbs.db", "desktop.ini"}
 # Reports and viewers on a hospital's disc: zips by their form, and no scans for that.

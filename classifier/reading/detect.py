@@ -9,7 +9,14 @@ HEAD_BYTES = 512
 _DIB_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 _OTHER_ARCHIVES = (b"\x1f\x8b", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"BZh", b"\xfd7zXZ\x00")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_JPEG_2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+# GIF, JPEG 2000, JPEG XL, JPEG XR, Photoshop, PGM and PPM, NRRD and OpenEXR.
+_OTHER_PICTURES = (
+    b"GIF8",
+    *(b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"\0\0\0\x0cJXL ", b"\xff\x0a", b"II\xbc"),
+    *(b"8BPS", b"P2\n", b"P5\n", b"P6\n", b"NRRD000", b"\x76\x2f\x31\x01"),
+)
+# NIfTI-1 in one file or two, at this byte.
+_NIFTI, _NIFTI_AT = (b"n+1\0", b"ni1\0"), 344
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -44,9 +51,10 @@ def is_archive(head: bytes) -> bool:
 def is_other_picture(head: bytes) -> bool:
     """Say whether these are the first bytes of a picture of a kind that is not read.
 
-    GIF, JPEG 2000, and what iPhones write: HEIF in an ISO base media file.
+    What iPhones write is HEIF in an ISO base media file.
     """
-    return head.startswith((b"GIF8", *_JPEG_2000)) or head[4:8] == b"ftyp"
+    is_nifti = head[_NIFTI_AT : _NIFTI_AT + 4] in _NIFTI
+    return head.startswith(_OTHER_PICTURES) or head[4:8] == b"ftyp" or is_nifti
 
 
 def _is_bmp(head: bytes) -> bool:

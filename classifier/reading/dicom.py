@@ -95,6 +95,7 @@ def _scans(dataset: Dataset, said: FileLook, frames: int) -> Iterator[Scan]:
     for keyword, usual in _usual(dataset).items():
         if value(dataset, keyword) is None:
             setattr(dataset, keyword, usual)
+    dataset.PhotometricInterpretation = str(dataset.PhotometricInterpretation).upper()
     decoded = _decoder(syntax).iter_array(dataset, decoding_plugin=_PLUGINS.get(syntax, ""))
     count = 0
     for count, ((stored, _), is_holed) in enumerate(
@@ -108,7 +109,8 @@ def _scans(dataset: Dataset, said: FileLook, frames: int) -> Iterator[Scan]:
 
 def _holed(dataset: Dataset, syntax: str, frames: int) -> Iterator[bool]:
     """Tell of each frame whether its JPEG is damaged; of other syntaxes no decoder at hand does."""
-    if syntax != uid.JPEGBaseline8Bit:
+    is_of_8_bits = syntax == uid.JPEGExtended12Bit and whole(dataset, "BitsAllocated") == 8
+    if syntax != uid.JPEGBaseline8Bit and not is_of_8_bits:
         return repeat(False, frames)
     return map(is_damaged, generate_frames(dataset.PixelData, number_of_frames=frames))
 

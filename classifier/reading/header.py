@@ -69,7 +69,9 @@ _OTHER_PARTS = {
 }  # fmt: skip
 
 # PS3.3 C.8.11.5.1.1 and C.8.1.3.1.1: left and right lateral, and what makers write for it.
-_FROM_THE_SIDE = {"LL", "RL", "LAT", "LATERAL"}
+_FROM_THE_SIDE = {"LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT"}
+# PS3.16 CID 4010: lateral, left and right lateral, sagittal.
+_LATERAL_VIEWS = {"399067008", "399173006", "399198007", "30730003"}
 
 
 def parse(source: bytes | BinaryIO, *, pixels: bool = True) -> Dataset:
@@ -127,6 +129,7 @@ def look(dataset: Dataset, salt: bytes = OWN_SALT) -> FileLook:
         _modality(dataset),
         _tags(dataset, salt),
         frames=0 if is_cut else claimed,
+        grid=_grid(dataset),
         excluded_by=_excluded_by(dataset),
     )
 
@@ -141,16 +144,43 @@ def _excluded_by(dataset: Dataset) -> str | None:
         return "BodyPartExamined"
     if "LOCALIZER" in (text(dataset, "ImageType") or "").upper():
         return LOCALIZER
-    from_the_side = (text(dataset, "ViewPosition") or "").upper() in _FROM_THE_SIDE
-    return "ViewPosition" if from_the_side else None
+    return None if _modality(dataset) is Modality.CT else _from_the_side(dataset)
+
+
+def _from_the_side(dataset: Dataset) -> str | None:
+    """Name the attribute that says that an X-ray was taken from the side.
+
+    Along its rows a frontal one goes from left to right, and a lateral one from front to back or
+    back to front (PS3.3 C.7.6.1.1.1).
+    """
+    if (text(dataset, "ViewPosition") or "").upper() in _FROM_THE_SIDE:
+        return "ViewPosition"
+    views = value(dataset, "ViewCodeSequence") or ()
+    if any(text(view, "CodeValue") in _LATERAL_VIEWS for view in views):
+        return "ViewCodeSequence"
+    along_rows = (text(dataset, "PatientOrientation") or "").upper().split("\\")[0]
+    # These two some writers put for how the rays went.
+    is_lateral = along_rows.startswith(("A", "P")) and along_rows not in ("AP", "PA")
+    return "PatientOrientation" if is_lateral else None
+
+
+def stored_as(dataset: Dataset) -> str | None:
+    """Get the class of what is stored (PS3.4 B.5), which careless writers put in one place only."""
+    meta = getattr(dataset, "file_meta", Dataset())
+    return text(dataset, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
 
 
 def _is_report(dataset: Dataset) -> bool:
     """Tell what never had a picture that is read here, by its modality or class (PS3.4 B.5)."""
-    meta = getattr(dataset, "file_meta", Dataset())
-    stored_as = text(dataset, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
-    is_other_class = stored_as is not None and stored_as not in {*_MODALITY_OF_CLASS, *_CAPTURES}
-    return is_other_class or _said_modality(dataset) not in _KNOWN
+    known = {None, *_MODALITY_OF_CLASS, *_CAPTURES}
+    return stored_as(dataset) not in known or _said_modality(dataset) not in _KNOWN
+
+
+def _grid(dataset: Dataset) -> str:
+    """Tell how many pixels there are, and how far apart in micrometres."""
+    sides = [whole(dataset, each) or 0 for each in ("Rows", "Columns")]
+    apart = [round(1000 * each) for each in numbers(dataset, "PixelSpacing")[:2]]
+    return " ".join(str(min(each, 10**9)) for each in sides + apart)
 
 
 def _modality(dataset: Dataset) -> Modality | None:
@@ -179,15 +209,20 @@ def _tags(dataset: Dataset, salt: bytes) -> Tags:
 def _patient_key(dataset: Dataset, salt: bytes) -> str | None:
     """Hash who it is, by parts: careless anonymisers give one PatientID to several people.
 
-    Case, and how the parts of a name are set apart, tell nobody apart (PS3.5 6.2.1).
+    Case, and how the parts of a name are set apart, tell nobody apart (PS3.5 6.2.1). The sex alone
+    is nobody.
     """
     said = (text(dataset, each) or "" for each in ("PatientID", "PatientName", "PatientBirthDate"))
     who = [" ".join(re.split(r"[\s^=]+", each.casefold())).strip() for each in said]
+    if not any(who):
+        return None
+    sex = (text(dataset, "PatientSex") or "").upper()
+    who.append(sex if sex in ("F", "M") else "")
     parts = [
         part and hashlib.blake2b(part.encode(), key=salt, digest_size=16).hexdigest()
         for part in who
     ]
-    return "|".join(parts) if any(parts) else None
+    return "|".join(parts)
 
 
 def value(dataset: Dataset, keyword: str) -> Any:

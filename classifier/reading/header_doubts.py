@@ -1,6 +1,7 @@
 """Reasons in a DICOM header to trust the estimate of its X-ray less."""
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
 
@@ -8,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DigitalXRayImageStorageForProcessing
 
 from classifier.labels import Doubt
-from classifier.reading.header import text
+from classifier.reading.header import stored_as, text
 
 # Of the children the model learned from (Kermany et al. 2018), in years.
 YOUNGEST, TOO_OLD = 1, 6
@@ -22,29 +23,29 @@ def doubts(dataset: Dataset) -> frozenset[Doubt]:
     The greys are raw values of the detector (PS3.3 C.8.11.1.1.1), or the patient is younger or
     older than the children that the model learned from.
     """
-    age = _age(dataset)
-    is_raw = text(dataset, "PresentationIntentType") == "FOR PROCESSING"
-    is_raw |= text(dataset, "SOPClassUID") == DigitalXRayImageStorageForProcessing
+    is_raw = (text(dataset, "PresentationIntentType") or "").upper() == "FOR PROCESSING"
+    is_raw |= stored_as(dataset) == DigitalXRayImageStorageForProcessing
     holds = {
         Doubt.UNLIKE_TRAINING: is_raw,
-        Doubt.OTHER_AGE: age is not None and not YOUNGEST <= age < TOO_OLD,
+        Doubt.OTHER_AGE: any(not YOUNGEST <= age < TOO_OLD for age in _ages(dataset)),
     }
     return frozenset(doubt for doubt, is_so in holds.items() if is_so)
 
 
-def _age(dataset: Dataset) -> float | None:
-    """Give the age in years, as written (PS3.5 6.2, AS) or from two dates; None if unknown."""
-    written = re.fullmatch(r"(\d{1,3}) ?([DWMY]?)", text(dataset, "PatientAge") or "")
+def _ages(dataset: Dataset) -> Iterator[float]:
+    """Give the age in years as far as it is told: as written (PS3.5 6.2, AS), and by two dates."""
+    said = (text(dataset, "PatientAge") or "").upper()
+    written = re.fullmatch(r"(\d{1,3}) ?([DWMY]?)[A-Z]*", said)
     if written:
-        return int(written[1]) / _A_YEAR[written[2] or "Y"]
+        yield int(written[1]) / _A_YEAR[written[2] or "Y"]
     born = _date(dataset, "PatientBirthDate")
     days = (_date(dataset, each) for each in ("StudyDate", "AcquisitionDate", "ContentDate"))
     taken = next((day for day in days if day is not None), None)
-    if born is None or taken is None:
-        return None
-    age = (taken - born).days / _A_YEAR["D"]
-    # Who takes names out often puts another date in.
-    return age if 0 <= age < _OLDEST else None
+    if born is not None and taken is not None:
+        age = (taken - born).days / _A_YEAR["D"]
+        # Who takes names out often puts another date in.
+        if 0 <= age < _OLDEST:
+            yield age
 
 
 def _date(dataset: Dataset, keyword: str) -> date | None:

@@ -225,6 +225,7 @@ class IsolatedReader:
         ]
         if len(places) < len(scans):
             # The frames of one file come out all of them.
+            scans = [scans[place] for place in one_of_each_place([scan.tags for scan in scans])]
             places, count = evenly(range(len(scans)), MOST_READ), len(scans)
             scans = [scans[place] for place in places]
         skipped = frozenset(range(count)).difference(places)

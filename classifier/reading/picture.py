@@ -49,10 +49,10 @@ def _read(data: bytes, kind: FileKind) -> Scan:
     with image:
         if kind is FileKind.JPEG:
             image.draft(None, (ENOUGH, ENOUGH))
-        if is_too_large(image.height, image.width):
-            raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_PIXELS} pixels, or too long")
         if _pages(image, kind) > 1:
             raise Refusal(RefusalReason.SEVERAL_STUDIES, "pages")
+        if is_too_large(image.height, image.width):
+            raise Refusal(RefusalReason.TOO_LARGE, f"more than {MAX_PIXELS} pixels, or too long")
         image.load()
         # Broken EXIF must not cost the picture.
         with suppress(Exception):
@@ -79,16 +79,27 @@ def _read(data: bytes, kind: FileKind) -> Scan:
 def _pages(image: Image.Image, kind: FileKind) -> int:
     """Count pages, or frames of an animation; a phone's JPEG may bring copies for other screens.
 
-    Of a TIFF those that are no smaller copies of others (TIFF 6.0, NewSubfileType).
+    Of a TIFF those that are no smaller copies of its picture, which need not come first, and to
+    which it is turned (TIFF 6.0, NewSubfileType).
     """
     if kind is not FileKind.TIFF:
         return 1 if kind is FileKind.JPEG else getattr(image, "n_frames", 1)
-    pages = 0
+    pages = []
     for page in ImageSequence.Iterator(image):
         tags = page.tag_v2 if isinstance(page, TiffImageFile) else {}
-        pages += not tags.get(_NEW_SUBFILE_TYPE, 0) & _IS_REDUCED
-    image.seek(0)
-    return pages
+        pages.append((page.size, bool(tags.get(_NEW_SUBFILE_TYPE, 0) & _IS_REDUCED)))
+    whole = [place for place, (_, is_reduced) in enumerate(pages) if not is_reduced]
+    if not whole:
+        return len(pages)
+    image.seek(whole[0])
+    others = [size for size, is_reduced in pages if is_reduced and not _is_copy(size, image.size)]
+    return len(whole) + len(others)
+
+
+def _is_copy(size: tuple[int, int], of: tuple[int, int]) -> bool:
+    """Tell a smaller copy of a picture by its sides, which rounding may change by a pixel."""
+    scale = size[0] / of[0]
+    return scale <= 1 and abs(size[1] - scale * of[1]) <= 1 + 0.01 * of[1] * scale
 
 
 def _is_deep_negative(image: Image.Image) -> bool:
@@ -112,6 +123,9 @@ def _opaque(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image
     layer = image.convert("RGBA")
+    if image.format == "BMP" and layer.getchannel("A").getextrema() == (0, 0):
+        # Nothing but a channel that its writer left empty.
+        return layer.convert("RGB")
     black = Image.new("RGBA", layer.size, (0, 0, 0, 255))
     return Image.alpha_composite(black, layer).convert("RGB")
 

@@ -23,14 +23,16 @@ LOCALIZER = "ImageType"
 class FileLook:
     """What a file says of itself before its pixels are decoded.
 
-    `excluded_by` names the attribute that says that it is no chest from the front. Without
-    `frames` it should be a picture, and was cut off before that.
+    `grid` tells how its pixels lie, alike for all slices of a series. `excluded_by` names the
+    attribute that says that it is no chest from the front. Without `frames` it should be a picture,
+    and was cut off before that.
     """
 
     kind: FileKind
     modality: Modality | None = None
     tags: Tags = field(default_factory=Tags)
     frames: int = 1
+    grid: str | None = None
     excluded_by: str | None = None
 
     @property
@@ -135,7 +137,8 @@ def group(items: Iterable[tuple[Hashable, FileLook]]) -> list[list[int]]:
         if look.is_slice and look.tags.series_uid:
             # Careless anonymisers give one UID to series of several patients.
             tags = look.tags
-            key = folder, tags.patient_key, tags.study_uid, tags.series_uid, _axis([tags])
+            who = tags.patient_key, tags.study_uid
+            key = folder, who, tags.series_uid, look.grid, _axis([tags])
             found[key].append(index)
             places[key].add(_place(look.tags))
     return [found[key] for key in found if len(places[key]) >= MIN_POSITIONS]
@@ -188,20 +191,25 @@ def _check_one_study(images: Sequence[Tags], everything: Sequence[Tags]) -> None
 
 
 def _are_several(patients: set[str | None]) -> bool:
-    """Tell whether what names a patient is said in two ways, or in two that share nothing."""
+    """Tell whether what names a patient is said in two ways, or in two that share nothing.
+
+    That both are of one sex, which comes last, is nothing shared.
+    """
     said = [key.split("|") for key in patients if key]
     if any(len(set(part) - {""}) > 1 for part in zip(*said, strict=True)):
         return True
-    return any(not any(map(all, zip(*pair, strict=True))) for pair in combinations(said, 2))
+    names = [parts[:-1] for parts in said]
+    return any(not any(map(all, zip(*pair, strict=True))) for pair in combinations(names, 2))
 
 
 def all_series(looks: Sequence[FileLook]) -> list[list[int]]:
     """Find the CT series of at least two slices, localizers left out, as indices.
 
-    What lies another way is another series: anonymisers may give one UID, or none, to several.
+    What lies another way, or has other pixels, is another series: anonymisers may give one UID, or
+    none, to several, and to several patients.
     """
-    series: defaultdict[tuple[str | None, int], list[int]] = defaultdict(list)
+    series: defaultdict[Hashable, list[int]] = defaultdict(list)
     for index, look in enumerate(looks):
         if look.is_slice:
-            series[look.tags.series_uid, _axis([look.tags])].append(index)
+            series[look.tags.series_uid, look.grid, _axis([look.tags])].append(index)
     return [each for each in series.values() if sum(looks[i].frames for i in each) > 1]

@@ -128,6 +128,7 @@ def _look(said: dict[str, Any]) -> FileLook:
         _modality(said["modality"]),
         _tags(said["tags"]),
         frames=_whole(said["frames"], MAX_SLICES + 1),
+        grid=_text(said["grid"]),
         excluded_by=_text(said["excluded_by"]),
     )
 

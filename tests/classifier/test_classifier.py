@@ -259,6 +259,15 @@ async def test_part_of_a_film_is_never_sure(xray_model: Model, came_as: FileKind
     assert part.finding.doubts == {Doubt.UNLIKE_TRAINING}
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+async def test_a_picture_longer_than_any_chest_is_never_sure(axis: int, xray_model: Model) -> None:
+    usual = replace(picture(0.7), came_as=FileKind.DICOM)
+    long = replace(usual, pixels=np.repeat(usual.pixels, 3, axis=axis))
+    given = await answer(Study((long,)), xray_model)
+    assert given.finding is not None and given.finding.label is None
+    assert Doubt.UNLIKE_TRAINING in given.finding.doubts
+
+
 class Hinted(BrightnessGate):
     """Sees another X-ray in what a header says is of a chest."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 
 from classifier.labels import Modality
 from classifier.reading import isolated
@@ -108,6 +109,37 @@ def test_copies_of_a_series_are_read_once(read: Read, zipped: Make, ct_slice: Ma
     assert (heights(study), study.slices, study.unseen) == ([0, 1, 2, 3], 4, 0)
 
 
+def test_of_two_patients_under_one_name_and_one_uid_one_is_shown(
+    read: Read, zipped: Make, ct_slice: Make
+) -> None:
+    apart = {"john": [0.631, 0.631], "mary": [0.604, 0.604]}
+    files = {
+        f"{folder}/{z}": ct_slice(z, PixelSpacing=spacing)
+        for (folder, spacing), count in zip(apart.items(), (6, 4), strict=True)
+        for z in range(count)
+    }
+    study = read(zipped(files))
+    assert (heights(study), study.series) == ([0, 1, 2, 3, 4, 5], 2)
+    assert {scan.spacing for scan in study.scans} == {(0.631, 0.631)}
+
+
+def test_frames_at_one_place_are_read_once(read: Read, zipped: Make, dicom: Make) -> None:
+    def frame(height: float) -> Dataset:
+        place, made = Dataset(), Dataset()
+        place.ImagePositionPatient = [0, 0, height]
+        made.PlanePositionSequence = [place]
+        return made
+
+    heights_of = [0, 1, 2, 3, 0, 1, 2, 3]
+    frames = np.arange(8, dtype=np.int16)[:, np.newaxis, np.newaxis] + 1024
+    made = dicom(
+        np.broadcast_to(frames, (8, 16, 16)),
+        Modality="CT",
+        PerFrameFunctionalGroupsSequence=[frame(height) for height in heights_of],
+    )
+    assert heights(read(zipped({"phases": made}))) == [0, 1, 2, 3]
+
+
 def test_a_ct_of_many_frames_comes_before_its_localizers(
     read: Read, zipped: Make, ct_slice: Make, dicom: Make
 ) -> None:
@@ -158,6 +190,12 @@ def test_other_pictures_beside_an_x_ray_are_counted(
         "iphone.heic": b"\0\0\0\x24ftypheic" + bytes(40),
         "film.jp2": b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(40),
         "film.gif": b"GIF89a" + bytes(40),
+        "film.jxl": b"\xff\x0a" + bytes(40),
+        "film.psd": b"8BPS" + bytes(40),
+        "film.pgm": b"P5\n2 2 255\n" + bytes(40),
+        "film.jxr": b"II\xbc\x01" + bytes(40),
+        "film.nii": bytes(344) + b"n+1\0" + bytes(40),
+        "film.jfif": b"what was a JPEG",
     }
     study = read(zipped({"x": dicom(), "notes.txt": b"words"} | others))
     assert study.scans[0].modality is Modality.XRAY

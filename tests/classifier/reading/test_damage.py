@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
 
 from classifier.labels import Doubt
 from classifier.reading.damage import is_damaged
@@ -59,11 +59,15 @@ def test_one_that_lacks_a_part_is(
 
 
 @pytest.mark.parametrize("damage", [cut_and_closed, hole])
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEGExtended12Bit])
 def test_one_inside_a_dicom_file_is_told(
-    damage: Callable[[bytes], bytes], dataset: Callable[..., Dataset], written: Callable[..., bytes]
+    damage: Callable[[bytes], bytes],
+    syntax: str,
+    dataset: Callable[..., Dataset],
+    written: Callable[..., bytes],
 ) -> None:
     def inside(frame: bytes) -> bytes:
-        made = dataset(FILM, JPEGBaseline8Bit)
+        made = dataset(FILM, syntax)
         made.PixelData = encapsulate([frame])
         made["PixelData"].VR = "OB"
         return written(made)

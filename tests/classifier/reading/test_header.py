@@ -16,6 +16,7 @@ from .conftest import one, refusal
 Make = Callable[..., bytes]
 MakeSet = Callable[..., Dataset]
 
+RAW = "1.2.840.10008.5.1.4.1.1.1.1.1"
 RAMP = np.linspace(0, 4000, 32 * 24).astype(np.uint16).reshape(32, 24)
 
 
@@ -43,10 +44,34 @@ def test_another_body_part_is_refused(part: str, dicom: Make) -> None:
     assert (caught.reason, caught.detail) == (RefusalReason.NOT_CHEST, "BodyPartExamined")
 
 
-@pytest.mark.parametrize("view", ["LL", "rl", "LATERAL"])
+@pytest.mark.parametrize("view", ["LL", "rl", "LATERAL", "LLAT"])
 def test_a_view_from_the_side_is_no_frontal_chest(view: str, dicom: Make) -> None:
     caught = refusal(dicom(ViewPosition=view))
     assert (caught.reason, caught.detail) == (RefusalReason.NOT_CHEST, "ViewPosition")
+
+
+@pytest.mark.parametrize(
+    ("along", "named"), [("A\\F", True), ("pf\\f", True), ("L\\F", False), ("PA", False)]
+)
+def test_rows_from_front_to_back_are_of_a_view_from_the_side(
+    along: str, named: bool, dicom: Make
+) -> None:
+    made = dicom(PatientOrientation=along)
+    if named:
+        assert refusal(made).detail == "PatientOrientation"
+    else:
+        assert one(made).pixels.size
+
+
+@pytest.mark.parametrize(("code", "named"), [("399067008", True), ("399348003", False)])
+def test_a_code_for_a_view_from_the_side_is_believed(code: str, named: bool, dicom: Make) -> None:
+    view = Dataset()
+    view.CodeValue = code
+    made = dicom(ViewCodeSequence=[view])
+    if named:
+        assert refusal(made).detail == "ViewCodeSequence"
+    else:
+        assert one(made).pixels.size
 
 
 @pytest.mark.parametrize("view", ["PA", "AP", "LLD", ""])
@@ -110,6 +135,20 @@ def test_however_a_name_is_set_apart_it_is_the_same(dicom: Make) -> None:
     assert len({one(dicom(PatientName=name)).tags.patient_key for name in ("A^B", "AB")}) == 2
 
 
+def test_the_sex_alone_is_nobody_and_two_are_two(dicom: Make) -> None:
+    nobody = {"PatientID": None, "PatientName": None}
+    assert one(dicom(**nobody, PatientSex="M")).tags.patient_key is None
+    keys = {one(dicom(PatientSex=sex)).tags.patient_key for sex in ("M", "F", "O", "")}
+    assert len(keys) == 3
+
+
+@pytest.mark.parametrize("said", ["monochrome1", "Monochrome2"])
+def test_small_letters_say_the_same(said: str, dicom: Make) -> None:
+    made = one(dicom(RAMP, PhotometricInterpretation=said))
+    same = one(dicom(RAMP, PhotometricInterpretation=said.upper()))
+    assert np.array_equal(made.pixels, same.pixels)
+
+
 # --- reasons to doubt
 
 
@@ -125,6 +164,10 @@ def test_however_a_name_is_set_apart_it_is_the_same(dicom: Make) -> None:
         ({"PatientAge": "011M"}, True),
         ({"PatientAge": "040W"}, True),
         ({"PatientAge": "021D"}, True),
+        ({"PatientAge": "045y"}, True),
+        ({"PatientAge": "45YR"}, True),
+        ({"PatientAge": "3 YEARS"}, False),
+        ({"PatientAge": "004Y", "PatientBirthDate": "19500101", "StudyDate": "20200101"}, True),
         ({"PatientBirthDate": "20200301", "StudyDate": "20230310"}, False),
         ({"PatientBirthDate": "19400305", "StudyDate": "20040826"}, True),
         ({"PatientBirthDate": "1940.03.05", "StudyDate": "", "ContentDate": "2004.08.26"}, True),
@@ -148,13 +191,20 @@ def test_an_age_that_little_is_known_of_is_a_doubt(
     "said",
     [
         {"PresentationIntentType": "FOR PROCESSING"},
-        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"},
+        {"PresentationIntentType": "for processing"},
+        {"SOPClassUID": RAW},
     ],
 )
 def test_greys_that_are_not_meant_for_the_eye_are_a_doubt(
     said: dict[str, str], dicom: Make
 ) -> None:
     assert one(dicom(**said)).doubts == {Doubt.UNLIKE_TRAINING}
+
+
+def test_what_is_said_before_the_data_set_alone_is_heard(dataset: MakeSet, written: Make) -> None:
+    made = dataset(RAMP, SOPClassUID=None)
+    made.file_meta.MediaStorageSOPClassUID = RAW
+    assert one(written(made)).doubts == {Doubt.UNLIKE_TRAINING}
 
 
 def test_greys_that_are_meant_for_the_eye_are_none(dicom: Make) -> None:

@@ -181,6 +181,45 @@ def test_other_content_is_refused_as_unknown() -> None:
     assert caught.value.reason is RefusalReason.UNKNOWN_TYPE
 
 
+def tiff(*pages: tuple[tuple[int, int], int, bool]) -> bytes:
+    """Write pages of (rows, columns), all of one grey, some marked as reduced."""
+    images = []
+    for shape, level, is_reduced in pages:
+        about = TiffImagePlugin.ImageFileDirectory_v2()
+        about[254] = int(is_reduced)
+        image = Image.fromarray(np.full(shape, level, np.uint8))
+        image.encoderinfo = {"tiffinfo": about}
+        images.append(image)
+    out = BytesIO()
+    first = images[0].encoderinfo["tiffinfo"]
+    images[0].save(out, "TIFF", save_all=True, append_images=images[1:], tiffinfo=first)
+    return out.getvalue()
+
+
+def test_of_a_tiff_whose_thumbnail_comes_first_the_picture_is_read() -> None:
+    read = read_picture(tiff(((10, 8), 50, True), ((100, 80), 200, False))).pixels
+    assert read.shape == (100, 80) and (read == 200).all()
+
+
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [(False, (40, 20)), (False, (90, 90)), (True, (20, 20))],
+    ids=["of other sides", "larger", "a copy of a copy"],
+)
+def test_what_is_marked_as_a_smaller_copy_and_is_none_is_another_film(
+    first: bool, other: tuple[int, int]
+) -> None:
+    with pytest.raises(Refusal) as refused:
+        read_picture(tiff(((40, 40), 50, first), (other, 200, True)))
+    assert refused.value.reason is RefusalReason.SEVERAL_STUDIES
+
+
+def test_a_channel_of_a_bmp_that_nobody_filled_hides_nothing() -> None:
+    out = BytesIO()
+    Image.new("RGBA", (8, 8), (90, 90, 90, 0)).save(out, "BMP")
+    assert (read_picture(out.getvalue()).pixels == 90).all()
+
+
 @pytest.mark.parametrize("copies", [False, True], ids=["films", "smaller copies"])
 def test_a_tiff_of_several_films_is_refused(copies: bool) -> None:
     pages = [Image.fromarray(np.full((40, 40), level, np.uint8)) for level in (50, 200)]

@@ -80,6 +80,32 @@ def test_one_uid_for_two_patients_or_studies_makes_two_groups(other: dict[str, s
     assert group(looks) == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_slices_of_other_pixels_are_another_series_even_under_one_uid() -> None:
+    fine, coarse = (
+        [replace(ct(z), grid=grid) for z in range(count)]
+        for grid, count in (("512 512 631 631", 4), ("512 512 604 604", 3))
+    )
+    looks = [look for pair in zip(fine, coarse, strict=False) for look in pair] + fine[3:]
+    assert all_series(looks) == [[0, 2, 4, 6], [1, 3, 5]]
+    assert choose(looks) == [0, 2, 4, 6]
+    assert group(("a", look) for look in looks) == [[0, 2, 4, 6], [1, 3, 5]]
+
+
+@pytest.mark.parametrize(("sex", "several"), [("m", False), ("", False), ("f", True)])
+def test_one_name_of_two_sexes_is_of_two_patients(sex: str, several: bool) -> None:
+    looks = [ct(0, patient="a||c|m"), ct(1, patient=f"a||c|{sex}"), ct(2, patient="a||c|m")]
+    if several:
+        with pytest.raises(Refusal):
+            choose(looks)
+    else:
+        assert choose(looks) == [0, 1, 2]
+
+
+def test_that_both_are_of_one_sex_is_nothing_shared() -> None:
+    with pytest.raises(Refusal):
+        choose([ct(0, patient="a|||m"), ct(1, patient="|b||m"), ct(2, patient="a|||m")])
+
+
 def test_copies_of_one_slice_are_no_series() -> None:
     assert group(("a", ct(5)) for _ in range(15)) == []
 
