@@ -247,7 +247,7 @@ async def test_each_refusal_has_its_own_kind_sentence(
 
 async def test_a_file_too_large_for_telegram_is_refused_at_once(stage: Stage, ann: User) -> None:
     await ann.sends_file(bytes(21 * MEGABYTE), "study.zip")
-    refused = await ann.sees("This file has 21 MB")
+    refused = await ann.sees("This file is 21 MB")
     assert "at most 20 MB" in refused.text and "JPEG Lossless" in refused.text
     assert await stage.sim.calls("getFile") == []
     assert stage.value("SELECT count(*) FROM cases") == 0

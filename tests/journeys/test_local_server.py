@@ -60,7 +60,7 @@ async def test_what_no_server_can_bring_us_is_refused_with_the_real_limit(
     await off_stage.start(local_mode=True)
     ann = await off_stage.agreed(1)
     await ann.sends_file(bytes(3 * scans.MEGABYTE), "study.zip")
-    await ann.sees("This file has 3 MB; I can take at most 2 MB")
+    await ann.sees("This file is 3 MB; I can take at most 2 MB")
     assert not await off_stage.sim.calls("getFile")
 
 
