@@ -177,10 +177,9 @@ def _is_report(dataset: Dataset) -> bool:
 
 
 def _grid(dataset: Dataset) -> str:
-    """Tell how many pixels there are, and how far apart in micrometres."""
-    sides = [whole(dataset, each) or 0 for each in ("Rows", "Columns")]
-    apart = [round(1000 * each) for each in numbers(dataset, "PixelSpacing")[:2]]
-    return " ".join(str(min(each, 10**9)) for each in sides + apart)
+    """Tell how many pixels there are, and how far apart."""
+    sides = (whole(dataset, each) or 0 for each in ("Rows", "Columns"))
+    return " ".join(f"{each:.4g}" for each in (*sides, *numbers(dataset, "PixelSpacing")[:2]))
 
 
 def _modality(dataset: Dataset) -> Modality | None:

@@ -161,7 +161,7 @@ async def test_the_history_of_a_case_and_the_audit_are_told_in_words_and_not_in_
     refused = stage.value("SELECT number FROM cases ORDER BY id DESC")
     await doctors[0].says(f"/case {refused}")
     told = (await doctors[0].sees(refused)).text
-    assert "未受理（无法读取的文件类型）" in told
+    assert "未受理（无法读取的文件类型）" in told  # noqa: RUF001 - the Chinese marks are meant
     stage.change(
         "INSERT INTO case_events (case_id, at, step, detail) VALUES (1, 1, 'erased', 'retention')"
     )

@@ -1,13 +1,14 @@
 """What a DICOM header says: of what the picture is, of whom, and what it leaves out."""
 
 from collections.abc import Callable
+from io import BytesIO
 
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
 from classifier.labels import Doubt, Modality
-from classifier.reading.dicom import iterate_dicom
+from classifier.reading.dicom import iterate_dicom, look_at_dicom
 from classifier.reading.scan import Tags
 from classifier.refusals import RefusalReason
 
@@ -117,6 +118,12 @@ def test_invalid_values_are_passed_over(dataset: MakeSet, written: Make) -> None
     scan = one(written(made))
     assert scan.tags.study_uid == "1.02.x..3"
     assert scan.tags.position is None
+
+
+@pytest.mark.parametrize("apart", [[1e308, -1e308], [0.5], [0.5] * 60])
+def test_pixels_any_distance_apart_are_read(apart: list[float], dicom: Make) -> None:
+    grid = look_at_dicom(BytesIO(dicom(RAMP, PixelSpacing=apart))).grid
+    assert grid is not None and grid.startswith("32 24") and len(grid) < 40
 
 
 def test_the_patient_is_known_by_a_salted_hash_alone(dicom: Make) -> None:
