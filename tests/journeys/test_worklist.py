@@ -166,7 +166,8 @@ async def test_the_history_of_a_case_and_the_audit_are_told_in_words_and_not_in_
         "INSERT INTO case_events (case_id, at, step, detail) VALUES (1, 1, 'erased', 'retention')"
     )
     await doctors[0].says(f"/case {number}")
-    assert "内容已删除 (保存期已满)" in (await doctors[0].sees("保存期已满")).text
+    told = (await doctors[0].sees("保存期已满")).text
+    assert "内容已删除（保存期已满）" in told  # noqa: RUF001 - the Chinese marks are meant
 
 
 async def test_a_doctor_sees_how_often_the_model_agreed(
