@@ -196,15 +196,15 @@ def load_installed(
 
 def _engine(folder: Path, card: Card, kind: EngineKind, url: str) -> Engine:
     path = check_file(folder, card, card.engine_file if kind is EngineKind.ONNX else WEIGHTS)
-    if url:
-        from classifier.engines.remote import RemoteEngine
-
-        elsewhere = RemoteEngine(url, card.trunk or card.name)
-        return ProvenEngine(elsewhere, _load_engine(path, kind), card.input_size)
     key = kind, card.files[path.name]
     engine = _networks.get(key)
     if engine is None:
         engine = _networks[key] = _load_engine(path, kind)
+    if url:
+        from classifier.engines.remote import RemoteEngine
+
+        elsewhere = RemoteEngine(url, card.trunk or card.name)
+        return ProvenEngine(elsewhere, engine, card.input_size)
     return engine
 
 
