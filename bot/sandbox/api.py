@@ -69,7 +69,7 @@ class Api:
                 raise ApiError(404, "Not Found")
             fault = self._world.faults.take(DOWNLOAD, None)
             if fault is not None:
-                await asyncio.sleep(fault.delay)
+                await self._world.faults.delay(fault)
                 if fault.drop:
                     return Dropped()
                 if error := fault.error():
@@ -101,7 +101,7 @@ class Api:
         return JSONResponse({"ok": True, "result": result})
 
     async def _go_wrong(self, fault: Fault, name: str, method: Method, params: Params) -> Response:
-        await asyncio.sleep(fault.delay)
+        await self._world.faults.delay(fault)
         error = fault.error()
         if fault.after or not (error or fault.drop):
             answer = await self._carry_out(name, method, params)

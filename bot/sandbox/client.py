@@ -95,6 +95,10 @@ class Sim:
         """Let everything work again."""
         await self._wire.ask("DELETE", "/sim/faults")
 
+    async def release(self) -> None:
+        """Let go on what a fault delays, now or from its next call."""
+        await self._wire.post("/sim/faults/release", {})
+
     async def keep_pace(self, overall: float = 30, per_chat: float = 1, burst: float = 3) -> None:
         """Answer 429 to what comes faster (messages a second), as Telegram does; until a reset."""
         fields = {"overall": overall, "per_chat": per_chat, "burst": burst}

@@ -50,6 +50,7 @@ class Control:
             _route("/sim/chats/{chat}/events", self.events, "GET"),
             _route("/sim/faults", self.add_fault, "POST"),
             _route("/sim/faults", self.clear_faults, "DELETE"),
+            _route("/sim/faults/release", self.release, "POST"),
             _route("/sim/flood", self.set_flood, "POST"),
             _route("/sim/clock", self.advance, "POST"),
             _route("/sim/reset", self.reset, "POST"),
@@ -179,6 +180,11 @@ class Control:
     async def clear_faults(self, request: Request) -> object:
         """Let everything work again."""
         self._world.faults.clear()
+        return True
+
+    async def release(self, request: Request) -> object:
+        """Let what is delayed go on."""
+        self._world.faults.release()
         return True
 
     async def set_flood(self, request: Request) -> object:

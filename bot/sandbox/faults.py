@@ -1,7 +1,9 @@
 """What can be made to go wrong between the bot and Telegram."""
 
+import asyncio
 import random
 from collections.abc import Container
+from contextlib import suppress
 from dataclasses import dataclass, fields
 
 from bot.sandbox.errors import BLOCKED, ApiError, bad_request, too_many
@@ -25,9 +27,9 @@ _DESCRIPTIONS = {
 class Fault:
     """Goes off `times` times for calls that fit (`*`: any method but getUpdates).
 
-    `delay` seconds pass first. Then a `code` is answered, or the connection is dropped; with
-    `after` the call is carried out all the same, only its answer is lost. `share` is the
-    probability that a fitting call is hit.
+    `delay` seconds pass first, or a release comes before. Then a `code` is answered, or the
+    connection is dropped; with `after` the call is carried out all the same, only its answer is
+    lost. `share` is the probability that a fitting call is hit.
     """
 
     method: str = ANY
@@ -89,6 +91,7 @@ class Faults:
         self._waiting: list[Fault] = []
         # The same faults hit the same calls in every run.
         self._chance = random.Random(0)
+        self._released = asyncio.Event()
 
     def add(self, fault: Fault) -> None:
         """Let one wait for its calls."""
@@ -97,6 +100,18 @@ class Faults:
     def clear(self) -> None:
         """Let everything work again."""
         self._waiting.clear()
+
+    def release(self) -> None:
+        """Let no call be delayed any longer, neither those that wait nor those to come."""
+        for fault in self._waiting:
+            fault.delay = 0.0
+        self._released.set()
+        self._released = asyncio.Event()
+
+    async def delay(self, fault: Fault) -> None:
+        """Wait as long as a fault says, or until a release."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._released.wait(), fault.delay)
 
     def take(self, method: str, chat_id: int | None) -> Fault | None:
         """Return what hits this call."""

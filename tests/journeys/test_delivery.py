@@ -92,7 +92,7 @@ async def test_who_waited_long_in_the_queue_is_not_given_up_when_telegram_begins
 ) -> None:
     monkeypatch.setattr(worker, "OUTAGE_WAIT", worker.timedelta(seconds=0.05))
     monkeypatch.setattr(worker, "GIVE_UP_AFTER", 1)
-    await stage.sim.fault("download", delay=0.7)
+    await stage.sim.fault("download", delay=30)
     await ann.sends_photo(xray())
     await ann.sends_photo(xray(seed=2))
     await stage.sim.until(lambda calls: len(calls) == 1, "getFile")
@@ -100,6 +100,7 @@ async def test_who_waited_long_in_the_queue_is_not_given_up_when_telegram_begins
         await stage.sim.quiet(0.02)
     stage.change("UPDATE cases SET received_at = received_at - 7200000000")
     await stage.sim.fault("getFile", code=502, times=3)
+    await stage.sim.release()
     await ann.hears_photo()
     await ann.hears_photo()
     assert {row["attempts"] for row in stage.rows("SELECT attempts FROM cases")} == {1}
@@ -259,7 +260,7 @@ async def test_pictures_that_cannot_be_fetched_hold_up_nobody_else(
         return await fetch(self, file, folder)
 
     monkeypatch.setattr(Worker, "_fetch", fail)
-    monkeypatch.setattr(worker, "OUTAGE_WAIT", worker.timedelta(seconds=2))
+    monkeypatch.setattr(worker, "OUTAGE_WAIT", worker.timedelta(seconds=6))
     people = [await stage.agreed(number) for number in range(1, worker.SIDE_BY_SIDE + 2)]
     for seed, stuck in enumerate(people[:-1]):
         sent = await stuck.sends_file(xray(seed=seed))
@@ -267,10 +268,10 @@ async def test_pictures_that_cannot_be_fetched_hold_up_nobody_else(
     while stage.value("SELECT count(*) FROM cases WHERE next_try_at > received_at") < len(fails):
         await stage.sim.quiet(0.02)
     await people[-1].sends_file(xray(seed=99))
-    await people[-1].hears_photo(within=1.9)
+    await people[-1].hears_photo(within=5.5)
     fails.clear()
     for stuck in people[:-1]:
-        await stuck.hears_photo(within=10)
+        await stuck.hears_photo()
 
 
 async def test_a_file_that_is_gone_from_telegrams_server_is_asked_for_again(
@@ -327,19 +328,21 @@ async def test_a_slow_answer_to_a_tap_holds_up_nobody(stage: Stage, ann: User) -
     bob = await stage.agreed(2)
     await ann.sends_photo(xray())
     answer = await ann.hears_photo()
-    await stage.sim.fault("answerCallbackQuery", delay=4)
+    await stage.sim.fault("answerCallbackQuery", delay=60)
     await ann.taps("What does this mean?", answer)
-    await ann.sees("The colours show", within=3)
+    await ann.sees("The colours show")
     await bob.says("/help")
-    await bob.sees("Send a chest X-ray", within=3)
+    await bob.sees("Send a chest X-ray")
+    await stage.sim.release()
     await ann.sees_toast()
 
 
 async def test_who_blocks_the_bot_is_marked_and_left_alone(stage: Stage, ann: User) -> None:
-    await stage.sim.fault("download", delay=0.5)
+    await stage.sim.fault("download", delay=30)
     await ann.sends_photo(xray())
     await stage.sim.until(bool, "getFile")
     await ann.blocks()
+    await stage.sim.release()
     await stage.sim.quiet(0.8)
     assert stage.value("SELECT blocked_at FROM people") is not None
     assert stage.value("SELECT count(*) FROM outbox WHERE state IN ('pending', 'sending')") == 0
@@ -493,11 +496,11 @@ async def test_a_stop_gives_back_what_is_in_hand_and_finishes_what_is_being_sent
     stage: Stage, ann: User
 ) -> None:
     bob = await stage.agreed(2)
-    await stage.sim.fault("sendPhoto", delay=0.8)
+    await stage.sim.fault("sendPhoto", delay=2)
     await ann.sends_photo(xray())
-    await stage.sim.until(lambda calls: len(calls) == 1, "getFile")
-    await asyncio.sleep(0.4)
-    await stage.sim.fault("download", delay=3)
+    while not stage.value("SELECT count(*) FROM outbox WHERE kind = 'photo' AND state = 'sending'"):
+        await stage.sim.quiet(0.02)
+    await stage.sim.fault("download", delay=30)
     await bob.sends_photo(xray(seed=2))
     await stage.sim.until(lambda calls: len(calls) == 2, "getFile")
     begun = time.monotonic()

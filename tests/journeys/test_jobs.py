@@ -204,7 +204,7 @@ async def test_a_full_disk_is_told_once_each_time_it_fills_up(
 async def test_stuck_pictures_and_messages_are_told_once(
     stage: Stage, ann: User, admin: User
 ) -> None:
-    await stage.sim.fault("download", delay=4)
+    await stage.sim.fault("download", delay=30)
     await ann.sends_photo(xray())
     await stage.sim.until(bool, "getFile")
     # What is really being sent would count, too.

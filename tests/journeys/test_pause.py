@@ -42,11 +42,12 @@ class TestDetails:
     async def test_what_was_taken_in_before_is_finished(
         self, stage: Stage, ann: User, admin: User
     ) -> None:
-        await stage.sim.fault("download", delay=0.6)
+        await stage.sim.fault("download", delay=30)
         await ann.sends_photo(xray())
         await stage.sim.until(bool, "getFile")
         await admin.says("/pause")
         await admin.sees("not taken in until /resume")
+        await stage.sim.release()
         await ann.hears_photo()
 
     async def test_an_album_hears_it_once(self, stage: Stage, ann: User, admin: User) -> None:

@@ -218,7 +218,7 @@ async def test_the_old_number_of_who_is_forgotten_stands_nowhere(
 async def test_a_case_that_was_withdrawn_is_told_like_any_other(clinic: Clinic) -> None:
     [doctor] = await clinic.opens()
     ann = await clinic.stage.agreed(1)
-    await clinic.stage.sim.fault("download", delay=1.0)
+    await clinic.stage.sim.fault("download", delay=30)
     await ann.sends_photo(xray())
     await clinic.stage.sim.until(bool, "getFile")
     number = clinic.stage.value("SELECT number FROM cases")

@@ -146,7 +146,7 @@ async def test_a_card_in_flight_when_the_role_ends_is_taken_back(clinic: Clinic)
     await clinic.case(await clinic.stage.agreed(1))
     await boss.says("/staff")
     await boss.taps("End: Dr. <71>")
-    await clinic.stage.sim.fault("sendPhoto", delay=1, chat_id=71)
+    await clinic.stage.sim.fault("sendPhoto", delay=30, chat_id=71)
     await doctor.says("/review")
     in_flight = "SELECT count(*) FROM outbox WHERE kind = 'photo' AND state = 'sending'"
     while not clinic.stage.value(in_flight):
@@ -154,7 +154,8 @@ async def test_a_card_in_flight_when_the_role_ends_is_taken_back(clinic: Clinic)
     await clinic.stage.sim.quiet(0.3)
     await boss.taps("Yes, end it")
     await doctor.sees("Your role as a doctor here has ended")
-    await clinic.stage.sim.quiet(1.2)
+    await clinic.stage.sim.release()
+    await clinic.stage.sim.quiet()
     assert not [each for each in await doctor.messages() if each.photo]
 
 

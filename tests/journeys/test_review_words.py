@@ -63,13 +63,14 @@ class TestCommenting:
         await doctor.taps("I have read this and agree")
         await clinic.case(await clinic.stage.agreed(1))
         await takes(doctor)
-        await clinic.stage.sim.fault("download", delay=1)
+        await clinic.stage.sim.fault("download", delay=30)
         await doctor.sends_photo(xray(NORMAL, 7))
         await clinic.stage.sim.until(bool, "getFile")
         await doctor.taps("Bacterial pneumonia")
         await doctor.sees("You can add a comment")
         await doctor.says("/cancel")
         await doctor.sees("I no longer wait for your answer")
+        await clinic.stage.sim.release()
         await clinic.stage.sim.quiet(1.2)
         assert clinic.stage.value("SELECT state FROM cases WHERE id = 2") == "answered"
 
@@ -384,12 +385,13 @@ class TestThePatient:
         await takes(doctor)
         await says(doctor, "Normal")
         await ann.sees("A doctor has looked at your picture")
-        await clinic.stage.sim.fault("sendPhoto", delay=0.5, chat_id=1)
+        await clinic.stage.sim.fault("sendPhoto", delay=30, chat_id=1)
         await ann.sends_file(xray(BACTERIAL, 0), "scan.jpg")
         is_sent = "SELECT count(*) FROM outbox WHERE kind = 'photo' AND state = 'sending'"
         while not clinic.stage.value(is_sent):
             await clinic.stage.sim.quiet(0.02)
         await clinic.stage.sim.fault("sendMessage", code=400, chat_id=1)
+        await clinic.stage.sim.release()
         await ann.hears_photo()
         await ann.sees("a part of your answer could not be sent")
         await clinic.stage.sim.user(ADMIN).sees("a part of the answer could not be sent")

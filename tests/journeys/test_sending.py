@@ -97,11 +97,12 @@ async def test_a_caption_is_kept_as_the_patients_note_and_shown_to_nobody(
 
 async def test_one_progress_message_is_edited_not_repeated(stage: Stage, ann: User) -> None:
     before = len(await ann.messages())
-    await stage.sim.fault("getFile", delay=0.4)
+    await stage.sim.fault("getFile", delay=30)
     await ann.sends_photo(xray())
     progress = await ann.hears()
     assert progress.text.startswith(("Received", "Looking"))
     await ann.sees("Looking at your picture")
+    await stage.sim.release()
     await ann.hears_photo()
     done = await ann.sees("Done. Case")
     assert done.id == progress.id and done.edited
@@ -134,11 +135,12 @@ async def test_a_slow_download_keeps_its_lease(
 
 async def test_people_are_served_side_by_side(stage: Stage) -> None:
     ann, bob = await stage.agreed(1), await stage.agreed(2)
-    await stage.sim.fault("download", delay=1.5)
+    await stage.sim.fault("download", delay=30)
     await ann.sends_photo(xray(seed=1))
     await stage.sim.until(bool, "getFile")
     await bob.sends_photo(xray(seed=2))
-    await bob.hears_photo(within=1.2)
+    await bob.hears_photo()
     assert not any(message.photo for message in await ann.messages() if message.from_bot)
+    await stage.sim.release()
     await ann.hears_photo()
     await asyncio.sleep(0)

@@ -141,7 +141,7 @@ async def test_who_declines_gets_no_picture_opened(stage: Stage) -> None:
 
 async def test_who_takes_the_agreement_back_gets_no_picture_opened(stage: Stage) -> None:
     ann = await stage.agreed(1)
-    await stage.sim.fault("download", delay=0.5)
+    await stage.sim.fault("download", delay=30)
     await ann.sends_photo(xray())
     await stage.sim.until(bool, "getFile")
     await ann.says("/privacy")
@@ -151,6 +151,7 @@ async def test_who_takes_the_agreement_back_gets_no_picture_opened(stage: Stage)
     assert not (await ann.sees("What happens to your pictures")).buttons
     await ann.sends_photo(xray(seed=2))
     await ann.sees("I have not opened your picture")
+    await stage.sim.release()
     await stage.sim.quiet(0.6)
     assert stage.value("SELECT count(*) FROM consents") == 0
     assert not any(message.photo for message in await ann.messages() if message.from_bot)

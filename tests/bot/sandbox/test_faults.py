@@ -1,5 +1,6 @@
 """What can be made to go wrong, and the record of what the bot called."""
 
+import asyncio
 import time
 
 import pytest
@@ -83,6 +84,18 @@ async def test_a_download_can_fail(bot: Bot, sim: Sim, ann: User) -> None:
     with pytest.raises(NetworkError):
         await file.download_as_bytearray()
     assert await file.download_as_bytearray() == b"x"
+
+
+async def test_what_is_delayed_can_be_let_go(bot: Bot, sim: Sim, ann: User) -> None:
+    await sim.fault("sendMessage", delay=60, times=2)
+    held = asyncio.create_task(bot.send_message(1, "one"))
+    await asyncio.sleep(0.2)
+    assert not held.done() and await sim.calls("sendMessage") == []
+    await sim.release()
+    # The second was not called yet.
+    await held
+    await bot.send_message(1, "two")
+    assert [message.text for message in await ann.messages()][-2:] == ["one", "two"]
 
 
 async def test_calls_are_recorded_with_what_was_sent(bot: Bot, sim: Sim, ann: User) -> None:
