@@ -27,7 +27,7 @@ from storage.transaction import Tx
 
 # Telegram makes a JPEG of every photo, so a PNG would only cost time.
 REPORT_TYPE = "image/jpeg"
-# With so many messages waiting, a second's worth, progress is no longer told.
+# With so many chats waiting for a message, a second's worth, progress is no longer told.
 CROWDED = 30
 # Nor with more unfinished cases than these.
 FEW = 8

@@ -354,8 +354,12 @@ def next_due(tx: Tx, afterwords: bool = True) -> datetime | None:
 
 
 def waiting(tx: Tx) -> int:
-    """Count what is not done yet; what goes last makes nobody wait and is left out."""
-    return int(tx.value(f"SELECT count(*) FROM outbox WHERE {_OPEN} AND NOT {_GOES_LAST}"))
+    """Count the chats in which something is not done yet.
+
+    Each gets one at a time, however much waits in it. What goes last makes nobody wait.
+    """
+    count = "SELECT count(DISTINCT chat_id) FROM outbox"
+    return int(tx.value(f"{count} WHERE {_OPEN} AND NOT {_GOES_LAST}"))
 
 
 def prune(tx: Tx, before: datetime) -> int:

@@ -51,6 +51,14 @@ async def test_an_update_and_what_follows_from_it_happen_together_or_not_at_all(
     assert await storage.read(outbox.waiting) == 1
 
 
+async def test_who_writes_much_makes_no_crowd_alone(storage: Storage) -> None:
+    for count in range(40):
+        await storage.write(outbox.enqueue, out(f"{count}", chat=1))
+    assert await storage.read(outbox.waiting) == 1
+    await storage.write(outbox.enqueue, out("another", chat=2))
+    assert await storage.read(outbox.waiting) == 2
+
+
 async def test_a_chat_gets_its_messages_one_at_a_time_in_order(
     hands: Any, storage: Storage
 ) -> None:
