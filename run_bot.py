@@ -218,7 +218,7 @@ def qr(
     out: Annotated[Path, typer.Option(help="FILE.png, .svg or .pdf")] = Path("poster.png"),
 ) -> None:
     """Make the printable poster with the QR code that opens the bot."""
-    from bot.admin.sources import LONGEST_NAME, tidy
+    from bot.joining import LONGEST_NAME, tidy
     from bot.links import deep_link
     from bot.poster import poster
 
@@ -265,7 +265,7 @@ def invite(
     name: Annotated[str, typer.Option(help="for /staff and /audit")],
 ) -> None:
     """Invite a doctor or an admin by a link that works once, also where no admin is left."""
-    from bot.admin.invitations import LONGEST_NAME, tidy
+    from bot.joining import LONGEST_NAME, tidy
     from bot.links import invitation_link
     from bot.times import told
     from storage.staff import Role

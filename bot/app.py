@@ -20,7 +20,7 @@ from bot.application import build
 from bot.builders import BUILDERS
 from bot.connection import make_bot
 from bot.context import BotApplication, Services
-from bot.doctor.verdicts import Verdicts
+from bot.doctor import verdicts
 from bot.errors import report
 from bot.lock import only_one
 from bot.models import Models
@@ -97,7 +97,7 @@ async def _serve(
         [
             *(worker.run() for worker in workers),
             shadow.run(),
-            Verdicts(services).run(),
+            verdicts.settle_forever(services),
             broadcasting.feed(services),
         ],
         [outbox.run()],

@@ -13,6 +13,9 @@ from storage.people import Person
 from storage.staff import Member
 from storage.transaction import Tx
 
+# Of a person here or of a clinic.
+LONGEST_NAME = 80
+
 
 async def join(update: Update, context: Context, token: str) -> bool:
     """Take the place that a token keeps, or say kindly why not; False if it is no invitation."""

@@ -7,7 +7,6 @@ from telegram.helpers import create_deep_linked_url
 from bot.connection import make_bot
 from bot.settings import Settings
 from storage import Storage, audit, sources, staff
-from storage.sources import Source
 from storage.staff import Role
 from storage.transaction import Tx
 
@@ -18,7 +17,7 @@ async def deep_link(settings: Settings, source: str) -> str:
     if not source:
         return create_deep_linked_url(username)
     async with await _storage(settings) as storage:
-        found = await storage.write(_find_or_make, source)
+        found = await storage.write(sources.find_or_make, audit.OPERATOR, source)
     return create_deep_linked_url(username, found.token)
 
 
@@ -42,11 +41,3 @@ async def _username(settings: Settings) -> str:
 
 async def _storage(settings: Settings) -> Storage:
     return await Storage.open(settings.data_dir, image_key=settings.pictures_key)
-
-
-def _find_or_make(tx: Tx, name: str) -> Source:
-    if known := sources.by_name(tx, name):
-        return known
-    made = sources.create(tx, name)
-    audit.record(tx, audit.OPERATOR, "source_made", detail=f"source {made.id}")
-    return made

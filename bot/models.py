@@ -45,7 +45,9 @@ class Models:
     async def load(self, digest: str) -> Model:
         """Load the model whose digest begins so, and try it out; raises one of `UNUSABLE`."""
         model = await self._load(digest)
-        await asyncio.to_thread(check_fit, model)
+        if self.url:
+            # Loading does not ask the server.
+            await asyncio.to_thread(check_fit, model)
         return model
 
     async def follow(self, loaded: Model | None = None) -> list[Choice]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bot.context import Services
-from bot.say import Buttons, say
+from bot.say import say
 from storage import staff
 from storage.staff import Member, Role
 from storage.transaction import Tx
@@ -15,7 +15,6 @@ def tell(
     role: Role,
     key: str,
     sentence: str,
-    buttons: Buttons = (),
     case_id: int | None = None,
     **values: object,
 ) -> None:
@@ -23,7 +22,7 @@ def tell(
 
     What is about a case goes out of their chats with it.
     """
-    tell_each(tx, services, staff.members(tx, role), key, sentence, buttons, case_id, **values)
+    tell_each(tx, services, staff.members(tx, role), key, sentence, case_id, **values)
 
 
 def tell_each(
@@ -32,11 +31,10 @@ def tell_each(
     members: Iterable[Member],
     key: str,
     sentence: str,
-    buttons: Buttons = (),
     case_id: int | None = None,
     **values: object,
 ) -> None:
     """Write it to some members only."""
     for member in members:
         text = services.texts_in(tx, member.telegram_id)(sentence, **values)
-        say(tx, f"{key}:{member.telegram_id}", member.telegram_id, text, buttons, case_id=case_id)
+        say(tx, f"{key}:{member.telegram_id}", member.telegram_id, text, case_id=case_id)

@@ -108,6 +108,6 @@ def tapped(update: Update) -> str:
     return update.callback_query.data or ""
 
 
-def tapped_number(update: Update) -> str:
-    """Give what stands in the data of the button after its name, such as a case number."""
+def tapped_value(update: Update) -> str:
+    """Give what stands in the data of the button after its name: a number, a digest, a role."""
     return tapped(update).partition(":")[2]

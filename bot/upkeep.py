@@ -151,4 +151,4 @@ def _minutes(tx: Tx, queue: Queue) -> int:
 
 def _warn(tx: Tx, services: Services, sentence: str, **values: object) -> None:
     key = f"{sentence}:{tx.time.timestamp()}"
-    tell(tx, services, Role.ADMIN, key, sentence, (), None, **values)
+    tell(tx, services, Role.ADMIN, key, sentence, None, **values)

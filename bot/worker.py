@@ -298,8 +298,12 @@ def _is_outage(error: Exception) -> bool:
 
 def _take_over(lying: Path, target: Path) -> Path:
     """Move what a local Bot API server laid down, or copy it where it may not be moved."""
-    with suppress(PermissionError):
+    try:
         shutil.move(lying, target)
+    except PermissionError:
+        # Copied, only not removed; what could not be read is not there.
+        if not target.exists():
+            raise
     return target
 
 

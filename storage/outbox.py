@@ -72,8 +72,8 @@ class Outgoing:
     """Something to be sent.
 
     `key` names it once and for all: the same key is never written twice. `payload` is JSON without
-    the bytes of an image, which is named by `image_id`. `target` is the key of an earlier message
-    that this one edits, deletes or answers. A `fleeting` row is deleted as soon as it is done: for
+    the bytes of an image, which is named by `image_id`. `target` is the key of the message
+    that this one edits. A `fleeting` row is deleted as soon as it is done: for
     the last words to someone who asked to be forgotten.
     """
 

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
+from storage import audit
 from storage.audit import NEWEST
 from storage.clock import from_stored, from_stored_or_none
 from storage.transaction import Row, Tx
@@ -32,6 +33,15 @@ class Tally:
     source: Source
     people: int
     cases: int
+
+
+def find_or_make(tx: Tx, actor: str, name: str) -> Source:
+    """Find the source of a name; where there is none, make it and note who did."""
+    if known := by_name(tx, name):
+        return known
+    made = create(tx, name)
+    audit.record(tx, actor, "source_made", detail=f"source {made.id}")
+    return made
 
 
 def create(tx: Tx, name: str) -> Source:

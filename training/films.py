@@ -7,7 +7,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -103,7 +103,7 @@ def _greys(examples: Sequence[Example], count: int) -> list[FloatArray]:
 
 def main(
     data: Annotated[list[Path], typer.Option(help="labelled folders that are trained on")],
-    part: Annotated[str, typer.Option(help="tuning or held_out")] = "held_out",
+    part: Annotated[Literal["tuning", "held_out"], typer.Option()] = "held_out",
     count: Annotated[int, typer.Option(help="photographs of each kind")] = 24,
     gate: Annotated[Path, typer.Option(help="folder of the gate")] = GATE,
     out: Annotated[Path, typer.Option()] = RESULTS,

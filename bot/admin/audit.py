@@ -9,7 +9,7 @@ from bot.acts import Words
 from bot.building import Built
 from bot.context import Context, Services
 from bot.csv_file import as_csv
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import Buttons, edit_here, say, send_file
 from bot.texts.catalogue import Texts
 from bot.times import told
@@ -41,7 +41,7 @@ async def show(update: Update, context: Context) -> None:
 async def turn(update: Update, context: Context) -> None:
     """Show other lines in the place of these."""
     await answer_tap(update, context)
-    before = int(tapped_number(update)) or audit.NEWEST
+    before = int(tapped_value(update)) or audit.NEWEST
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         edit_here(tx, key, update, *_page(tx, services, acting.texts, before))

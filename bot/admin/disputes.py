@@ -7,7 +7,7 @@ from telegram import Update
 
 from bot import doctors_word
 from bot.context import Context, Services
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import Buttons, edit_here, say
 from bot.texts.catalogue import Texts
 from storage import opinions, reviews
@@ -91,7 +91,7 @@ async def send_back(update: Update, context: Context) -> None:
 async def _with_dispute(update: Update, context: Context, act: Act) -> None:
     """Do something with the case of the button that was tapped, if it is still in dispute."""
     await answer_tap(update, context)
-    number, _, verdict = tapped_number(update).partition(":")
+    number, _, verdict = tapped_value(update).partition(":")
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         try:

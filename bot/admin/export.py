@@ -172,7 +172,7 @@ async def build_folder(services: Services, row: OutRow) -> Built | None:
     # Another admin may want the same name at the same time.
     target, partial = place / name, place / f".{name}.{row.id}.part"
     try:
-        if not target.exists():
+        if not await asyncio.to_thread(target.exists):
             await asyncio.to_thread(partial.mkdir, mode=0o700, parents=True)
             found = await services.storage.read(lessons.gather)
             async for file, picture in _pictures(services.storage, plan(found.usable)):

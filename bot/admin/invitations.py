@@ -9,9 +9,9 @@ from telegram.helpers import create_deep_linked_url
 
 from bot.building import Built
 from bot.context import Context, Services
-from bot.joining import tidy
+from bot.joining import LONGEST_NAME, tidy
 from bot.poster import qr_png
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import say, show_made
 from bot.times import told
 from storage import audit, dialogs, staff
@@ -23,7 +23,6 @@ from storage.transaction import Tx
 INVITE, WITHDRAW = "staff_invite", "staff_withdraw"
 ASKED = "admin:invite"
 BUILD = "invitation"
-LONGEST_NAME = 80
 TIME_TO_ANSWER = timedelta(minutes=30)
 # Pixels; large enough to be scanned from another screen.
 CODE_SIDE = 720
@@ -32,7 +31,7 @@ CODE_SIDE = 720
 async def ask_name(update: Update, context: Context) -> None:
     """Ask for the name of who is to be invited."""
     await answer_tap(update, context)
-    role = Role(tapped_number(update))
+    role = Role(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         dialogs.begin(tx, acting.chat, ASKED, {"role": role}, TIME_TO_ANSWER)
@@ -74,7 +73,7 @@ async def build(services: Services, row: OutRow) -> Built | None:
 async def withdraw(update: Update, context: Context) -> None:
     """Let an invitation work no more."""
     await answer_tap(update, context)
-    invitation_id = int(tapped_number(update))
+    invitation_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         invitation = staff.invitation(tx, invitation_id)

@@ -7,7 +7,7 @@ from telegram import Update
 from bot import notices
 from bot.context import Context, Services
 from bot.models import UNUSABLE
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import edit_here
 from bot.texts.catalogue import Texts
 from classifier.card import BrokenModel
@@ -27,7 +27,7 @@ LONGEST_WHY = 150
 async def ask(update: Update, context: Context) -> None:
     """Ask whether a model is really to answer the patients."""
     await answer_tap(update, context)
-    digest = tapped_number(update)
+    digest = tapped_value(update)
     found = await context.services.models.installed()
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
@@ -47,18 +47,18 @@ async def ask(update: Update, context: Context) -> None:
 
 async def use(update: Update, context: Context) -> None:
     """Let a model answer the patients from now on; what is under way ends as it began."""
-    await _give(update, context, Part.ACTIVE)
+    _give(update, context, Part.ACTIVE)
 
 
 async def listen(update: Update, context: Context) -> None:
     """Let a model look, unseen, at what patients are answered."""
-    await _give(update, context, Part.SHADOW)
+    _give(update, context, Part.SHADOW)
 
 
 async def stop(update: Update, context: Context) -> None:
     """Let nobody listen in any more."""
     await answer_tap(update, context)
-    modality = tapped_number(update)
+    modality = tapped_value(update)
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         ended = models.end_shadow(tx, modality, acting.member)
@@ -82,13 +82,18 @@ def name_of(choice: Choice | None) -> str:
     return escape(build_name(choice.name, choice.digest)) if choice else "–"
 
 
-async def _give(update: Update, context: Context, part: Part) -> None:
+def _give(update: Update, context: Context, part: Part) -> None:
+    """Load and give; no other update waits for it, nor for a server that does not answer."""
+    context.application.create_task(_load_and_give(update, context, part), update)
+
+
+async def _load_and_give(update: Update, context: Context, part: Part) -> None:
     await answer_tap(update, context)
     service = context.services.models
     async with service.changing:
         model, refusal = None, None
         try:
-            model = await service.load(tapped_number(update))
+            model = await service.load(tapped_value(update))
         except UNUSABLE as error:
             refusal = error
 

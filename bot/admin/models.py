@@ -9,7 +9,7 @@ from telegram import Update
 from bot.admin import model_comparison
 from bot.admin.model_choice import COMPARE, LISTEN, STOP, USE, name_of, why_not
 from bot.context import Context, Services
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import Buttons, say
 from bot.texts.catalogue import Texts
 from classifier.installed import Found, Installed
@@ -68,7 +68,7 @@ async def show(update: Update, context: Context) -> None:
 async def show_one(update: Update, context: Context) -> None:
     """Show all that a model's card tells, and what can be done with it."""
     await answer_tap(update, context)
-    found, digest = await context.services.models.installed(), tapped_number(update)
+    found, digest = await context.services.models.installed(), tapped_value(update)
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         model = found.by_digest(digest)

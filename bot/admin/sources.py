@@ -9,9 +9,9 @@ from telegram.helpers import create_deep_linked_url
 
 from bot.building import Built
 from bot.context import Context, Services
-from bot.joining import tidy
+from bot.joining import LONGEST_NAME, tidy
 from bot.poster import poster
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import Buttons, edit_here, say, send_file
 from bot.texts.catalogue import Texts
 from storage import audit, dialogs, sources
@@ -26,7 +26,6 @@ RETIRE, RETIRE_SURE, KEEP = "source_retire", "source_retire_sure", "source_keep"
 ASKED = "admin:source"
 BUILD = "poster"
 LINES = 10
-LONGEST_NAME = 80
 TIME_TO_ANSWER = timedelta(minutes=30)
 KINDS = ("png", "pdf")
 
@@ -43,7 +42,7 @@ async def show_all(update: Update, context: Context) -> None:
 async def show_older(update: Update, context: Context) -> None:
     """Show the next page of the list in the place of this one."""
     await answer_tap(update, context)
-    before = int(tapped_number(update))
+    before = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         page = _page(acting.texts, sources.tallies(tx, LINES + 1, before))
@@ -101,10 +100,7 @@ async def take_name(update: Update, context: Context, dialog: Dialog) -> None:
             say(tx, key, acting.chat, text)
             return
         dialogs.end(tx, acting.chat)
-        source = sources.by_name(tx, name)
-        if source is None:
-            source = sources.create(tx, name)
-            audit.record(tx, acting.member.actor, "source_made", detail=f"source {source.id}")
+        source = sources.find_or_make(tx, acting.member.actor, name)
         _show(tx, acting, key, source.id, username)
 
     await reply_as(Role.ADMIN, update, context, reply)
@@ -113,7 +109,7 @@ async def take_name(update: Update, context: Context, dialog: Dialog) -> None:
 async def show(update: Update, context: Context) -> None:
     """Show one link and what can be done with it."""
     await answer_tap(update, context)
-    source_id, username = int(tapped_number(update)), context.bot.username
+    source_id, username = int(tapped_value(update)), context.bot.username
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         _show(tx, acting, key, source_id, username)
@@ -139,7 +135,7 @@ def _show(tx: Tx, acting: Acting, key: str, source_id: int, username: str) -> No
 async def send_poster(update: Update, context: Context) -> None:
     """Have the poster sent; it is drawn when its turn comes."""
     await answer_tap(update, context)
-    number, _, kind = tapped_number(update).partition(":")
+    number, _, kind = tapped_value(update).partition(":")
     username = context.bot.username
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
@@ -173,7 +169,7 @@ def _open(tx: Tx, source_id: int) -> Source | None:
 async def ask_to_retire(update: Update, context: Context) -> None:
     """Ask whether a link is really to count no more."""
     await answer_tap(update, context)
-    source_id = int(tapped_number(update))
+    source_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         texts, source = acting.texts, _open(tx, source_id)
@@ -191,7 +187,7 @@ async def ask_to_retire(update: Update, context: Context) -> None:
 async def retire(update: Update, context: Context) -> None:
     """Let a link count no more."""
     await answer_tap(update, context)
-    source_id = int(tapped_number(update))
+    source_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         if sources.retire(tx, source_id):

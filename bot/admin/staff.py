@@ -7,7 +7,7 @@ from telegram import Update
 from bot.admin.invitations import INVITE, WITHDRAW
 from bot.context import Context, Services
 from bot.menus import role_changed
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import Buttons, edit_here, say
 from bot.texts.catalogue import Texts
 from bot.times import local, told
@@ -35,7 +35,7 @@ async def show(update: Update, context: Context) -> None:
 async def turn(update: Update, context: Context) -> None:
     """Show another page of the list in the place of this one."""
     await answer_tap(update, context)
-    first = int(tapped_number(update))
+    first = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         edit_here(tx, key, update, *_page(tx, services, acting, first))
@@ -84,7 +84,7 @@ def _invitation(services: Services, texts: Texts, invitation: Invitation) -> Ent
 async def ask_to_revoke(update: Update, context: Context) -> None:
     """Ask whether somebody's role is really to end."""
     await answer_tap(update, context)
-    member_id = int(tapped_number(update))
+    member_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         texts, member = acting.texts, staff.get(tx, member_id)
@@ -110,7 +110,7 @@ async def ask_to_revoke(update: Update, context: Context) -> None:
 async def revoke(update: Update, context: Context) -> None:
     """End somebody's role at once and tell them."""
     await answer_tap(update, context)
-    member_id = int(tapped_number(update))
+    member_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         member = staff.get(tx, member_id)

@@ -9,7 +9,7 @@ from telegram import Update
 
 from bot.context import Context, Services
 from bot.doctor.worklist import waiting_lines
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import Buttons, edit_here, say
 from bot.settings import ZONES
 from bot.texts.catalogue import Texts
@@ -43,7 +43,7 @@ async def show(update: Update, context: Context) -> None:
 async def turn(update: Update, context: Context) -> None:
     """Turn all of it on or off."""
     await answer_tap(update, context)
-    on = tapped_number(update) == "on"
+    on = tapped_value(update) == "on"
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         changed = replace(_wishes(tx, services, acting.member), news=on)

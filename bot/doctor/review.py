@@ -6,7 +6,7 @@ from telegram import Update
 
 from bot.context import Context, Services
 from bot.doctor import card, leases, pictures
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import say, send_file, show_album
 from storage import audit, images, numbers, reviews
 from storage.cases import Case
@@ -41,7 +41,7 @@ async def show_next(update: Update, context: Context) -> None:
 async def with_case(update: Update, context: Context, act: Act) -> None:
     """Do something with the case of the button that was tapped, or say why not."""
     await answer_tap(update, context)
-    number = tapped_number(update).partition(":")[0]
+    number = tapped_value(update).partition(":")[0]
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         try:

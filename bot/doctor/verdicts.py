@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from datetime import timedelta
 
 from telegram import Update
@@ -13,7 +12,7 @@ from bot.doctor import card
 from bot.doctor.leases import tell_admins
 from bot.doctor.review import with_case
 from bot.errors import report
-from bot.replies import Acting, reply_as, tapped_number
+from bot.replies import Acting, reply_as, tapped_value
 from bot.say import say
 from bot.wake import rest
 from storage import cases, dialogs, opinions, people, reviews, staff
@@ -35,7 +34,7 @@ LONGEST_REST = 5.0
 
 async def note(update: Update, context: Context) -> None:
     """Note the verdict tapped and ask for a comment."""
-    verdict = Verdict(tapped_number(update).partition(":")[2])
+    verdict = Verdict(tapped_value(update).partition(":")[2])
 
     def act(tx: Tx, services: Services, acting: Acting, case: Case, key: str) -> None:
         unseen = card.is_unseen(tx, acting.member, case)
@@ -140,28 +139,21 @@ async def undo(update: Update, context: Context) -> None:
     await with_case(update, context, act)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """Makes verdicts final when their time has come, and tells patients."""
-
-    services: Services
-
-    async def run(self) -> None:
-        """Settle what is due, wait, and again, until cancelled."""
-        services = self.services
-        while True:
-            try:
-                if await services.storage.write(settle, services):
-                    services.wake.outbox.set()
-                until = await services.storage.read(opinions.next_due)
-                await rest(services.wake.verdicts, until, utc_now(), LONGEST_REST)
-            except StorageError as error:
-                log.error("verdicts cannot be settled: %s", type(error).__name__)
-                await asyncio.sleep(1)
-            except Exception as error:
-                # Whatever it is, it must not end the work on pictures.
-                await report(services, error, "verdicts")
-                await asyncio.sleep(LONGEST_REST)
+async def settle_forever(services: Services) -> None:
+    """Make verdicts final when their time has come, and tell patients, until cancelled."""
+    while True:
+        try:
+            if await services.storage.write(settle, services):
+                services.wake.outbox.set()
+            until = await services.storage.read(opinions.next_due)
+            await rest(services.wake.verdicts, until, utc_now(), LONGEST_REST)
+        except StorageError as error:
+            log.error("verdicts cannot be settled: %s", type(error).__name__)
+            await asyncio.sleep(1)
+        except Exception as error:
+            # Whatever it is, it must not end the work on pictures.
+            await report(services, error, "verdicts")
+            await asyncio.sleep(LONGEST_REST)
 
 
 def settle(tx: Tx, services: Services) -> bool:

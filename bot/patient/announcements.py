@@ -3,7 +3,7 @@
 from telegram import Update
 
 from bot.context import Context, Services
-from bot.replies import answer_tap, reply_once, tapped_number
+from bot.replies import answer_tap, reply_once, tapped_value
 from bot.say import Buttons, edit_here, say
 from bot.texts.catalogue import Texts
 from storage import people
@@ -27,7 +27,7 @@ async def show(update: Update, context: Context) -> None:
 async def switch(update: Update, context: Context) -> None:
     """Turn them on or off."""
     await answer_tap(update, context)
-    wanted = tapped_number(update) == ON
+    wanted = tapped_value(update) == ON
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         people.opt_out(tx, person.id, not wanted)

@@ -9,7 +9,7 @@ from bot.context import Context, Sender, Services
 from bot.joining import join
 from bot.menus import commands_of, publish_for
 from bot.patient import consent
-from bot.replies import answer_tap, reply_once, tapped_number
+from bot.replies import answer_tap, reply_once, tapped_value
 from bot.say import say, unanswered
 from bot.times import told
 from classifier.labels import Label
@@ -84,7 +84,7 @@ async def ask_language(update: Update, context: Context) -> None:
 async def set_language(update: Update, context: Context) -> None:
     """Keep the language chosen."""
     await answer_tap(update, context)
-    language = Language(tapped_number(update))
+    language = Language(tapped_value(update))
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         people.set_language(tx, person.id, language)

@@ -8,7 +8,7 @@ from telegram import Update
 from bot import doctors_word
 from bot.context import Context, Services
 from bot.patient import consent
-from bot.replies import answer_tap, erase_once, reply_once, tapped_number
+from bot.replies import answer_tap, erase_once, reply_once, tapped_value
 from bot.say import edit_here, say, unanswered
 from bot.texts.catalogue import Texts
 from storage import cases, erasure, history, outbox, people, reviews
@@ -34,7 +34,7 @@ async def explain(update: Update, context: Context) -> None:
 async def ask_doctor(update: Update, context: Context) -> None:
     """Put the case in front of the doctors."""
     await answer_tap(update, context)
-    number = tapped_number(update)
+    number = tapped_value(update)
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         texts = services.texts_of(person)
@@ -74,7 +74,7 @@ def _put_before_doctors(tx: Tx, texts: Texts, case: Case) -> str:
 async def ask_to_delete(update: Update, context: Context) -> None:
     """Ask whether the picture is really to go."""
     await answer_tap(update, context)
-    number = tapped_number(update)
+    number = tapped_value(update)
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> None:
         texts = services.texts_of(person)
@@ -99,7 +99,7 @@ async def keep(update: Update, context: Context) -> None:
 async def delete_case(update: Update, context: Context) -> None:
     """Erase one case, and its messages from the chat."""
     await answer_tap(update, context)
-    number = tapped_number(update)
+    number = tapped_value(update)
 
     def reply(tx: Tx, services: Services, person: Person, key: str) -> Erased:
         texts, case = services.texts_of(person), history.own(tx, person.id, number)

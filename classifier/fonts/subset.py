@@ -7,9 +7,10 @@ https://github.com/notofonts/noto-cjk as released. The result is the same, byte 
 
 # ruff: noqa: RUF001 - the Chinese marks that look like ASCII ones are meant
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from fontTools import subset  # type: ignore[import-untyped]  # it has no types
 from fontTools.ttLib import TTCollection, TTFont  # type: ignore[import-untyped]  # nor here
 
@@ -57,11 +58,8 @@ def cut(font: TTFont, wanted: str, weight: fonts.Weight) -> None:
     subset.save_font(font, str(fonts.path(weight)), options)
 
 
-def main() -> None:
-    """Read the source folder from the command line and write the fonts and their characters."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", nargs="?", type=Path, default=SOURCE)
-    source: Path = parser.parse_args().source
+def main(source: Annotated[Path, typer.Argument(help="folder of the fonts")] = SOURCE) -> None:
+    """Write the fonts and their characters."""
     wanted = characters()
     for file, (weight, name) in SOURCES.items():
         faces = TTCollection(source / file).fonts
@@ -70,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from storage import Storage, outbox
+from storage import Storage
 from storage.backups import verify
 from storage.transaction import Tx
 

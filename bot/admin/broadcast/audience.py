@@ -13,7 +13,7 @@ from bot.admin.broadcast.words import (
     source_name,
 )
 from bot.context import Context, Services
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import Buttons, edit_here, say
 from bot.texts.catalogue import Texts
 from classifier.report_texts import Language
@@ -44,7 +44,7 @@ def _crowds(texts: Texts, broadcast_id: int) -> Buttons:
 async def choose(update: Update, context: Context) -> None:
     """Take the audience, or ask which clinic or language."""
     await answer_tap(update, context)
-    number, _, name = tapped_number(update).partition(":")
+    number, _, name = tapped_value(update).partition(":")
     broadcast_id, crowd = int(number), Crowd(name)
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
@@ -77,7 +77,7 @@ def _which_language(texts: Texts, broadcast_id: int) -> tuple[str, Buttons]:
 async def choose_source(update: Update, context: Context) -> None:
     """Take those who came by one clinic's link."""
     await answer_tap(update, context)
-    broadcast_id, source_id = map(int, tapped_number(update).split(":"))
+    broadcast_id, source_id = map(int, tapped_value(update).split(":"))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         audience = Audience(Crowd.SOURCE, source_id=source_id)
@@ -89,7 +89,7 @@ async def choose_source(update: Update, context: Context) -> None:
 async def choose_language(update: Update, context: Context) -> None:
     """Take those who read one language."""
     await answer_tap(update, context)
-    number, _, language = tapped_number(update).partition(":")
+    number, _, language = tapped_value(update).partition(":")
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         audience = Audience(Crowd.LANGUAGE, language=Language(language))
@@ -116,7 +116,7 @@ def _address(
 async def weigh(update: Update, context: Context) -> None:
     """Take what kind it is, and show it as it will look."""
     await answer_tap(update, context)
-    number, _, weight = tapped_number(update).partition(":")
+    number, _, weight = tapped_value(update).partition(":")
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         if not broadcasts.weigh(tx, int(number), weight == SAFETY):

@@ -7,7 +7,7 @@ from telegram import Message, Update
 
 from bot.admin.broadcast import audience, model_update, report
 from bot.context import Context, Services
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import edit_here, say
 from classifier.report_texts import Language
 from storage import broadcasts, dialogs
@@ -108,7 +108,7 @@ async def take_sentence(update: Update, context: Context, dialog: Dialog) -> Non
 async def skip_sentence(update: Update, context: Context) -> None:
     """Leave the text of a language as it is."""
     await answer_tap(update, context)
-    broadcast_id, _, language = tapped_number(update).partition(":")
+    broadcast_id, _, language = tapped_value(update).partition(":")
     asked = Dialog(SENTENCE, {"broadcast": int(broadcast_id), "language": language})
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:

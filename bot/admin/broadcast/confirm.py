@@ -5,7 +5,7 @@ from telegram import Update
 from bot.admin.broadcast import report
 from bot.admin.broadcast.words import drop_button, heading
 from bot.context import Context, Services
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import Buttons, edit_here, say
 from bot.texts.catalogue import Texts
 from classifier.report_texts import Language
@@ -70,7 +70,7 @@ def draft(tx: Tx, broadcast_id: int) -> Broadcast | None:
 async def ask_to_send(update: Update, context: Context) -> None:
     """Ask for the second tap."""
     await answer_tap(update, context)
-    broadcast_id = int(tapped_number(update))
+    broadcast_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         texts, broadcast = acting.texts, draft(tx, broadcast_id)
@@ -91,7 +91,7 @@ async def ask_to_send(update: Update, context: Context) -> None:
 async def go_back(update: Update, context: Context) -> None:
     """Show the first question again."""
     await answer_tap(update, context)
-    broadcast_id = int(tapped_number(update))
+    broadcast_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         broadcast = draft(tx, broadcast_id)
@@ -106,7 +106,7 @@ async def go_back(update: Update, context: Context) -> None:
 async def send(update: Update, context: Context) -> None:
     """Begin to send; everybody who is to get it is written down."""
     await answer_tap(update, context)
-    broadcast_id = int(tapped_number(update))
+    broadcast_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         texts, broadcast = acting.texts, draft(tx, broadcast_id)
@@ -136,7 +136,7 @@ def settle(tx: Tx, broadcast: Broadcast) -> bool:
 async def drop(update: Update, context: Context) -> None:
     """Throw away a draft, or what was scheduled."""
     await answer_tap(update, context)
-    broadcast_id = int(tapped_number(update))
+    broadcast_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         before = broadcasts.get(tx, broadcast_id)

@@ -7,7 +7,7 @@ from telegram import Update
 from bot.admin.broadcast import report
 from bot.admin.broadcast.report import CANCEL_SURE, KEEP
 from bot.context import Context, Services
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import edit_here, say
 from storage import broadcasts, recipients
 from storage.broadcasts import BroadcastState
@@ -35,7 +35,7 @@ async def _change(
 ) -> None:
     """Do it if it can be done, and show where the announcement stands now."""
     await answer_tap(update, context)
-    broadcast_id = int(tapped_number(update))
+    broadcast_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         broadcast = broadcasts.get(tx, broadcast_id)
@@ -52,7 +52,7 @@ async def _change(
 async def ask_to_cancel(update: Update, context: Context) -> None:
     """Ask whether to stop for good; meanwhile it goes on."""
     await answer_tap(update, context)
-    broadcast_id = int(tapped_number(update))
+    broadcast_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         texts, broadcast = acting.texts, broadcasts.get(tx, broadcast_id)

@@ -7,7 +7,7 @@ from bot.admin.broadcast.words import drop_button, heading
 from bot.building import Built
 from bot.context import Context, Services
 from bot.csv_file import as_csv
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import Buttons, edit, say, send_file
 from bot.texts.catalogue import Texts
 from storage import audit, broadcasts, recipients, staff
@@ -140,7 +140,7 @@ def _in_full(tx: Tx, services: Services, texts: Texts, broadcast: Broadcast) -> 
 async def send_report(update: Update, context: Context) -> None:
     """Have the list of recipients sent; it names nobody."""
     await answer_tap(update, context)
-    broadcast_id = int(tapped_number(update))
+    broadcast_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         if broadcasts.get(tx, broadcast_id) is None:

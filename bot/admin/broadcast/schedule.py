@@ -10,7 +10,7 @@ from bot.admin.broadcast.confirm import LATER
 from bot.admin.broadcast.times import Past, Unreadable, read_time
 from bot.admin.broadcast.words import drop_button, heading
 from bot.context import Context, Services
-from bot.replies import Acting, answer_tap, reply_as, tapped_number
+from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import edit_here, say
 from bot.times import told
 from storage import audit, broadcasts, dialogs
@@ -29,7 +29,7 @@ LATEST = timedelta(hours=1)
 async def ask_time(update: Update, context: Context) -> None:
     """Ask when it is to go out."""
     await answer_tap(update, context)
-    broadcast_id = int(tapped_number(update))
+    broadcast_id = int(tapped_value(update))
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         if confirm.draft(tx, broadcast_id) is None:
@@ -80,7 +80,7 @@ async def take_time(update: Update, context: Context, dialog: Dialog) -> None:
 async def schedule(update: Update, context: Context) -> None:
     """Keep the time."""
     await answer_tap(update, context)
-    broadcast_id, seconds = map(int, tapped_number(update).split(":"))
+    broadcast_id, seconds = map(int, tapped_value(update).split(":"))
     at = datetime.fromtimestamp(seconds, UTC)
 
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
