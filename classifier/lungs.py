@@ -4,6 +4,7 @@ One way for every source, in Hounsfield units, as a picture, or cut to the lungs
 differs between sources must not differ because of us. The same functions in training.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,11 +54,13 @@ def find_lungs(scans: Sequence[Scan]) -> Masks:
 def lung_volume(scans: Sequence[Scan]) -> float:
     """Estimate how much lung a series shows from slices that span it evenly: in mm³.
 
-    As far as their places and the size of their pixels are known; 0 without places.
+    As far as their places and the size of their pixels are known; 0 without places, or with such
+    as no body has.
     """
     shares = find_lungs(scans).mean((1, 2))
     sizes = [scan.pixels.size * np.prod(scan.spacing or (1, 1)) for scan in scans]
-    return float((shares * sizes).mean()) * extent([scan.tags for scan in scans])
+    volume = float((shares * sizes).mean()) * extent([scan.tags for scan in scans])
+    return volume if math.isfinite(volume) else 0.0
 
 
 def lung_share(scan: Scan, mask: NDArray[np.bool_]) -> float:

@@ -136,7 +136,8 @@ CHINESE = Words(
             "文件显示患者不在 1 至 5 岁之间，而模型主要学习的是 1 至 5 岁儿童的胸片，所以不下结论。"
         ),
         Doubt.OTHERS_UNSEEN: (
-            "文件里还有别的图片没有看，或者有图片无法读取，所以不下结论。请把每张图片单独发送。"
+            "文件里还有别的图片没有看，或者有图片无法读取，所以不下结论。"
+            "请把每张图片、每个完整的 CT 序列分开发送。"
         ),
         Doubt.POOR_QUALITY: "图片不够清晰。如果方便，请发送医院导出的原始文件再试一次。",
     },
@@ -290,7 +291,7 @@ ENGLISH = Words(
         ),
         Doubt.OTHERS_UNSEEN: (
             "The file holds other pictures that were not looked at, or that could not be read, so "
-            "no answer is named. Please send each picture by itself."
+            "no answer is named. Please send each picture, or each whole CT series, by itself."
         ),
         Doubt.POOR_QUALITY: (
             "The picture is not very clear. If you can, send the original file from the hospital."

@@ -22,6 +22,7 @@ from classifier.reading.limits import MAX_PIXEL_BYTES, MAX_SLICES, is_too_large,
 from classifier.reading.render import Stored, grey, hounsfield, luma
 from classifier.reading.scan import FileKind, Scan, Units
 from classifier.reading.series import FileLook
+from classifier.reading.upright import height_to_width, squared, upright
 from classifier.refusals import Refusal, RefusalReason
 
 _PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -152,8 +153,12 @@ def _scan(dataset: Dataset, said: FileLook, index: int, frames: int, stored: Sto
         pixels = grey(dataset, stored)
     millimetres = spacing(dataset, index)
     tags = frame_tags(dataset, index, frames, said.tags)
+    height = height_to_width(dataset, millimetres if said.modality is Modality.CT else None)
+    square = squared(pixels, height)
+    if millimetres and square.shape != pixels.shape:
+        millimetres = min(millimetres), min(millimetres)
     return Scan(
-        pixels,
+        upright(square, tags.orientation),
         units,
         said.modality,
         millimetres,

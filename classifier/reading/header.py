@@ -130,6 +130,7 @@ def look(dataset: Dataset, salt: bytes = OWN_SALT) -> FileLook:
         _tags(dataset, salt),
         frames=0 if is_cut else claimed,
         grid=_grid(dataset),
+        common=_common(dataset, salt),
         excluded_by=_excluded_by(dataset),
     )
 
@@ -182,6 +183,16 @@ def _grid(dataset: Dataset) -> str:
     return " ".join(f"{each:.4g}" for each in (*sides, *numbers(dataset, "PixelSpacing")[:2]))
 
 
+def _common(dataset: Dataset, salt: bytes) -> str:
+    """Hash what is one and the same for a series (PS3.3 A.1.4), whoever its patient is."""
+    keywords = ("FrameOfReferenceUID", "StudyDate", "AccessionNumber", "PatientSex")
+    return _hash("|".join(text(dataset, each) or "" for each in keywords), salt)
+
+
+def _hash(said: str, salt: bytes) -> str:
+    return hashlib.blake2b(said.encode(), key=salt, digest_size=16).hexdigest()
+
+
 def _modality(dataset: Dataset) -> Modality | None:
     said = _said_modality(dataset)
     if said == "":
@@ -208,20 +219,20 @@ def _tags(dataset: Dataset, salt: bytes) -> Tags:
 def _patient_key(dataset: Dataset, salt: bytes) -> str | None:
     """Hash who it is, by parts: careless anonymisers give one PatientID to several people.
 
-    Case, and how the parts of a name are set apart, tell nobody apart (PS3.5 6.2.1). The sex alone
-    is nobody.
+    Case, how the parts of a name are set apart, and whether it stands there in other scripts too,
+    tell nobody apart (PS3.5 6.2.1). The sex alone is nobody.
     """
-    said = (text(dataset, each) or "" for each in ("PatientID", "PatientName", "PatientBirthDate"))
-    who = [" ".join(re.split(r"[\s^=]+", each.casefold())).strip() for each in said]
+    number, name, born = (
+        text(dataset, each) or "" for each in ("PatientID", "PatientName", "PatientBirthDate")
+    )
+    name = next((each for each in name.split("=") if each.strip(" ^")), "")
+    born = re.sub(r"\D", "", born)
+    who = [" ".join(re.split(r"[\s^,]+", each.casefold())).strip() for each in (number, name, born)]
     if not any(who):
         return None
     sex = (text(dataset, "PatientSex") or "").upper()
     who.append(sex if sex in ("F", "M") else "")
-    parts = [
-        part and hashlib.blake2b(part.encode(), key=salt, digest_size=16).hexdigest()
-        for part in who
-    ]
-    return "|".join(parts)
+    return "|".join(part and _hash(part, salt) for part in who)
 
 
 def value(dataset: Dataset, keyword: str) -> Any:

@@ -183,11 +183,12 @@ class IsolatedReader:
             return self._lung_volume(_tasks(task.path, evenly(ordered(indices), _PROBES)), left)
 
         indices = choose(looks, lungs)
-        of_series = looks[indices[0]].is_slice
+        first = looks[indices[0]]
+        of_series = first.is_slice
         around = {seen[index][0] for index in indices}
         beside = [a[0] for m, a in zip(members, answers, strict=True) if m not in around]
         broken = listing.damaged + sum(map(_is_broken, beside))
-        unseen = sum(_was_meant(other, of_series) for other in beside)
+        unseen = sum(_was_meant(other, first) for other in beside)
         return _Chosen(
             members=tuple(ordered(indices)),
             lost=broken if of_series else 0,
@@ -307,19 +308,22 @@ def _is_broken(other: Message) -> bool:
     return is_cut or (isinstance(other, Refusal) and other.reason is RefusalReason.BROKEN)
 
 
-def _was_meant(other: Message, beside_series: bool) -> bool:
+def _was_meant(other: Message, chosen: FileLook) -> bool:
     """Tell whether what lies beside the chosen, and is whole, was sent to be looked at, too.
 
     A hospital's disc also holds reports without a picture, and with a CT series other series,
-    localizers and the icons of a viewer.
+    localizers and the icons of a viewer. Under the same UID such are slices that do not fit.
     """
     if _is_broken(other):
         return False
     if isinstance(other, Refusal):
         return other.reason is not RefusalReason.NO_PIXELS
-    if not isinstance(other, FileLook) or not beside_series:
+    if not isinstance(other, FileLook) or not chosen.is_slice:
         return True
     if other.kind is FileKind.DICOM:
+        uid = chosen.tags.series_uid
+        if other.is_slice and uid is not None and other.tags.series_uid == uid:
+            return True
         return other.modality is not Modality.CT or other.excluded_by not in (None, LOCALIZER)
     return other.kind is FileKind.JPEG
 

@@ -15,6 +15,8 @@ from classifier.refusals import Refusal, RefusalReason
 MIN_POSITIONS = 3
 # Two reconstructions of one chest differ by less, and then the one with more slices tells more.
 NEARLY = 0.8
+# A study has a dozen reconstructions; to look for lungs in each of hundreds takes minutes.
+MOST_MEASURED = 24
 # What excludes the scout views that come with every CT.
 LOCALIZER = "ImageType"
 
@@ -23,9 +25,9 @@ LOCALIZER = "ImageType"
 class FileLook:
     """What a file says of itself before its pixels are decoded.
 
-    `grid` tells how its pixels lie, alike for all slices of a series. `excluded_by` names the
-    attribute that says that it is no chest from the front. Without `frames` it should be a picture,
-    and was cut off before that.
+    `grid` tells how its pixels lie, and `common` stands for what else is alike for all slices of a
+    series. `excluded_by` names the attribute that says that it is no chest from the front. Without
+    `frames` it should be a picture, and was cut off before that.
     """
 
     kind: FileKind
@@ -33,6 +35,7 @@ class FileLook:
     tags: Tags = field(default_factory=Tags)
     frames: int = 1
     grid: str | None = None
+    common: str | None = None
     excluded_by: str | None = None
 
     @property
@@ -138,10 +141,14 @@ def group(items: Iterable[tuple[Hashable, FileLook]]) -> list[list[int]]:
             # Careless anonymisers give one UID to series of several patients.
             tags = look.tags
             who = tags.patient_key, tags.study_uid
-            key = folder, who, tags.series_uid, look.grid, _axis([tags])
+            key = folder, who, *_traits(look)
             found[key].append(index)
             places[key].add(_place(look.tags))
     return [found[key] for key in found if len(places[key]) >= MIN_POSITIONS]
+
+
+def _traits(look: FileLook) -> tuple[Hashable, ...]:
+    return look.tags.series_uid, look.grid, look.common, _axis([look.tags])
 
 
 def _place(tags: Tags) -> float:
@@ -168,15 +175,28 @@ def choose(looks: Sequence[FileLook], lungs: Callable[[list[int]], float]) -> li
     series = all_series(looks)
     if not series:
         raise Refusal(RefusalReason.SEVERAL_STUDIES, f"{len(images)} pictures")
-    axial = [each for each in series if is_axial([looks[i].tags for i in each])] or series
-    if len(axial) == 1:
-        return axial[0]
-    measured = [lungs(each) for each in axial]
+    longest = _longest(looks, series)
+    if len(longest) == 1:
+        return longest[0]
+    measured = [lungs(each) for each in longest]
     enough = NEARLY * max(measured)
-    return max(
-        (each for each, lung in zip(axial, measured, strict=True) if lung >= enough),
-        key=lambda each: sum(looks[i].frames for i in each),
-    )
+    return next(each for each, lung in zip(longest, measured, strict=True) if lung >= enough)
+
+
+def _longest(looks: Sequence[FileLook], series: list[list[int]]) -> list[list[int]]:
+    """Give the series that may be the chest, the one of most slices first.
+
+    Axial ones, and of those the ones that tell how they lie, which captured screens do not.
+    """
+    axial = [each for each in series if is_axial([looks[i].tags for i in each])] or series
+    slices = [each for each in axial if any(_tells_how_it_lies(looks[i]) for i in each)] or axial
+    longest = sorted(slices, key=lambda each: sum(looks[i].frames for i in each), reverse=True)
+    return longest[:MOST_MEASURED]
+
+
+def _tells_how_it_lies(look: FileLook) -> bool:
+    """Tell whether an orientation is known; a file of many frames has one for each."""
+    return look.tags.orientation is not None or look.frames > 1
 
 
 def _check_one_study(images: Sequence[Tags], everything: Sequence[Tags]) -> None:
@@ -205,11 +225,11 @@ def _are_several(patients: set[str | None]) -> bool:
 def all_series(looks: Sequence[FileLook]) -> list[list[int]]:
     """Find the CT series of at least two slices, localizers left out, as indices.
 
-    What lies another way, or has other pixels, is another series: anonymisers may give one UID, or
-    none, to several, and to several patients.
+    What lies another way, has other pixels or another frame of reference is another series:
+    anonymisers may give one UID, or none, to several, and to several patients.
     """
     series: defaultdict[Hashable, list[int]] = defaultdict(list)
     for index, look in enumerate(looks):
         if look.is_slice:
-            series[look.tags.series_uid, look.grid, _axis([look.tags])].append(index)
+            series[_traits(look)].append(index)
     return [each for each in series.values() if sum(looks[i].frames for i in each) > 1]

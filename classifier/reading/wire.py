@@ -129,6 +129,7 @@ def _look(said: dict[str, Any]) -> FileLook:
         _tags(said["tags"]),
         frames=_whole(said["frames"], MAX_SLICES + 1),
         grid=_text(said["grid"]),
+        common=_text(said["common"]),
         excluded_by=_text(said["excluded_by"]),
     )
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from classifier.labels import FloatArray, Modality
-from classifier.lungs import GRID, find_lungs, lung_box, lung_input
+from classifier.lungs import GRID, find_lungs, lung_box, lung_input, lung_volume
 from classifier.preprocess import to_unit
 from classifier.reading.picture import read_picture
-from classifier.reading.scan import Scan, Units
+from classifier.reading.scan import Scan, Tags, Units
 
 LEFT, RIGHT = (-0.4, 0.0), (0.4, 0.0)
 
@@ -138,3 +138,13 @@ def test_real_lungs_are_found(shared_data: Path, folder: str) -> None:
     found = find_lungs([read_picture(path.read_bytes()) for path in paths])
     assert (found.mean((1, 2)) > 0.05).all()
     assert (found.mean((1, 2)) < 0.4).all()
+
+
+@pytest.mark.parametrize("far", [1e308, 1e200])
+def test_places_that_no_body_has_make_no_volume(far: float) -> None:
+    flat = np.full((32, 32), 40, np.int16)
+    scans = [
+        Scan(flat, Units.HOUNSFIELD, Modality.CT, (far, far), Tags(position=(0, 0, far * z)))
+        for z in (-1, 0, 1)
+    ]
+    assert lung_volume(scans) == 0

@@ -57,6 +57,15 @@ def test_what_a_disc_brings_beside_the_series_is_nothing_unseen(
     assert (heights(study), study.unseen) == ([0, 1, 2, 3], 0)
 
 
+def test_slices_under_the_same_uid_that_do_not_fit_are_counted(
+    read: Read, zipped: Make, ct_slice: Make
+) -> None:
+    files = {f"{z}.dcm": ct_slice(z) for z in range(5)}
+    files |= {f"odd{z}.dcm": ct_slice(z, PixelSpacing=[3, 3]) for z in (7, 8)}
+    study = read(zipped(files))
+    assert (heights(study), study.unseen) == ([0, 1, 2, 3, 4], 2)
+
+
 def test_an_x_ray_beside_the_series_is_counted(
     read: Read, zipped: Make, ct_slice: Make, dicom: Make
 ) -> None:

@@ -142,6 +142,36 @@ def test_however_a_name_is_set_apart_it_is_the_same(dicom: Make) -> None:
     assert len({one(dicom(PatientName=name)).tags.patient_key for name in ("A^B", "AB")}) == 2
 
 
+@pytest.mark.parametrize(
+    ("said", "otherwise"),
+    [
+        ({"PatientName": "Wang^Xiaodong"}, {"PatientName": "WANG^XIAODONG=王^小东"}),
+        ({"PatientName": "Lee, Ann"}, {"PatientName": "LEE^ANN"}),
+        ({"PatientBirthDate": "19800102"}, {"PatientBirthDate": "1980.01.02"}),
+    ],
+)
+def test_one_patient_in_two_writings_is_one(
+    said: dict[str, str], otherwise: dict[str, str], dicom: Make
+) -> None:
+    utf8 = {"SpecificCharacterSet": "ISO_IR 192"}
+    keys = {one(dicom(**utf8, **each)).tags.patient_key for each in (said, otherwise)}
+    assert len(keys) == 1 and None not in keys
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"FrameOfReferenceUID": "1.9"}, {"StudyDate": "20260102"}, {"PatientSex": "F"}],
+)
+def test_what_a_series_has_in_common_tells_two_apart(other: dict[str, str], dicom: Make) -> None:
+    usual = {"FrameOfReferenceUID": "1.8", "StudyDate": "20260101", "PatientSex": "M"}
+
+    def common(**said: str) -> str | None:
+        return look_at_dicom(BytesIO(dicom(**usual | said)), b"a").common
+
+    assert common() == common() != common(**other)
+    assert "20260101" not in str(common())
+
+
 def test_the_sex_alone_is_nobody_and_two_are_two(dicom: Make) -> None:
     nobody = {"PatientID": None, "PatientName": None}
     assert one(dicom(**nobody, PatientSex="M")).tags.patient_key is None

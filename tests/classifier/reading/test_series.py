@@ -91,6 +91,35 @@ def test_slices_of_other_pixels_are_another_series_even_under_one_uid() -> None:
     assert group(("a", look) for look in looks) == [[0, 2, 4, 6], [1, 3, 5]]
 
 
+def test_slices_of_another_frame_of_reference_are_another_series_even_under_one_uid() -> None:
+    one, two = ([replace(ct(z), common=common) for z in range(4)] for common in ("a", "b"))
+    looks = [look for pair in zip(one, two, strict=True) for look in pair]
+    assert all_series(looks) == [[0, 2, 4, 6], [1, 3, 5, 7]]
+    assert group(("a", look) for look in looks) == [[0, 2, 4, 6], [1, 3, 5, 7]]
+
+
+def test_captured_screens_that_lie_nowhere_come_after_slices() -> None:
+    nowhere = [
+        replace(ct(0), tags=Tags(instance_number=n, series_uid="2", study_uid="s"))
+        for n in range(9)
+    ]
+    named = [replace(each, tags=replace(each.tags, patient_key="p")) for each in nowhere]
+    assert choose([*named, *(ct(z) for z in range(4))]) == [9, 10, 11, 12]
+    assert choose(named) == list(range(9))
+
+
+def test_lungs_are_looked_for_in_the_longest_of_very_many_series() -> None:
+    looks = [ct(z, series=f"{n}") for n in range(100) for z in range(2 + n // 50)]
+    measured: list[int] = []
+
+    def lungs(indices: list[int]) -> float:
+        measured.append(len(indices))
+        return 1.0
+
+    assert len(choose(looks, lungs)) == 3
+    assert measured == [3] * series.MOST_MEASURED
+
+
 @pytest.mark.parametrize(("sex", "several"), [("m", False), ("", False), ("f", True)])
 def test_one_name_of_two_sexes_is_of_two_patients(sex: str, several: bool) -> None:
     looks = [ct(0, patient="a||c|m"), ct(1, patient=f"a||c|{sex}"), ct(2, patient="a||c|m")]
