@@ -21,7 +21,8 @@ DARK = 0.36
 BRIGHT = 0.66
 WHITE = 0.04
 BLACK = 0.32
-GRAINY = 0.032
+# Of `grain` at each scale.
+GRAINY = (0.032, 0.009, 0.015)
 # Edges so sharp where all that is fine is missing were sharpened by a program.
 ENLARGED = -6.0
 SHARPENED = 1.22
@@ -45,9 +46,10 @@ class Quality:
     `side` is the shorter one in pixels. `sharpness` compares edges after a blur of one pixel with
     those after two: about 2 for the sharpest edges, near 1 for none. `fineness` is the logarithm of
     the power of fine detail over that of coarse: about -4 for a film, below -6 for an enlarged
-    thumbnail. `grain` is the standard deviation of white noise. `shadows` and `lights` are the
-    greys that a quarter of the picture is below and above, `white` and `black` the shares of it
-    that are lost there, `contrast` is the spread of its greys: all in [0, 1].
+    thumbnail. `grain` is the standard deviation of white noise, `grain_2` and `grain_4` of what
+    coarser noise there is besides, in grains of 2 and 4 pixels of `SIDE`. `shadows` and `lights`
+    are the greys that a quarter of the picture is below and above, `white` and `black` the shares
+    of it that are lost there, `contrast` is the spread of its greys: all in [0, 1].
 
     Edits: `plain` is the share covered by one grey, neither black nor white, `fullness` compares
     how many greys are used (exponential of their entropy) with a normal distribution of the same
@@ -59,6 +61,8 @@ class Quality:
     sharpness: float
     fineness: float
     grain: float
+    grain_2: float
+    grain_4: float
     shadows: float
     lights: float
     white: float
@@ -84,6 +88,8 @@ def measure(shown: Greys, side: int | None = None) -> Quality:
         sharpness=float(np.sqrt(fine / coarse)) if coarse > 0 else np.inf,
         fineness=_fineness(grey),
         grain=noise**0.5,
+        grain_2=_coarse_noise(grey, 2, noise) ** 0.5,
+        grain_4=_coarse_noise(grey, 4, noise) ** 0.5,
         shadows=float(shadows),
         lights=float(lights),
         white=float((grey > 0.99).mean()),
@@ -104,7 +110,7 @@ def doubts(quality: Quality, modality: Modality) -> frozenset[Doubt]:
         holds |= {
             Doubt.TOO_SMALL: holds[Doubt.TOO_SMALL] or _is_enlarged(quality),
             Doubt.BLURRED: quality.sharpness < BLURRED,
-            Doubt.POOR_QUALITY: quality.grain > GRAINY,
+            Doubt.POOR_QUALITY: _is_grainy(quality),
             Doubt.TOO_DARK: quality.lights < DARK,
             Doubt.TOO_BRIGHT: quality.shadows > BRIGHT,
             Doubt.CLIPPED: quality.white > WHITE or quality.black > BLACK,
@@ -116,6 +122,14 @@ def doubts(quality: Quality, modality: Modality) -> frozenset[Doubt]:
 
 def _is_enlarged(quality: Quality) -> bool:
     return quality.fineness < ENLARGED and quality.sharpness > SHARPENED
+
+
+def _is_grainy(quality: Quality) -> bool:
+    grains = [quality.grain]
+    if quality.side >= SIDE:
+        # The pixels of smaller pictures are such grains themselves.
+        grains += [quality.grain_2, quality.grain_4]
+    return any(grain > limit for grain, limit in zip(grains, GRAINY, strict=False))
 
 
 def _is_edited(quality: Quality) -> bool:
@@ -184,3 +198,10 @@ def _noise(grey: FloatArray) -> float:
     rows = grey[:-2] - 2 * grey[1:-1] + grey[2:]
     cross = (rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]) / 6
     return float(np.median(np.abs(cross)) / 0.6745) ** 2
+
+
+def _coarse_noise(grey: FloatArray, pixels: int, noise: float) -> float:
+    """Estimate the variance of noise in grains of so many pixels, without what is white."""
+    side = len(grey) // pixels
+    averaged = grey.reshape(side, pixels, side, pixels).mean((1, 3))
+    return max(_noise(averaged) - noise / pixels**2, 0.0)

@@ -33,10 +33,15 @@ DOUBTS = (
     Doubt.CLIPPED,
     Doubt.FLAT,
     Doubt.EDITED,
+    Doubt.POOR_QUALITY,
 )
 EVERY = 4
 BLURS = (1, 1.5, 2, 3, 4)
 NOISE = 0.03
+# Of 480 pixels, which a phone's pictures are sent with at least; strong, and one in so many lost.
+GRAINS = (2, 4, 8)
+COARSE_NOISE = 0.05
+LOST = 0.03
 GAMMAS = (0.2, 0.3, 0.45, 2.2, 3, 4)
 GAINS = (3, 2, 1.5, 0.4, 0.2)
 STEPS = (0.3, -0.3, 0.5, -0.5)
@@ -54,6 +59,8 @@ def degraded() -> dict[str, Worse]:
         **{f"blur of {pixels} px in 224": partial(_blurred, pixels) for pixels in BLURS},
         **{f"blur of {pixels} px, noise": partial(_blurred_and_noisy, pixels) for pixels in BLURS},
         "noise": _noisy,
+        **{f"noise in grains of {pixels} px in 480": partial(_grainy, pixels) for pixels in GRAINS},
+        "salt and pepper in 224 px": _peppered,
         **{f"gamma {power}": partial(_bent, lambda x, by: x**by, power) for power in GAMMAS},
         **{f"contrast x {gain}": partial(_bent, _stretched, gain) for gain in GAINS},
         **{f"exposure {step:+}": partial(_bent, lambda x, by: x + by, step) for step in STEPS},
@@ -73,6 +80,21 @@ def _blurred(pixels: float, grey: Grey) -> Grey:
 
 def _noisy(grey: Grey) -> Grey:
     return _bent(lambda x, by: x + np.random.default_rng(0).normal(0, by, x.shape), NOISE, grey)
+
+
+def _grainy(pixels: int, grey: Grey) -> Grey:
+    """Lay smooth noise over it, as a phone makes in the dark and then takes away in part."""
+    side = 480 // pixels
+    drawn = np.random.default_rng(0).normal(0, COARSE_NOISE, (side, side)).astype(np.float32)
+    rows, columns = grey.shape
+    noise = Image.fromarray(drawn).resize((columns, rows), Image.Resampling.BILINEAR)
+    return _bent(lambda x, _: x + np.asarray(noise), 0, grey)
+
+
+def _peppered(grey: Grey) -> Grey:
+    rng, small = np.random.default_rng(0), _sized(quality.SIDE, grey)
+    ends = rng.choice(np.array((0, 255), np.uint8), small.shape)
+    return np.where(rng.random(small.shape) < LOST, ends, small)
 
 
 def _blurred_and_noisy(pixels: float, grey: Grey) -> Grey:

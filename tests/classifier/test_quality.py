@@ -70,6 +70,21 @@ def test_strong_grain_is_told() -> None:
     assert Doubt.POOR_QUALITY in doubts(noisy(chest(224), 0.1))
 
 
+@pytest.mark.parametrize("pixels", [4, 8])
+def test_coarse_grain_is_told(pixels: int) -> None:
+    drawn = np.random.default_rng(0).normal(0, 0.05, (640 // pixels, 640 // pixels))
+    grain = Image.fromarray(drawn.astype(np.float32)).resize((640, 640), Image.Resampling.BILINEAR)
+    shown = np.clip(blurred(chest(640), 0.003) + np.asarray(grain), 0, 1)
+    assert doubts(shown) == {Doubt.POOR_QUALITY}
+    assert doubts(shown, Modality.CT) == frozenset()
+
+
+def test_lost_pixels_are_told() -> None:
+    rng, shown = np.random.default_rng(0), chest(224)
+    peppered = np.where(rng.random(shown.shape) < 0.03, rng.choice((0, 1), shown.shape), shown)
+    assert Doubt.POOR_QUALITY in doubts(peppered.astype(np.float32))
+
+
 def test_each_fault_has_its_own_doubt() -> None:
     good = chest()
     assert doubts(good[:, :149]) >= {Doubt.TOO_SMALL}
