@@ -45,7 +45,8 @@ class Words:
         """Tell why a case took a step."""
         refused = step == CaseState.REFUSED
         key = f"refused.{reason}" if refused else f"event.{step}.{reason}"
-        return self.texts.known(key, reason)
+        # What is not in the catalogue is an error's name, for the log.
+        return self.texts.known(key, self.texts("event.fault"))
 
     def _code(self, code: str) -> str:
         return self.names.get(code) or self.texts.known(f"audit.code.{code}", code)

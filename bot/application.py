@@ -19,6 +19,7 @@ from bot.admin import handlers as admin
 from bot.context import BotApplication, Context, Services
 from bot.dialogs import listener
 from bot.doctor import handlers as doctor
+from bot.doctor import verdicts
 from bot.errors import report
 from bot.patient import handlers as patient
 from bot.patient import others
@@ -54,10 +55,13 @@ def _add_handlers(application: BotApplication) -> None:
     asked = listener({**doctor.DIALOGS, **admin.DIALOGS})
     staff = Holds(application.services.roles, *Role)
     # Before all others: what a member of staff was asked for is no patient's message.
-    add(MessageHandler(staff & PRIVATE & ~filters.COMMAND, asked), group=-1)
+    add(MessageHandler(staff & PRIVATE & ~filters.COMMAND, asked), group=-2)
+    doctors = Holds(application.services.roles, Role.DOCTOR)
+    words = PRIVATE & filters.UpdateType.MESSAGE & filters.TEXT & ~filters.COMMAND
+    add(MessageHandler(doctors & words, verdicts.untimely), group=-1)
     # What is taken back with its question is more than the question.
     taken_back: Any = staff & PRIVATE & filters.UpdateType.MESSAGE
-    add(CommandHandler("cancel", listener(doctor.TAKEN_BACK), taken_back), group=-1)
+    add(CommandHandler("cancel", listener(doctor.TAKEN_BACK), taken_back), group=-2)
     add(ChatMemberHandler(others.membership, chat_member_types=ChatMemberHandler.MY_CHAT_MEMBER))
     add(MessageHandler(~PRIVATE, others.group))
     for role, room in ((Role.DOCTOR, doctor), (Role.ADMIN, admin)):

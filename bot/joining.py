@@ -10,7 +10,7 @@ from bot.replies import reply_once
 from bot.say import say
 from storage import audit, staff
 from storage.people import Person
-from storage.staff import Member
+from storage.staff import Member, Role
 from storage.transaction import Tx
 
 # Of a person here or of a clinic.
@@ -39,8 +39,10 @@ async def join(update: Update, context: Context, token: str) -> bool:
             by = inviter.actor if inviter else audit.OPERATOR
             audit.record(tx, new.actor, "staff_joined", detail=by)
             say(tx, key, chat, texts(f"invitation.joined.{role}", name=escape(new.name)))
-            if inviter:
-                _tell(tx, services, inviter.telegram_id, new, account, f"{key}:inviter")
+            # Who was invited by the operator is everybody's affair.
+            for admin in [inviter] if inviter else staff.members(tx, Role.ADMIN):
+                if admin.telegram_id != chat:
+                    _tell(tx, services, admin.telegram_id, new, account, f"{key}:inviter")
 
     await reply_once(update, context, reply)
     await role_changed(context, user.id)
@@ -56,4 +58,4 @@ def _tell(tx: Tx, services: Services, inviter: int, new: Member, account: str, k
     sentence, name = f"invitation.accepted.{new.role}", escape(new.name)
     text = services.texts_in(tx, inviter)(sentence, name=name, account=escape(account))
     # What somebody is called in Telegram is shown once and not kept.
-    say(tx, key, inviter, text, fleeting=True)
+    say(tx, f"{key}:{inviter}", inviter, text, fleeting=True)

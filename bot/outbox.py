@@ -26,7 +26,7 @@ from bot.pace import Pace
 from bot.sending import Messenger, Missing
 from bot.wake import rest
 from storage import Storage, outbox, people, staff
-from storage.ahead import LONGEST_BACKOFF
+from storage.ahead import BLOCKED_FOR, LONGEST_BACKOFF
 from storage.clock import utc_now
 from storage.errors import ImageLost, StorageError
 from storage.outbox import REPEATABLE, OutKind, OutRow
@@ -37,10 +37,9 @@ log = logging.getLogger(__name__)
 AT_ONCE = 20
 LONGEST_REST = 5.0
 BACKOFF = timedelta(seconds=1)
-# About a day: meanwhile everything else in the chat waits, as does an announcement's report.
+# About a day: meanwhile everything else in the chat waits, but for a deletion's, as does an
+# announcement's report.
 MOST_ATTEMPTS = 150
-# Until a member of staff who blocked the bot is tried again; to unblock it is quicker.
-BLOCKED_FOR = timedelta(days=1)
 
 # Writes down what became of a row.
 Mark = Callable[[Tx], object]

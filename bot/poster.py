@@ -58,10 +58,13 @@ def _code(link: str) -> "QRCode":
 
 
 def poster(link: str, clinic: str, kind: str) -> bytes:
-    """Make the poster as `png`, `pdf` or `svg`."""
-    lines = _lines(clinic)
+    """Make the poster as `png`, `pdf` or `svg`.
+
+    A name in letters that our fonts lack stands on the SVG alone, for which others draw it.
+    """
     if kind == "svg":
-        return _svg(link, lines).encode()
+        return _svg(link, _lines(clinic)).encode()
+    lines = _lines(clinic if fonts.legible(clinic) == clinic else "")
     page = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     page.paste(draw_qr(link, CODE), ((WIDTH - CODE) // 2, 470))
     draw = ImageDraw.Draw(page)

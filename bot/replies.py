@@ -60,7 +60,7 @@ def _once(tx: Tx, services: Services, update: Update, reply: Reply[T], otherwise
     is_back = people.is_blocked(tx, sender.telegram_id)
     person = people.seen(tx, sender.telegram_id, sender.language_code)
     if is_back:
-        doctors_word.catch_up(tx, services, person)
+        doctors_word.let_in(tx, services, person.telegram_id)
     return reply(tx, services, person, f"u{update.update_id}")
 
 

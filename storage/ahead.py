@@ -8,6 +8,8 @@ from storage.transaction import Tx
 
 # The longest that words and cases are put off, unless Telegram asks for more: then it asks again.
 LONGEST_BACKOFF = timedelta(minutes=10)
+# Until a member of staff who blocked the bot is tried again; to unblock it is quicker.
+BLOCKED_FOR = timedelta(days=1)
 # The longest that a question stays open, except those that do so for as long as a lease.
 LONGEST_QUESTION = timedelta(hours=1)
 _HOUR = timedelta(hours=1) // timedelta(microseconds=1)
@@ -16,7 +18,8 @@ _HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 def put_right(tx: Tx, lease: timedelta, undo: timedelta) -> int:
     """Cap the times still to come, for the start; gives how many were too far away."""
     capped = (
-        ("outbox", "next_try_at", "state = 'pending'", LONGEST_BACKOFF),
+        ("outbox", "next_try_at", "state = 'pending' AND kind <> 'delete'", LONGEST_BACKOFF),
+        ("outbox", "next_try_at", "state = 'pending' AND kind = 'delete'", BLOCKED_FOR),
         ("outbox", "changed_at", "TRUE", timedelta(0)),
         ("cases", "next_try_at", IS_UNFINISHED, LONGEST_BACKOFF),
         ("cases", "lease_until_at", "state = 'under_review'", max(lease, undo)),

@@ -49,6 +49,13 @@ def end_of(tx: Tx, telegram_id: int, role: str) -> None:
     tx.run(sql, id=telegram_id, role=role)
 
 
+def end_kind(tx: Tx, telegram_id: int, kind: str) -> None:
+    """Close a question of this kind, whatever its answer is about."""
+    tx.run(
+        "DELETE FROM dialogs WHERE telegram_id = :id AND kind = :kind", id=telegram_id, kind=kind
+    )
+
+
 def end(tx: Tx, telegram_id: int) -> bool:
     """Close the question; False if none was open."""
     was_open = current(tx, telegram_id) is not None

@@ -25,7 +25,9 @@ EXPIRED = "expired"
 PROGRESS = "progress:"
 
 _OPEN = "state IN ('pending', 'sending')"
-_GOES_LAST = f"(key GLOB '{ANNOUNCEMENT}*' OR key GLOB '{EXPIRED}:*')"
+# A deletion that Telegram did not take must not hold up what else its chat waits for.
+_GOES_LAST = f"""(key GLOB '{ANNOUNCEMENT}*' OR key GLOB '{EXPIRED}:*'
+    OR (kind = 'delete' AND attempts > 0))"""
 # The next row of each chat, which is the oldest that is open, but for those that go last.
 _FIRST = f"""(SELECT id, count(*) AS rows, min(CASE
         WHEN state = 'sending' THEN 0 WHEN {_GOES_LAST} THEN id + (1 << 60) ELSE id END)

@@ -143,6 +143,14 @@ def held(tx: Tx, doctor: Member) -> Case | None:
     return None if row is None else to_case(row)
 
 
+def in_hand(tx: Tx, doctor: Member) -> Case | None:
+    """Give the case a doctor has in hand, or else one whose verdict they can still take back."""
+    sql = """SELECT * FROM cases WHERE state = 'under_review' AND lease_worker = :actor
+             ORDER BY changed_at DESC, id DESC LIMIT 1"""
+    row = tx.row(sql, actor=doctor.actor)
+    return held(tx, doctor) or (None if row is None else to_case(row))
+
+
 def take_next(tx: Tx, doctor: Member, length: timedelta) -> Case | None:
     """Take the most urgent case that a doctor has not seen or skipped, and that is not theirs."""
     # CROSS JOIN keeps the order of the loops: along the index, until the first that fits.

@@ -147,8 +147,7 @@ def _caption(tx: Tx, texts: Texts, case: Case) -> str:
         parts.append(texts("card.again"))
     if case.doctor_asked_at is not None:
         parts.append(texts("card.asked"))
-    if case.note:
-        parts.append(texts("card.note", note=escape(fitted(case.note, LONGEST_NOTE))))
+    parts += _note(texts, case)
     parts.append(estimate(texts, finding))
     if finding.doubts:
         doubts = texts("card.between").join(texts(f"doubt.{each}") for each in finding.doubts)
@@ -156,6 +155,11 @@ def _caption(tx: Tx, texts: Texts, case: Case) -> str:
     if finding.slices > 1:
         parts.append(texts("card.slices", count=finding.slices))
     return "\n".join(parts)
+
+
+def _note(texts: Texts, case: Case) -> list[str]:
+    note = fitted(case.note, LONGEST_NOTE) if case.note else ""
+    return [texts("card.note", note=escape(note))] if note else []
 
 
 def estimate(texts: Texts, finding: StoredFinding) -> str:
@@ -200,6 +204,7 @@ def _draft(tx: Tx, texts: Texts, case: Case, opinion: Opinion) -> tuple[str, But
     verdict, comment = texts(f"verdict.{opinion.verdict}"), opinion.comment
     parts = [
         texts("draft.verdict", number=case.number, verdict=verdict),
+        *_note(texts, case),
         texts("draft.comment", comment=escape(comment)) if comment else texts("draft.no_comment"),
     ]
     buttons = [[(texts("draft.send"), f"{SEND}:{case.number}")]]

@@ -5,6 +5,7 @@ import logging
 from datetime import timedelta
 
 from telegram import Update
+from telegram.ext import ApplicationHandlerStop
 
 from bot import doctors_word
 from bot.context import Context, Services
@@ -12,6 +13,7 @@ from bot.doctor import card
 from bot.doctor.leases import tell_admins
 from bot.doctor.review import with_case
 from bot.errors import report
+from bot.joining import tidy
 from bot.replies import Acting, reply_as, tapped_value
 from bot.say import say
 from bot.wake import rest
@@ -63,7 +65,7 @@ async def take_comment(update: Update, context: Context, dialog: Dialog) -> bool
         if opinion is None or opinion.doctor_id != acting.member.id:
             dialogs.end(tx, acting.chat)
             say(tx, key, acting.chat, texts("comment.too_late"))
-        elif not text:
+        elif not tidy(text):
             say(tx, key, acting.chat, texts("comment.words", number=case.number))
         elif length > LONGEST_COMMENT:
             limits = {"length": length, "longest": LONGEST_COMMENT}
@@ -76,6 +78,33 @@ async def take_comment(update: Update, context: Context, dialog: Dialog) -> bool
 
     await reply_as(Role.DOCTOR, update, context, reply)
     return True
+
+
+async def untimely(update: Update, context: Context) -> None:
+    """Tell a doctor with a case in hand when a comment is taken; without one, words pass."""
+    assert update.effective_chat is not None
+    found = await context.storage.read(_in_hand, update.effective_chat.id)
+    if found is None:
+        return
+    case, opinion = found
+    if opinion is not None and opinion.state is OpinionState.DRAFT:
+        # The question was closed by another one, the card still asks it.
+        await take_comment(update, context, Dialog(ASKED, {"case": case.id}))
+        raise ApplicationHandlerStop
+    sentence = "comment.before" if opinion is None else "comment.after"
+
+    def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
+        say(tx, key, acting.chat, acting.texts(sentence, number=case.number))
+
+    await reply_as(Role.DOCTOR, update, context, reply)
+    raise ApplicationHandlerStop
+
+
+def _in_hand(tx: Tx, chat: int) -> tuple[Case, Opinion | None] | None:
+    """Give the case that a doctor looks at, or else judged last, and what they say of it so far."""
+    doctor = staff.member(tx, chat, Role.DOCTOR)
+    case = reviews.in_hand(tx, doctor) if doctor else None
+    return (case, opinions.open_of(tx, case.id)) if case else None
 
 
 async def cancel(update: Update, context: Context, dialog: Dialog) -> None:

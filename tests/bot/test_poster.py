@@ -29,3 +29,9 @@ def test_a_long_clinic_name_is_whole_and_on_the_paper(name: str) -> None:
 @pytest.mark.parametrize("kind, start", [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<svg")])
 def test_a_poster_without_a_clinic_is_made_too(kind: str, start: bytes) -> None:
     assert poster(LINK, "", kind).startswith(start)
+
+
+@pytest.mark.parametrize("name", ["عيادة", "Clinic ☎"])
+def test_a_name_that_our_fonts_lack_is_left_out_and_not_questioned(name: str) -> None:
+    assert poster(LINK, name, "png") == poster(LINK, "", "png")
+    assert name in poster(LINK, name, "svg").decode()

@@ -279,6 +279,24 @@ async def test_one_can_be_sent_later(stage: Stage, boss: User) -> None:
 
 
 @POLLING
+@pytest.mark.parametrize("button", ["Send to", "Throw away"])
+async def test_what_is_decided_asks_for_no_time_any_more(
+    stage: Stage, boss: User, button: str
+) -> None:
+    await known(stage, 1)
+    await begin(boss)
+    await boss.says(WORDS)
+    question = await composed(boss)
+    await boss.taps("Send later", question)
+    await boss.sees("When?")
+    await boss.taps(button, question)
+    if button == "Send to":
+        await boss.taps("Yes")
+    await stage.sim.quiet()
+    assert stage.value("SELECT count(*) FROM dialogs") == 0
+
+
+@POLLING
 async def test_a_scheduled_one_can_be_thrown_away(stage: Stage, boss: User) -> None:
     ann = await known(stage, 1)
     await begin(boss)

@@ -8,10 +8,12 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from bot.models import load_chosen
 from bot.sandbox.client import Heard, User
 from classifier.engines import Output
 from classifier.labels import FloatArray, Modality
@@ -122,6 +124,23 @@ async def looked(stage: Stage, cases: int) -> None:
 def judge(stage: Stage, case_id: int, verdict: str) -> None:
     """Let a doctor have said the last word."""
     stage.change("INSERT INTO reviews VALUES (?, ?, 'one', 0)", case_id, verdict)
+
+
+async def test_nobody_waits_while_a_model_is_loaded(
+    stage: Stage, ann: User, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question, go, load = await is_asked(admin, NEW), threading.Event(), load_chosen
+
+    def slowly(*given: Any) -> Any:
+        go.wait(60)
+        return load(*given)
+
+    monkeypatch.setattr("bot.models.load_chosen", slowly)
+    await admin.taps("Yes, switch", question)
+    await ann.says("/help")
+    await ann.sees("Send a chest X-ray")
+    go.set()
+    await becomes(admin, question, f"From now on {NEW}@")
 
 
 async def test_an_admin_switches_the_model_and_back(stage: Stage, ann: User, admin: User) -> None:

@@ -8,7 +8,7 @@ from storage import Storage
 from storage.clock import utc_now
 
 from .clinic import POLLING, Clinic, says, takes
-from .pictures import xray
+from .pictures import BACTERIAL, xray
 from .stage import ADMIN
 
 DOCTOR = 71
@@ -226,3 +226,37 @@ async def test_a_case_that_was_withdrawn_is_told_like_any_other(clinic: Clinic) 
     await ann.sees("Taken out of the queue: 1")
     await doctor.says(f"/case {number}")
     assert "withdrawn" in (await doctor.sees(number)).text
+
+
+@POLLING
+async def test_a_deletion_that_is_not_taken_holds_up_no_answer(clinic: Clinic) -> None:
+    await clinic.opens(0)
+    ann = await clinic.stage.agreed(1)
+    await clinic.case(ann)
+    await clinic.stage.sim.fault("deleteMessage", code=500, chat_id=1, times=1000)
+    await ann.taps("Delete this")
+    await ann.taps("Yes, delete")
+    await ann.sees("Deleted")
+    await clinic.stage.sim.until(lambda calls: len(calls) >= 3, "deleteMessage")
+    await ann.sends_file(xray(BACTERIAL, 77), "scan.jpg")
+    await ann.hears_photo(within=10)
+
+
+@POLLING
+async def test_a_refused_deletion_without_a_block_mutes_no_doctor(clinic: Clinic) -> None:
+    [doctor] = await clinic.opens()
+    ann = await clinic.stage.agreed(1)
+    await clinic.case(ann)
+    await takes(doctor)
+    await clinic.stage.sim.fault("deleteMessage", code=403, chat_id=DOCTOR, times=1)
+    await ann.taps("Delete this")
+    await ann.taps("Yes, delete")
+    await ann.sees("Deleted")
+    await clinic.stage.sim.until(
+        lambda calls: any(call.outcome == "403" for call in calls), "deleteMessage"
+    )
+    await doctor.says("/review")
+    await doctor.sees("Nothing is waiting for you")
+    # Who writes has not blocked the bot: what was to go goes.
+    await clinic.stage.sim.quiet()
+    assert not [each for each in await doctor.messages() if each.photo]

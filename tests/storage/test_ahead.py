@@ -51,6 +51,19 @@ async def a_doctor(storage: Storage, number: int) -> Member:
     return await storage.write(staff.add, number, Role.DOCTOR, "Dr. Li")
 
 
+async def test_a_deletion_that_waits_for_a_blocked_chat_is_not_of_the_future(
+    hands: Any, storage: Storage
+) -> None:
+    await storage.write(outbox.take_out, "x", 1, 5)
+    [row] = await storage.write(outbox.lease_due)
+    await storage.write(outbox.retry, row.id, hands.time + ahead.BLOCKED_FOR)
+    assert await storage.write(ahead.put_right, LEASE, UNDO) == 0
+    hands.time += YEAR
+    await storage.write(outbox.enqueue, Outgoing(key="m", chat_id=2, kind=OutKind.MESSAGE))
+    hands.time -= YEAR
+    assert await storage.write(ahead.put_right, LEASE, UNDO) > 0
+
+
 async def test_messages_put_off_go_out_after_the_longest_wait_there_is(
     hands: Any, storage: Storage
 ) -> None:

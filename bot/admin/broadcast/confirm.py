@@ -9,13 +9,15 @@ from bot.replies import Acting, answer_tap, reply_as, tapped_value
 from bot.say import Buttons, edit_here, say
 from bot.texts.catalogue import Texts
 from classifier.report_texts import Language
-from storage import broadcasts, outbox, recipients
+from storage import broadcasts, dialogs, outbox, recipients
 from storage.broadcasts import Broadcast, BroadcastState
 from storage.outbox import Outgoing, OutKind, OutState
 from storage.recipients import Copied, Counts, Speech, Written
 from storage.staff import Role
 from storage.transaction import Tx
 
+# The question when it is to go out.
+TIME = "admin:broadcast.time"
 SEND, SURE, BACK, LATER = "cast_send", "cast_sure", "cast_back", "cast_later"
 
 
@@ -115,6 +117,7 @@ async def send(update: Update, context: Context) -> None:
         elif not settle(tx, broadcast):
             edit_here(tx, key, update, texts("broadcast.no_preview"))
         else:
+            dialogs.end_kind(tx, acting.chat, TIME)
             broadcasts.start(tx, broadcast_id, speech(services))
             report.note(tx, acting.member.actor, "broadcast_confirmed", broadcast_id)
             edit_here(tx, key, update, heading(tx, texts, broadcast))
@@ -141,6 +144,7 @@ async def drop(update: Update, context: Context) -> None:
     def reply(tx: Tx, services: Services, acting: Acting, key: str) -> None:
         before = broadcasts.get(tx, broadcast_id)
         done = broadcasts.discard(tx, broadcast_id)
+        dialogs.end_kind(tx, acting.chat, TIME)
         if done and before is not None and before.state is BroadcastState.SCHEDULED:
             report.note(tx, acting.member.actor, "broadcast_cancelled", broadcast_id)
         edit_here(tx, key, update, acting.texts("broadcast.dropped" if done else "broadcast.over"))

@@ -38,5 +38,5 @@ TAPS: Mapping[str, Command] = {
 DIALOGS: Mapping[str, Taker] = {
     compose.MESSAGE: compose.take_message,
     compose.SENTENCE: compose.take_sentence,
-    schedule.TIME: schedule.take_time,
+    confirm.TIME: schedule.take_time,
 }

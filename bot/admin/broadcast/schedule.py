@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from telegram import Update
 
 from bot.admin.broadcast import confirm, report
-from bot.admin.broadcast.confirm import LATER
+from bot.admin.broadcast.confirm import LATER, TIME
 from bot.admin.broadcast.times import Past, Unreadable, read_time
 from bot.admin.broadcast.words import drop_button, heading
 from bot.context import Context, Services
@@ -20,7 +20,6 @@ from storage.staff import Role
 from storage.transaction import Tx
 
 AT = "cast_at"
-TIME = "admin:broadcast.time"
 TIME_TO_ANSWER = timedelta(hours=1)
 # Later than that, because the bot was off, what it says may be no longer so.
 LATEST = timedelta(hours=1)
