@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from storage import opinions, people
+from storage import opinions, people, staff
 from storage.cases import (
     Case,
     CaseEvent,
@@ -16,7 +16,8 @@ from storage.cases import (
     to_case,
 )
 from storage.clock import from_stored
-from storage.opinions import Review, Verdict
+from storage.opinions import Opinion, Review, Verdict
+from storage.staff import Member
 from storage.transaction import Row, Tx
 
 # What a person deleted, and what was an earlier case again, is not shown.
@@ -61,12 +62,21 @@ class CaseRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """A role that somebody holds or held, and what they said of cases in it."""
+
+    member: Member
+    opinions: tuple[Opinion, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PersonRecord:
     """Everything kept of a person."""
 
     person: people.Person
     source: str | None
     consents: tuple[people.Consent, ...]
+    roles: tuple[Served, ...]
     cases: tuple[CaseRecord, ...]
 
 
@@ -159,6 +169,11 @@ def export(tx: Tx, person_id: int) -> PersonRecord | None:
         person=person,
         source=tx.value("SELECT name FROM sources WHERE id = :id", id=person.source_id),
         consents=people.consents(tx, person_id),
+        roles=tuple(
+            Served(member, opinions.of_doctor(tx, member))
+            for member in staff.everybody(tx)
+            if member.telegram_id == person.telegram_id
+        ),
         cases=tuple(record(tx, row["id"]) for row in ids),
     )
 

@@ -104,6 +104,12 @@ def final_of(tx: Tx, case_id: int) -> tuple[Opinion, ...]:
     return tuple(_opinion(row) for row in tx.rows(sql, id=case_id))
 
 
+def of_doctor(tx: Tx, doctor: Member) -> tuple[Opinion, ...]:
+    """Give all that a doctor said of cases, oldest first."""
+    sql = "SELECT * FROM opinions WHERE doctor_id = :id ORDER BY id"
+    return tuple(_opinion(row) for row in tx.rows(sql, id=doctor.id))
+
+
 def review_of(tx: Tx, case_id: int) -> Review | None:
     """Give what the patient was told, if they were."""
     sql = "SELECT verdict, how, decided_at FROM reviews WHERE case_id = :id"

@@ -223,3 +223,20 @@ async def test_pictures_made_for_somebody_who_is_forgotten_meanwhile_are_unlinke
     go_on.set()
     await stage.sim.quiet(1)
     assert not list((stage.data_dir / "images").glob("??/*"))
+
+
+@POLLING
+async def test_mydata_of_a_doctor_holds_their_role_and_what_they_said(clinic: Clinic) -> None:
+    [doctor] = await clinic.opens()
+    await clinic.case(await clinic.stage.agreed(1))
+    await takes(doctor)
+    await says(doctor, "Viral pneumonia", "rest")
+    await clinic.stage.sim.quiet()
+    await doctor.says("/mydata")
+    sent = await doctor.sees("Everything we hold about you")
+    with zipfile.ZipFile(io.BytesIO(await doctor.downloads(sent))) as archive:
+        [served] = json.loads(archive.read("my-data.json"))["roles"]
+    assert (served["member"]["role"], served["member"]["name"]) == ("doctor", "Dr. <71>")
+    assert [(each["verdict"], each["comment"]) for each in served["opinions"]] == [
+        ("viral", "rest")
+    ]
