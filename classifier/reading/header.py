@@ -219,15 +219,15 @@ def _tags(dataset: Dataset, salt: bytes) -> Tags:
 def _patient_key(dataset: Dataset, salt: bytes) -> str | None:
     """Hash who it is, by parts: careless anonymisers give one PatientID to several people.
 
-    Case, how the parts of a name are set apart, and whether it stands there in other scripts too,
-    tell nobody apart (PS3.5 6.2.1). The sex alone is nobody.
+    Case, and how the parts of a name are set apart, tell nobody apart; a name in another script is
+    a part of its own, which may be missing (PS3.5 6.2.1). The sex alone is nobody.
     """
     number, name, born = (
         text(dataset, each) or "" for each in ("PatientID", "PatientName", "PatientBirthDate")
     )
-    name = next((each for each in name.split("=") if each.strip(" ^")), "")
-    born = re.sub(r"\D", "", born)
-    who = [" ".join(re.split(r"[\s^,]+", each.casefold())).strip() for each in (number, name, born)]
+    scripts = [*name.split("="), "", ""][:3]
+    said = (number, *scripts, re.sub(r"\D", "", born))
+    who = [" ".join(re.split(r"[\s^,]+", each.casefold())).strip() for each in said]
     if not any(who):
         return None
     sex = (text(dataset, "PatientSex") or "").upper()

@@ -10,7 +10,8 @@ from pydicom.dataset import Dataset
 from classifier.labels import Doubt, Modality
 from classifier.reading.dicom import iterate_dicom, look_at_dicom
 from classifier.reading.scan import Tags
-from classifier.refusals import RefusalReason
+from classifier.reading.series import choose
+from classifier.refusals import Refusal, RefusalReason
 
 from .conftest import one, refusal
 
@@ -145,7 +146,6 @@ def test_however_a_name_is_set_apart_it_is_the_same(dicom: Make) -> None:
 @pytest.mark.parametrize(
     ("said", "otherwise"),
     [
-        ({"PatientName": "Wang^Xiaodong"}, {"PatientName": "WANG^XIAODONG=王^小东"}),
         ({"PatientName": "Lee, Ann"}, {"PatientName": "LEE^ANN"}),
         ({"PatientBirthDate": "19800102"}, {"PatientBirthDate": "1980.01.02"}),
     ],
@@ -156,6 +156,35 @@ def test_one_patient_in_two_writings_is_one(
     utf8 = {"SpecificCharacterSet": "ISO_IR 192"}
     keys = {one(dicom(**utf8, **each)).tags.patient_key for each in (said, otherwise)}
     assert len(keys) == 1 and None not in keys
+
+
+@pytest.mark.parametrize(
+    ("other", "is_refused"),
+    [("WANG^XIAODONG", False), ("wang xiaodong=王^小东", False), ("WANG^XIAODONG=汪^晓冬", True)],
+)
+def test_a_name_in_another_script_may_be_missing_but_not_another(
+    other: str, is_refused: bool, dicom: Make
+) -> None:
+    looks = [
+        look_at_dicom(
+            BytesIO(
+                dicom(
+                    Modality="CT",
+                    SpecificCharacterSet="ISO_IR 192",
+                    PatientName=name,
+                    InstanceNumber=number,
+                    ImagePositionPatient=[0, 0, number],
+                )
+            ),
+            b"a",
+        )
+        for number, name in enumerate(("WANG^XIAODONG=王^小东", other, other))
+    ]
+    if is_refused:
+        with pytest.raises(Refusal, match="PatientID"):
+            choose(looks, lambda indices: 1.0)
+    else:
+        assert choose(looks, lambda indices: 1.0) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
