@@ -25,7 +25,7 @@ class TopGate(BrightnessGate):
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Chequered films, the healthy ones darker, sixteen patients each, a white line at the top."""
-    chequers = 100 * (np.indices((224, 224)) // 10 % 2).sum(0) % 200
+    chequers = 100 * (np.indices((224, 224)) // 32 % 2).sum(0) % 200
     shade = np.linspace(-15, 15, 224)
     for label, grey in (("normal", 30), ("bacterial", 120), ("viral", 125)):
         folder = tmp_path / "films" / label
