@@ -202,8 +202,8 @@ def _send(
 def _wait_for_review(tx: Tx, texts: Texts, case: Case, person: Person) -> None:
     cases.ask_doctor(tx, case.id)
     tell_progress(tx, texts("progress.review", number=case.number), case, person, "end")
-    text = doctor_first(tx, texts, case)
-    say(tx, f"{RESULT}{case.id}:0", person.telegram_id, text, case_id=case.id)
+    text, buttons = doctor_first(tx, texts, case), [[delete_button(texts, case)]]
+    say(tx, f"{RESULT}{case.id}:0", person.telegram_id, text, buttons, case_id=case.id)
 
 
 def doctor_first(tx: Tx, texts: Texts, case: Case) -> str:

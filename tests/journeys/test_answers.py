@@ -411,6 +411,19 @@ async def test_nobody_reaches_another_persons_case_by_its_number(
     assert stage.value("SELECT doctor_asked_at FROM cases WHERE id = 1") is None
 
 
+async def test_what_waits_for_a_doctor_can_be_deleted(off_stage: Stage) -> None:
+    await off_stage.start(results="after_review")
+    ann = await off_stage.agreed(1)
+    await ann.sends_photo(xray())
+    await ann.taps("Delete this", await ann.sees("Here a doctor looks"))
+    await ann.taps("Yes, delete")
+    await ann.sees("Deleted")
+    await off_stage.sim.quiet()
+    assert off_stage.value("SELECT count(*) FROM images") == 0
+    assert off_stage.value("SELECT count(*) FROM review_queue") == 0
+    assert not [each for each in await ann.messages() if "Here a doctor looks" in each.text]
+
+
 async def test_after_review_the_picture_waits_for_a_doctor(off_stage: Stage) -> None:
     stage = off_stage
     await stage.start(results="after_review")
