@@ -79,29 +79,8 @@ async def _serve(
     stop: asyncio.Event,
 ) -> None:
     """Run all loops; the first that breaks, or the wish to stop, ends them in order."""
-    settings, shadow = services.settings, Shadow(services)
-    outbox = Outbox(Messenger(bot, services, BUILDERS), services)
-    kept_since: dict[int, datetime] = {}
-    workers = [
-        Worker(f"worker-{n}", bot, services, shadow, kept_since) for n in range(SIDE_BY_SIDE)
-    ]
     jobs.schedule(application)
-    # In the order in which they end: no more updates, then no more work, then no more words.
-    stages: list[list[Coroutine[Any, Any, None]]] = [
-        [
-            _incoming(application, settings),
-            _aside(services, menus.publish(bot, services), "the menus"),
-            _aside(services, _metrics(services), "the metrics"),
-            memory.keep_small(),
-        ],
-        [
-            *(worker.run() for worker in workers),
-            shadow.run(),
-            verdicts.settle_forever(services),
-            broadcasting.feed(services),
-        ],
-        [outbox.run()],
-    ]
+    stages = _stages(application, bot, services)
     tasks = [[asyncio.create_task(loop) for loop in stage] for stage in stages]
     endless = [tasks[0][0], *tasks[1], *tasks[2]]
     stopping = asyncio.create_task(stop.wait())
@@ -112,13 +91,43 @@ async def _serve(
             task.result()
     finally:
         stopping.cancel()
-        begun = time.monotonic()
-        for stage_tasks, seconds in zip(tasks, STAGES_END_BY, strict=True):
-            for task in stage_tasks:
-                task.cancel()
-            left = begun + seconds - time.monotonic()
-            await asyncio.wait(stage_tasks, timeout=max(left, 0))
+        await _end(tasks)
         log.info("stopped")
+
+
+def _stages(
+    application: BotApplication, bot: ExtBot[None], services: Services
+) -> list[list[Coroutine[Any, Any, None]]]:
+    """Give the loops in the order in which they end: first updates, then work, then words."""
+    shadow, kept_since = Shadow(services), dict[int, datetime]()
+    workers = [
+        Worker(f"worker-{n}", bot, services, shadow, kept_since) for n in range(SIDE_BY_SIDE)
+    ]
+    return [
+        [
+            _incoming(application, services.settings),
+            _aside(services, menus.publish(bot, services), "the menus"),
+            _aside(services, _metrics(services), "the metrics"),
+            memory.keep_small(),
+        ],
+        [
+            *(worker.run() for worker in workers),
+            shadow.run(),
+            verdicts.settle_forever(services),
+            broadcasting.feed(services),
+        ],
+        [Outbox(Messenger(bot, services, BUILDERS), services).run()],
+    ]
+
+
+async def _end(tasks: list[list[asyncio.Task[None]]]) -> None:
+    """End stage after stage, each within its time."""
+    begun = time.monotonic()
+    for stage, seconds in zip(tasks, STAGES_END_BY, strict=True):
+        for task in stage:
+            task.cancel()
+        left = begun + seconds - time.monotonic()
+        await asyncio.wait(stage, timeout=max(left, 0))
 
 
 async def _aside(services: Services, work: Coroutine[Any, Any, None], doing: str) -> None:

@@ -1,4 +1,4 @@
-"""The pixels kept for review: re-encoded by the caller, encrypted at rest, dated for deletion.
+"""The pixels kept for review: re-encoded by the caller, encrypted at rest, erased with their case.
 
 Each image is a file of its own and not a blob in the database: the database stays small, its
 backups are quick and hold no picture, and erasing an image erases its only copy. A file is written
