@@ -56,12 +56,13 @@ def _add_handlers(application: BotApplication) -> None:
     staff = Holds(application.services.roles, *Role)
     # Before all others: what a member of staff was asked for is no patient's message.
     add(MessageHandler(staff & PRIVATE & ~filters.COMMAND, asked), group=-2)
-    doctors = Holds(application.services.roles, Role.DOCTOR)
-    words = PRIVATE & filters.UpdateType.MESSAGE & filters.TEXT & ~filters.COMMAND
-    add(MessageHandler(doctors & words, verdicts.untimely), group=-1)
     # What is taken back with its question is more than the question.
     taken_back: Any = staff & PRIVATE & filters.UpdateType.MESSAGE
     add(CommandHandler("cancel", listener(doctor.TAKEN_BACK), taken_back), group=-2)
+    # Nor is what a doctor with a case in hand writes unasked.
+    doctors = Holds(application.services.roles, Role.DOCTOR)
+    words = PRIVATE & filters.UpdateType.MESSAGE & filters.TEXT & ~filters.COMMAND
+    add(MessageHandler(doctors & words, verdicts.untimely), group=-1)
     add(ChatMemberHandler(others.membership, chat_member_types=ChatMemberHandler.MY_CHAT_MEMBER))
     add(MessageHandler(~PRIVATE, others.group))
     for role, room in ((Role.DOCTOR, doctor), (Role.ADMIN, admin)):
@@ -79,6 +80,9 @@ async def _failed(update: object, context: Context) -> None:
     assert error is not None
     await report(context.services, error, "an update")
     if not isinstance(update, Update):
+        return
+    if context.coroutine is not None:
+        # What a handler left to a task counts as handled, and does not come again.
         return
     if isinstance(error, StorageDown):
         context.bot_application.mark_failed(update.update_id)

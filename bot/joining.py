@@ -39,10 +39,10 @@ async def join(update: Update, context: Context, token: str) -> bool:
             by = inviter.actor if inviter else audit.OPERATOR
             audit.record(tx, new.actor, "staff_joined", detail=by)
             say(tx, key, chat, texts(f"invitation.joined.{role}", name=escape(new.name)))
-            # Who was invited by the operator is everybody's affair.
+            sentence = "accepted" if inviter else "accepted_of_operator"
             for admin in [inviter] if inviter else staff.members(tx, Role.ADMIN):
                 if admin.telegram_id != chat:
-                    _tell(tx, services, admin.telegram_id, new, account, f"{key}:inviter")
+                    _tell(tx, services, admin, new, account, f"{key}:{sentence}", sentence)
 
     await reply_once(update, context, reply)
     await role_changed(context, user.id)
@@ -54,8 +54,10 @@ def tidy(name: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
-def _tell(tx: Tx, services: Services, inviter: int, new: Member, account: str, key: str) -> None:
-    sentence, name = f"invitation.accepted.{new.role}", escape(new.name)
-    text = services.texts_in(tx, inviter)(sentence, name=name, account=escape(account))
+def _tell(
+    tx: Tx, services: Services, admin: Member, new: Member, account: str, key: str, sentence: str
+) -> None:
+    texts, name = services.texts_in(tx, admin.telegram_id), escape(new.name)
+    text = texts(f"invitation.{sentence}.{new.role}", name=name, account=escape(account))
     # What somebody is called in Telegram is shown once and not kept.
-    say(tx, f"{key}:{inviter}", inviter, text, fleeting=True)
+    say(tx, f"{key}:{admin.id}", admin.telegram_id, text, fleeting=True)

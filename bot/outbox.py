@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 20
 LONGEST_REST = 5.0
 BACKOFF = timedelta(seconds=1)
-# About a day: meanwhile everything else in the chat waits, but for a deletion's, as does an
+# About a day: meanwhile everything else in the chat waits, except behind a deletion, and so does an
 # announcement's report.
 MOST_ATTEMPTS = 150
 

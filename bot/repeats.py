@@ -14,7 +14,6 @@ from classifier.refusals import RefusalReason
 from classifier.report_texts import WORDS
 from storage import cases, history, opinions
 from storage.cases import Case, CaseState, UploadedFile
-from storage.opinions import OpinionState
 from storage.people import Person
 from storage.transaction import Tx
 
@@ -74,9 +73,8 @@ def again(tx: Tx, services: Services, earlier: Case, person: Person, note: str |
     if answers.waits_for_doctor(services, earlier):
         number = texts("result.case", number=earlier.number)
         text = f"{answers.doctor_first(tx, texts, earlier)}\n\n{number}"
-    opinion = opinions.open_of(tx, earlier.id)
-    is_judged = opinion is not None and opinion.state is OpinionState.GIVEN
-    if note and (earlier.state is CaseState.REVIEWED or is_judged):
+    is_judged = earlier.state is CaseState.REVIEWED or opinions.open_of(tx, earlier.id)
+    if note and is_judged:
         text += "\n\n" + texts("result.note_unread")
     elif note and f"\n{note}\n" not in f"\n{earlier.note}\n":
         cases.add_note(tx, earlier.id, note)

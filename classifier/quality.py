@@ -21,7 +21,7 @@ DARK = 0.36
 BRIGHT = 0.66
 WHITE = 0.04
 BLACK = 0.32
-# Of `grain` at each scale.
+# Of `grain`, `grain_2` and `grain_4`.
 GRAINY = (0.032, 0.009, 0.015)
 # Edges so sharp where all that is fine is missing were sharpened by a program.
 ENLARGED = -6.0
@@ -129,7 +129,7 @@ def _is_grainy(quality: Quality) -> bool:
     if quality.side >= SIDE:
         # The pixels of smaller pictures are such grains themselves.
         grains += [quality.grain_2, quality.grain_4]
-    return any(grain > limit for grain, limit in zip(grains, GRAINY, strict=False))
+    return any(grain > limit for grain, limit in zip(grains, GRAINY[: len(grains)], strict=True))
 
 
 def _is_edited(quality: Quality) -> bool:

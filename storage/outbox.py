@@ -4,7 +4,8 @@
 arrived; `failed`; `dropped` if there is nobody or nothing to send it to any more. With that a row
 is done: its payload is emptied (of a doubtful one once that is reported), so that no words about a
 case outlive it here. In one chat everything goes out in the order written, one thing at a time;
-only announcements, and the taking out of what expired, let the rest pass.
+only announcements, the taking out of what expired, and deletions that were tried before let the
+rest pass.
 """
 
 import json
@@ -25,12 +26,13 @@ EXPIRED = "expired"
 PROGRESS = "progress:"
 
 _OPEN = "state IN ('pending', 'sending')"
-# A deletion that Telegram did not take must not hold up what else its chat waits for.
-_GOES_LAST = f"""(key GLOB '{ANNOUNCEMENT}*' OR key GLOB '{EXPIRED}:*'
-    OR (kind = 'delete' AND attempts > 0))"""
+# A deletion that was tried must not hold up what else its chat waits for, nor other deletions.
+_TRIED_DELETION = "(kind = 'delete' AND attempts > 0)"
+_GOES_LAST = f"(key GLOB '{ANNOUNCEMENT}*' OR key GLOB '{EXPIRED}:*' OR {_TRIED_DELETION})"
 # The next row of each chat, which is the oldest that is open, but for those that go last.
 _FIRST = f"""(SELECT id, count(*) AS rows, min(CASE
-        WHEN state = 'sending' THEN 0 WHEN {_GOES_LAST} THEN id + (1 << 60) ELSE id END)
+        WHEN state = 'sending' THEN 0 WHEN {_TRIED_DELETION} THEN next_try_at + (1 << 61)
+        WHEN {_GOES_LAST} THEN id + (1 << 60) ELSE id END)
     FROM outbox WHERE {_OPEN} GROUP BY chat_id)"""
 
 
@@ -74,9 +76,9 @@ class Outgoing:
     """Something to be sent.
 
     `key` names it once and for all: the same key is never written twice. `payload` is JSON without
-    the bytes of an image, which is named by `image_id`. `target` is the key of the message
-    that this one edits. A `fleeting` row is deleted as soon as it is done: for
-    the last words to someone who asked to be forgotten.
+    the bytes of an image, which is named by `image_id`. `target` is the key of the message that
+    this one edits. A `fleeting` row is deleted as soon as it is done: for the last words to someone
+    who asked to be forgotten.
     """
 
     key: str

@@ -145,10 +145,12 @@ def held(tx: Tx, doctor: Member) -> Case | None:
 
 def in_hand(tx: Tx, doctor: Member) -> Case | None:
     """Give the case a doctor has in hand, or else one whose verdict they can still take back."""
+    if case := held(tx, doctor):
+        return case
     sql = """SELECT * FROM cases WHERE state = 'under_review' AND lease_worker = :actor
              ORDER BY changed_at DESC, id DESC LIMIT 1"""
     row = tx.row(sql, actor=doctor.actor)
-    return held(tx, doctor) or (None if row is None else to_case(row))
+    return None if row is None else to_case(row)
 
 
 def take_next(tx: Tx, doctor: Member, length: timedelta) -> Case | None:

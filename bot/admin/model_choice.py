@@ -56,7 +56,11 @@ async def listen(update: Update, context: Context) -> None:
 
 
 async def stop(update: Update, context: Context) -> None:
-    """Let nobody listen in any more."""
+    """Let nobody listen in any more; another choice may take its time before."""
+    context.application.create_task(_stop(update, context), update)
+
+
+async def _stop(update: Update, context: Context) -> None:
     await answer_tap(update, context)
     modality = tapped_value(update)
 

@@ -153,6 +153,7 @@ def _scan(dataset: Dataset, said: FileLook, index: int, frames: int, stored: Sto
         pixels = grey(dataset, stored)
     millimetres = spacing(dataset, index)
     tags = frame_tags(dataset, index, frames, said.tags)
+    # Detectors of X-rays have square pixels, whatever distances are written; else there is a ratio.
     height = height_to_width(dataset, millimetres if said.modality is Modality.CT else None)
     square = squared(pixels, height)
     if millimetres and square.shape != pixels.shape:

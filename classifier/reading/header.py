@@ -184,9 +184,19 @@ def _grid(dataset: Dataset) -> str:
 
 
 def _common(dataset: Dataset, salt: bytes) -> str:
-    """Hash what is one and the same for a series (PS3.3 A.1.4), whoever its patient is."""
-    keywords = ("FrameOfReferenceUID", "StudyDate", "AccessionNumber", "PatientSex")
-    return _hash("|".join(text(dataset, each) or "" for each in keywords), salt)
+    """Hash what is one and the same for a series (PS3.3 C.7.4.1, C.7.2.1), whoever its patient."""
+    said = (text(dataset, each) or "" for each in ("FrameOfReferenceUID", "AccessionNumber"))
+    return _hash("|".join((*said, _date(dataset, "StudyDate"), _sex(dataset))), salt)
+
+
+def _date(dataset: Dataset, keyword: str) -> str:
+    """Get the digits of a date, which older writers set apart by dots."""
+    return re.sub(r"\D", "", text(dataset, keyword) or "")
+
+
+def _sex(dataset: Dataset) -> str:
+    sex = (text(dataset, "PatientSex") or "").upper()
+    return sex if sex in ("F", "M") else ""
 
 
 def _hash(said: str, salt: bytes) -> str:
@@ -222,16 +232,13 @@ def _patient_key(dataset: Dataset, salt: bytes) -> str | None:
     Case, and how the parts of a name are set apart, tell nobody apart; a name in another script is
     a part of its own, which may be missing (PS3.5 6.2.1). The sex alone is nobody.
     """
-    number, name, born = (
-        text(dataset, each) or "" for each in ("PatientID", "PatientName", "PatientBirthDate")
-    )
+    number, name = (text(dataset, each) or "" for each in ("PatientID", "PatientName"))
     scripts = [*name.split("="), "", ""][:3]
-    said = (number, *scripts, re.sub(r"\D", "", born))
+    said = (number, *scripts, _date(dataset, "PatientBirthDate"))
     who = [" ".join(re.split(r"[\s^,]+", each.casefold())).strip() for each in said]
     if not any(who):
         return None
-    sex = (text(dataset, "PatientSex") or "").upper()
-    who.append(sex if sex in ("F", "M") else "")
+    who.append(_sex(dataset))
     return "|".join(part and _hash(part, salt) for part in who)
 
 

@@ -46,7 +46,7 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One picture, upright and in its own resolution.
+    """One picture, upright, in its own resolution, its pixels square.
 
     `pixels` is (rows, columns). In `Units.GREY` it is float32 from 0 (black) to 1 (white), or uint8
     up to 255 if the file holds no more than that; in `Units.HOUNSFIELD` CT numbers in int16.

@@ -158,8 +158,9 @@ def _place(tags: Tags) -> float:
 def choose(looks: Sequence[FileLook], lungs: Callable[[list[int]], float]) -> list[int]:
     """Choose the indices of what an archive is about: one picture or one CT series.
 
-    Of several CT series in one study an axial one, and of those the one with most lung, which
-    `lungs` measures, or of nearly as much the one with most slices. Raises `Refusal` with
+    Of several CT series in one study an axial one that is no captured screen, and of the
+    `MOST_MEASURED` longest of those the one with most lung, which `lungs` measures, or of nearly as
+    much the one with most slices. Raises `Refusal` with
     NOTHING_INSIDE, SEVERAL_STUDIES or NOT_CHEST.
     """
     if not looks:
@@ -225,7 +226,7 @@ def _are_several(patients: set[str | None]) -> bool:
 def all_series(looks: Sequence[FileLook]) -> list[list[int]]:
     """Find the CT series of at least two slices, localizers left out, as indices.
 
-    What lies another way, has other pixels or another frame of reference is another series:
+    What lies another way, has other pixels, or differs in what is `common` is another series:
     anonymisers may give one UID, or none, to several, and to several patients.
     """
     series: defaultdict[Hashable, list[int]] = defaultdict(list)

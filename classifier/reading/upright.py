@@ -51,4 +51,6 @@ def squared(pixels: Pixels, height: float) -> Pixels:
         return pixels
     whole = Image.fromarray(pixels.astype(np.float32))
     stretched = np.asarray(whole.resize((columns, rows), Image.Resampling.BILINEAR))
-    return cast("Pixels", stretched.astype(pixels.dtype))
+    whole_numbers = pixels.dtype.kind in "iu"
+    rounded = np.rint(stretched) if whole_numbers else stretched
+    return cast("Pixels", rounded.astype(pixels.dtype))

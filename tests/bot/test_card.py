@@ -1,11 +1,13 @@
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bot.doctor.card import given
+from bot.doctor.card import _draft, given, units
 from bot.texts.catalogue import Texts
 from classifier.report_texts import Language
+from storage.opinions import LONGEST_COMMENT, Verdict
 
 CASE: Any = SimpleNamespace(number="ABCD2345")
 
@@ -27,3 +29,16 @@ def test_how_long_a_verdict_can_be_taken_back_is_told_as_people_say_it(
         told = given(Texts(language), CASE, opinion, seconds)
         assert expected in told
         assert ("\n" in told) == bool(seconds)
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("verdict", Verdict)
+def test_the_longest_draft_fits_under_a_picture(
+    language: Language, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.reviews.wants_another", lambda tx, case: False)
+    long_: Any = SimpleNamespace(verdict=verdict, comment="x" * LONGEST_COMMENT)
+    case: Any = SimpleNamespace(id=1, number="ABCD2345", note="y" * 4000)
+    nothing: Any = None
+    text, _ = _draft(nothing, Texts(language), case, long_)
+    assert units(re.sub("<[^>]+>", "", text)) <= 1024

@@ -76,6 +76,17 @@ def test_what_may_not_be_moved_is_copied(tmp_path: Path, monkeypatch: pytest.Mon
     assert _take_over(lying, tmp_path / "taken").read_bytes() == lying.read_bytes()
 
 
+def test_what_may_not_be_read_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("bot.worker.shutil.move", forbidden)
+    with pytest.raises(PermissionError):
+        _take_over(tmp_path / "lying", tmp_path / "taken")
+
+
 def test_the_order_of_the_parts_does_not_change_what_they_hash_to(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in "ab"]
     for path in paths:

@@ -454,7 +454,11 @@ class TestUntimelyWords:
         await ann.sees("You have sent this very picture before")
         await doctor.taps("Bacterial pneumonia")
         await doctor.sees("fever of 40")
+        await ann.sends_file(xray(BACTERIAL, 5), "scan.jpg", "and a cough")
+        await ann.sees("No doctor will read what you wrote beside it")
         await doctor.taps("Send")
         await doctor.sees("This counts in")
         await ann.sends_file(xray(BACTERIAL, 5), "scan.jpg", "and a heart defect")
-        await ann.sees("No doctor will read what you wrote beside it")
+        await clinic.stage.sim.quiet()
+        said = [m.text for m in await ann.messages() if "No doctor will read" in m.text]
+        assert len(said) == 2

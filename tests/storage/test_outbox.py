@@ -51,6 +51,27 @@ async def test_an_update_and_what_follows_from_it_happen_together_or_not_at_all(
     assert await storage.read(outbox.waiting) == 1
 
 
+async def test_deletions_that_were_not_taken_hold_up_neither_words_nor_each_other(
+    hands: Any, storage: Storage
+) -> None:
+    for message in (11, 12):
+        await storage.write(outbox.take_out, "x", 1, message)
+    day = timedelta(days=1)
+    for wait in (day, timedelta(minutes=1)):
+        [row] = await storage.write(outbox.lease_due)
+        await storage.write(outbox.retry, row.id, hands.time + wait)
+    await storage.write(outbox.enqueue, out("word"))
+    await storage.write(outbox.enqueue, out(f"{outbox.ANNOUNCEMENT}1"))
+    for expected in ("word", f"{outbox.ANNOUNCEMENT}1"):
+        [row] = await storage.write(outbox.lease_due)
+        assert row.key == expected
+        await storage.write(outbox.sent, row.id, 5)
+    assert await storage.write(outbox.lease_due) == []
+    hands.time += timedelta(minutes=2)
+    [row] = await storage.write(outbox.lease_due)
+    assert row.payload == {"message_id": 12}
+
+
 async def test_who_writes_much_makes_no_crowd_alone(storage: Storage) -> None:
     for count in range(40):
         await storage.write(outbox.enqueue, out(f"{count}", chat=1))
