@@ -139,7 +139,9 @@ CHINESE = Words(
             "文件里还有别的图片没有看，或者有图片无法读取，所以不下结论。"
             "请把每张图片、每个完整的 CT 序列分开发送。"
         ),
-        Doubt.POOR_QUALITY: "图片不够清晰。如果方便，请发送医院导出的原始文件再试一次。",
+        Doubt.POOR_QUALITY: (
+            "图片颗粒感重，不够清晰。请在明亮处重新拍一张，或者发送医院导出的原始文件。"
+        ),
     },
     refused="这次没有给出估计",
     refusals={
@@ -294,7 +296,8 @@ ENGLISH = Words(
             "no answer is named. Please send each picture, or each whole CT series, by itself."
         ),
         Doubt.POOR_QUALITY: (
-            "The picture is not very clear. If you can, send the original file from the hospital."
+            "The picture is grainy and not very clear. Take another one in bright light, or send "
+            "the original file from the hospital."
         ),
     },
     refused="No estimate this time",
