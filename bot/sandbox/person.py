@@ -122,9 +122,20 @@ class User:
         if heard is not None:
             raise AssertionError(f"user {self.id} heard {heard.text!r}")
 
-    async def sees(self, text: str, *, within: float = PATIENCE, chat: int | None = None) -> Heard:
-        """Wait until a message of the bot holds these words, also after an edit."""
-        return await self._until(chat or self.id, lambda heard: text in heard.text, within, text)
+    async def sees(
+        self,
+        text: str,
+        *,
+        of: Heard | None = None,
+        within: float = PATIENCE,
+        chat: int | None = None,
+    ) -> Heard:
+        """Wait until a message of the bot, any or a given one, holds these words; edits count."""
+
+        def wanted(heard: Heard) -> bool:
+            return text in heard.text and (of is None or heard.id == of.id)
+
+        return await self._until(chat or self.id, wanted, within, text)
 
     async def sees_toast(self, *, within: float = PATIENCE, chat: int | None = None) -> Toast:
         """Return the next answer to a tap of this person."""

@@ -86,35 +86,25 @@ async def is_asked(admin: User, model: str) -> Heard:
     """Come to the question whether a model is really to answer."""
     page = await offers(admin, model)
     await admin.taps("Let it answer the patients", page)
-    return await becomes(admin, page, "from now on, instead of")
-
-
-async def becomes(admin: User, message: Heard, words: str) -> Heard:
-    """Wait until a message says these words."""
-    async with asyncio.timeout(5):
-        while True:
-            for heard in await admin.messages():
-                if heard.id == message.id and words in heard.text:
-                    return heard
-            await asyncio.sleep(0.02)
+    return await admin.sees("from now on, instead of", of=page)
 
 
 async def switches(admin: User, model: str) -> Heard:
     question = await is_asked(admin, model)
     await admin.taps("Yes, switch", question)
-    await becomes(admin, question, f"From now on {model}@")
+    await admin.sees(f"From now on {model}@", of=question)
     return question
 
 
 async def listens(admin: User, model: str) -> None:
     page = await offers(admin, model)
     await admin.taps("Let it listen in", page)
-    await becomes(admin, page, "Patients are told nothing of it")
+    await admin.sees("Patients are told nothing of it", of=page)
 
 
 async def looked(stage: Stage, cases: int) -> None:
     """Wait until the candidate has looked at so many cases."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             if stage.value("SELECT count(*) FROM shadow_findings") >= cases:
                 return
@@ -140,7 +130,7 @@ async def test_nobody_waits_while_a_model_is_loaded(
     await ann.says("/help")
     await ann.sees("Send a chest X-ray")
     go.set()
-    await becomes(admin, question, f"From now on {NEW}@")
+    await admin.sees(f"From now on {NEW}@", of=question)
 
 
 async def test_an_admin_switches_the_model_and_back(stage: Stage, ann: User, admin: User) -> None:
@@ -154,8 +144,8 @@ async def test_an_admin_switches_the_model_and_back(stage: Stage, ann: User, adm
     await ann.hears_photo()
     listed = await lists(admin)
     await admin.taps("Back to old@", listed)
-    await admin.taps("Yes, switch", await becomes(admin, listed, "instead of new@"))
-    await becomes(admin, listed, "From now on old@")
+    await admin.taps("Yes, switch", await admin.sees("instead of new@", of=listed))
+    await admin.sees("From now on old@", of=listed)
     await ann.sends_photo(xray(BACTERIAL, seed=2))
     await ann.hears_photo()
     answers = [label(stage, number) for number in (1, 2, 3)]
@@ -183,7 +173,7 @@ async def test_a_withdrawn_models_answer_is_not_given_again(
 async def test_who_is_asked_may_leave_everything_as_it_is(stage: Stage, admin: User) -> None:
     question = await is_asked(admin, NEW)
     await admin.taps("No", question)
-    await becomes(admin, question, "Nothing was changed")
+    await admin.sees("Nothing was changed", of=question)
     assert stage.value("SELECT count(*) FROM model_choices") == 1
 
 
@@ -193,7 +183,7 @@ async def test_a_second_tap_changes_nothing_more(stage: Stage, admin: User) -> N
     for _ in range(2):
         await admin.taps("Yes, switch", question)
     await stage.start()
-    await becomes(admin, question, "answers the patients already")
+    await admin.sees("answers the patients already", of=question)
     assert stage.value("SELECT count(*) FROM model_choices") == 2
     assert stage.value("SELECT count(*) FROM audit WHERE action = 'model_active'") == 2
 
@@ -297,10 +287,10 @@ async def test_a_model_that_does_not_fit_is_refused_and_changes_nothing(
     install_model(installed, "odd", **odd)
     page = await offers(admin, "odd")
     await admin.taps("Let it listen in", page)
-    await becomes(admin, page, words)
+    await admin.sees(words, of=page)
     question = await is_asked(admin, "odd")
     await admin.taps("Yes, switch", question)
-    await becomes(admin, question, words)
+    await admin.sees(words, of=question)
     await ann.sends_photo(xray(BACTERIAL))
     await ann.hears_photo()
     assert label(stage) == (OLD, "bacterial")
@@ -314,7 +304,7 @@ async def test_a_model_that_the_server_of_networks_does_not_know_is_refused(
     admin = await off_stage.agreed(ADMIN)
     page = await offers(admin, NEW)
     await admin.taps("Let it listen in", page)
-    await becomes(admin, page, "gives no answer for this model")
+    await admin.sees("gives no answer for this model", of=page)
     assert off_stage.value("SELECT count(*) FROM model_choices") == 1
 
 
@@ -406,7 +396,7 @@ async def test_listening_stops_and_outlives_a_restart(stage: Stage, ann: User, a
     await looked(stage, 1)
     page = await offers(admin, NEW)
     await admin.taps("Stop listening in", page)
-    await becomes(admin, page, "Nobody listens in now")
+    await admin.sees("Nobody listens in now", of=page)
     await ann.sends_photo(xray(BACTERIAL, seed=1))
     await ann.hears_photo()
     await stage.sim.quiet()

@@ -42,10 +42,10 @@ async def reviewed(
     doctor: User, verdict: str, send: str = "Send", end: str = "the patient was told"
 ) -> None:
     await doctor.says("/review")
-    await doctor.hears_photo()
+    card = await doctor.hears_photo()
     await doctor.taps(verdict)
     await doctor.taps(send)
-    await doctor.sees(end)
+    await doctor.sees(end, of=card)
 
 
 @pytest.mark.parametrize("mode", ["polling", "webhook"])
